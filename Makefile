@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+CC ?= gcc
+CLANG ?= clang
+BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool) bpftool)
+PKG_CONFIG ?= pkg-config
+CFLAGS ?= -O2 -g
+LDFLAGS ?=
+DESTDIR ?=
+PREFIX ?= /usr/local
+
+BUILD := build
+LIBS := libbpf libelf zlib jansson
+SRCS := kvmexit.c $(wildcard src/*.c)
+OBJS := $(SRCS:%.c=$(BUILD)/%.o)
+SKEL := $(BUILD)/kvmexit.skel.h
+
+override CFLAGS += -std=gnu11 -Wall -Wextra -Wshadow -Wmissing-prototypes -Wstrict-prototypes \
+	-D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -I$(BUILD) $(shell $(PKG_CONFIG) --cflags $(LIBS))
+BPF_CFLAGS := -g -O2 -target bpf -mcpu=v3 -Wall -Wextra -Werror \
+	-I/usr/include/$(shell $(CC) -print-multiarch)
+
+ifeq ($(V),1)
+Q :=
+say = @:
+else
+Q := @
+say = @printf '  %-8s %s\n'
+endif
+
+all: kvmexit
+
+kvmexit: $(OBJS)
+	$(say) LINK $@
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -static -o $@ $(OBJS) \
+		-Wl,--start-group $$($(PKG_CONFIG) --static --libs $(LIBS)) -Wl,--end-group
+
+$(BUILD)/%.o: %.c | $(SKEL)
+	$(say) CC $@
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/kvmexit.bpf.o: kvmexit.bpf.c
+	$(say) BPF $@
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(SKEL): $(BUILD)/kvmexit.bpf.o
+	$(say) SKEL $@
+	$(Q)$(BPFTOOL) gen skeleton $< name kvmexit_bpf > $@.tmp
+	$(Q)mv $@.tmp $@
+
+# Unit tests: tests/test_NAME.c, linked with everything but main
+$(BUILD)/tests/test_%: tests/test_%.c $(filter-out $(BUILD)/kvmexit.o,$(OBJS))
+	$(say) TEST $@
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -MMD -MP -o $@ $(filter %.c %.o,$^) \
+		$$($(PKG_CONFIG) --libs $(LIBS))
+
+# Makes VM exits in known numbers; static, to run on any emulated host
+$(BUILD)/guest: tests/guest.c
+	$(say) GUEST $@
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) -static -pthread -MMD -MP -o $@ $<
+
+clean:
+	rm -rf $(BUILD) kvmexit
+
+.PHONY: all clean
+.DELETE_ON_ERROR:
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -1,0 +1,474 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * Counts kvm_exit events, each once, in the slot of its vCPU thread.
+ *
+ * A thread runs on one CPU at a time and its slot is its own, so a plain ++ is
+ * exact. A slot is found through `hint`, a table by TID that is read-mostly and
+ * so costs nothing when threads move between CPUs or share one; what the hint
+ * names is believed only if the slot says that it belongs to this thread and
+ * vCPU. Everything else is the slow path's.
+ */
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
+#include "kvmexit.h"
+
+#define unlikely(x) __builtin_expect(!!(x), 0)
+#define NR_HINTS 8192
+#define LOCK_TRIES 256
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+const volatile struct config config = { .max_slots = 1 };
+struct control control;
+__u32 hint[NR_HINTS];
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct slot);
+} slots SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} ring SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1);
+	__type(key, struct thread_key);
+	__type(value, __u32);
+} threads SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+} tids SEC(".maps");
+
+/*
+ * A lock for the two rare writers below: who holds the only element holds it.
+ * bpf_spin_lock is refused in tracing programs, and an atomic exchange needs
+ * kernel 5.12.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_QUEUE);
+	__uint(max_entries, 1);
+	__type(value, __u32);
+} token SEC(".maps");
+
+/*
+ * Kernel types, only what is read. For each change of the kernel there is a
+ * flavour; libbpf puts in the offsets of the running kernel's BTF.
+ */
+#define CORE __attribute__((preserve_access_index))
+
+struct kvm_vcpu {
+	int vcpu_id;
+} CORE;
+
+struct task_struct {
+	int pid;
+	int tgid;
+} CORE;
+
+/* Begins with an integer: bpf_rdonly_cast to it gives a number, not a pointer */
+struct timespec64 {
+	__s64 tv_sec;
+} CORE;
+
+union vmx_exit_reason {
+	__u32 full;
+} CORE;
+
+/* 5.11 (8e53324021645) to 6.15 */
+struct vcpu_vmx {
+	union vmx_exit_reason exit_reason;
+} CORE;
+
+/* Since 6.16: common to VMX and TDX */
+struct vcpu_vt {
+	union vmx_exit_reason exit_reason;
+} CORE;
+
+struct vcpu_vmx___vt {
+	struct vcpu_vt vt;
+} CORE;
+
+/* exit_code is u32, u64 since 7.0: the low half is the code in both */
+struct vmcb_control_area {
+	__u32 exit_code;
+} CORE;
+
+struct vmcb {
+	struct vmcb_control_area control;
+} CORE;
+
+struct vcpu_svm {
+	struct vmcb *vmcb;
+} CORE;
+
+extern void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym __weak;
+
+static __always_inline void lose(enum lost why)
+{
+	__sync_fetch_and_add(&control.lost[why], 1);
+}
+
+static __always_inline int lock(void)
+{
+	__u32 t;
+	int i;
+
+	for (i = 0; i < LOCK_TRIES; i++)
+		if (!bpf_map_pop_elem(&token, &t))
+			return 0;
+	lose(LOST_BUSY);
+	return -1;
+}
+
+static __always_inline void unlock(void)
+{
+	__u32 t = 0;
+
+	bpf_map_push_elem(&token, &t, 0);
+}
+
+static __always_inline int wanted(const struct thread_key *key)
+{
+	__u32 tid = key->thread;
+
+	if (config.tgid && config.tgid != key->thread >> 32)
+		return 0;
+	if (config.has_vcpu && config.vcpu != key->vcpu)
+		return 0;
+	return !config.nr_tids || bpf_map_lookup_elem(&tids, &tid);
+}
+
+/* The next free slot, entered into the thread map; lock held */
+static __always_inline struct slot *take_slot(const struct thread_key *key, __u32 *nr)
+{
+	struct thread_key old = {};
+	__u64 *free, head = control.head;
+	struct slot *slot;
+	__u32 pos, *owned;
+
+	if (head == *(volatile __u64 *)&control.tail) {
+		lose(LOST_FULL);
+		return NULL;
+	}
+	pos = head % config.max_slots;
+	free = bpf_map_lookup_elem(&ring, &pos);
+	if (!free)
+		return NULL;
+	*nr = *free;
+	slot = bpf_map_lookup_elem(&slots, nr);
+	if (!slot)
+		return NULL;
+	if (slot->old_thread) {
+		old.thread = slot->old_thread;
+		old.vcpu = slot->vcpu;
+		owned = bpf_map_lookup_elem(&threads, &old);
+		if (owned && *owned == *nr)
+			bpf_map_delete_elem(&threads, &old);
+		slot->old_thread = 0;
+	}
+	if (bpf_map_update_elem(&threads, key, nr, BPF_ANY)) {
+		lose(LOST_MAP);
+		return NULL;
+	}
+	control.head = head + 1;
+	return slot;
+}
+
+static __always_inline struct slot *new_slot(const struct thread_key *key, __u32 isa, __u32 *nr)
+{
+	struct slot *slot;
+
+	/* Surplus threads come here at each exit: spare them the lock */
+	if (control.head == *(volatile __u64 *)&control.tail) {
+		lose(LOST_FULL);
+		return NULL;
+	}
+	if (lock())
+		return NULL;
+	slot = take_slot(key, nr);
+	unlock();
+	if (!slot)
+		return NULL;
+	slot->vcpu = key->vcpu;
+	slot->isa = isa;
+	bpf_get_current_comm(slot->comm, sizeof(slot->comm));
+	/* Last: from here on user space and the fast path take it as this thread's */
+	*(volatile __u64 *)&slot->thread = key->thread;
+	return slot;
+}
+
+/* A thread's slot when the hint did not name it. NULL: not wanted, or lost. */
+static __noinline struct slot *find_slot(__u64 thread, __u32 vcpu, __u32 isa)
+{
+	struct thread_key key = { .thread = thread, .vcpu = vcpu };
+	__u32 h = (__u32)thread % NR_HINTS, nr, *known;
+	struct slot *slot = NULL, *hinted;
+
+	if (!wanted(&key))
+		return NULL;
+	known = bpf_map_lookup_elem(&threads, &key);
+	if (known) {
+		nr = *known;
+		slot = bpf_map_lookup_elem(&slots, &nr);
+	}
+	/* User space takes a slot back before the thread map forgets it */
+	if (!slot || slot->thread != thread || slot->vcpu != vcpu) {
+		slot = new_slot(&key, isa, &nr);
+		if (!slot)
+			return NULL;
+	}
+	/* Two threads that share a hint leave it to the first, or both would pay */
+	hinted = bpf_map_lookup_elem(&slots, &hint[h]);
+	if (!hinted || !hinted->thread || (__u32)hinted->thread % NR_HINTS != h)
+		hint[h] = nr;
+	return slot;
+}
+
+static __always_inline int find_extra(__u64 code)
+{
+	int i;
+
+	for (i = 0; i < NR_EXTRA; i++) {
+		__u64 known = *(volatile __u64 *)&control.extra[i];
+
+		if (known == code)
+			return i;
+		if (!known)
+			return -1 - i;
+	}
+	return NR_EXTRA;
+}
+
+/* The counter of a code that has none of its own; NR_COUNTERS: lost */
+static __noinline __u32 extra_index(__u32 isa, __u32 raw)
+{
+	__u64 code = (__u64)isa << 32 | raw;
+	int i = find_extra(code);
+
+	if (i < 0) {
+		if (lock())
+			return NR_COUNTERS;
+		i = find_extra(code);
+		if (i < 0) {
+			i = -1 - i;
+			if (i < NR_EXTRA)
+				control.extra[i] = code;
+		}
+		unlock();
+	}
+	if (i >= NR_EXTRA) {
+		lose(LOST_CODES);
+		return NR_COUNTERS;
+	}
+	return NR_LOW + NR_HIGH + i;
+}
+
+static __noinline int count_flags(struct slot *slot, __u32 raw)
+{
+	/* All ones: a TDX guest's entry that ended without a reason (tdx.c) */
+	if (!slot || raw == ~0u)
+		return 0;
+	if (raw & VMX_FAILED_ENTRY)
+		slot->flags[FLAG_FAILED_ENTRY]++;
+	if (raw & VMX_BUS_LOCK)
+		slot->flags[FLAG_BUS_LOCK]++;
+	if (raw & VMX_ENCLAVE)
+		slot->flags[FLAG_ENCLAVE]++;
+	return 0;
+}
+
+static __always_inline struct slot *slot_of(__u32 tgid, __u32 tid, __u32 vcpu, __u32 isa)
+{
+	__u64 thread = (__u64)tgid << 32 | tid;
+	struct slot *slot = bpf_map_lookup_elem(&slots, &hint[tid % NR_HINTS]);
+
+	if (unlikely(!slot || slot->thread != thread || slot->vcpu != vcpu))
+		slot = find_slot(thread, vcpu, isa);
+	return slot;
+}
+
+static __always_inline void count(struct slot *slot, __u32 isa, __u32 raw)
+{
+	__u64 i = raw, high;
+
+	if (isa == ISA_VMX) {
+		if (unlikely(raw & ~VMX_BASIC_MASK))
+			count_flags(slot, raw);
+		i = raw & VMX_BASIC_MASK;
+	}
+	if (unlikely(i >= NR_LOW)) {
+		high = i - HIGH_BASE;
+		/* The compiler must not turn this into a test the verifier can't follow */
+		barrier_var(high);
+		if (high < NR_HIGH)
+			i = high + NR_LOW;
+		else
+			i = extra_index(isa, i);
+		if (i >= NR_COUNTERS)
+			return;
+	}
+	slot->count[i]++;
+}
+
+/*
+ * Reads @size (4 or 8) bytes at a kernel address. Direct: a load that the
+ * kernel's exception table guards, no helper call.
+ */
+static __always_inline int load(void *to, __u32 size, const void *from, int direct)
+{
+	void *p;
+
+	if (!direct)
+		return bpf_probe_read_kernel(to, size, from);
+	p = bpf_rdonly_cast(from, bpf_core_type_id_kernel(struct timespec64));
+	if (size == 8)
+		*(__u64 *)to = *(__u64 *)p;
+	else
+		*(__u32 *)to = *(__u32 *)p;
+	return 0;
+}
+
+/*
+ * The exit reason, from the vCPU: since 5.16 (0a62a0319abb) the tracepoint's
+ * arguments do not have it. Types that the BTF does not show leave no code.
+ */
+static __always_inline int read_reason(const void *vcpu, __u32 isa, __u32 *raw, int direct)
+{
+	int err = 0;
+
+	if (isa == ISA_SVM && bpf_core_field_exists(struct vcpu_svm, vmcb)) {
+		const void *vmcb = NULL;
+
+		err = load(&vmcb, 8, vcpu + bpf_core_field_offset(struct vcpu_svm, vmcb), direct);
+		if (!err)
+			err = load(raw, 4,
+				   vmcb + bpf_core_field_offset(struct vmcb, control.exit_code),
+				   direct);
+	} else if (isa == ISA_VMX && bpf_core_field_exists(struct vcpu_vmx___vt, vt)) {
+		err = load(raw, 4,
+			   vcpu + bpf_core_field_offset(struct vcpu_vmx___vt, vt.exit_reason.full),
+			   direct);
+	} else if (isa == ISA_VMX && bpf_core_field_exists(struct vcpu_vmx, exit_reason)) {
+		err = load(raw, 4, vcpu + bpf_core_field_offset(struct vcpu_vmx, exit_reason.full),
+			   direct);
+	} else {
+		lose(LOST_ISA);
+		return -1;
+	}
+	if (err)
+		lose(LOST_READ);
+	return err;
+}
+
+/* Prototype since 5.16: (struct kvm_vcpu *vcpu, u32 isa) */
+static __always_inline int on_exit(__u64 *ctx, int direct)
+{
+	const struct kvm_vcpu *vcpu = (void *)ctx[0];
+	const struct task_struct *task;
+	struct slot *slot;
+	__u32 isa = ctx[1], raw;
+
+	/* To the verifier of 6.12 and later the vCPU may be NULL */
+	if (!vcpu) {
+		lose(LOST_VCPU);
+		return 0;
+	}
+	task = (void *)bpf_get_current_task_btf();
+	slot = slot_of(task->tgid, task->pid, vcpu->vcpu_id, isa);
+	if (slot && !read_reason(vcpu, isa, &raw, direct))
+		count(slot, isa, raw);
+	return 0;
+}
+
+SEC("?tp_btf/kvm_exit")
+int kvm_exit_direct(__u64 *ctx)
+{
+	return on_exit(ctx, 1);
+}
+
+SEC("?tp_btf/kvm_exit")
+int kvm_exit_read(__u64 *ctx)
+{
+	return on_exit(ctx, 0);
+}
+
+/*
+ * Prototype until 5.15: (u32 exit_reason, struct kvm_vcpu *vcpu, u32 isa).
+ * raw_tp, because its arguments are plain numbers: BPF_PROG_TEST_RUN can give
+ * them on any kernel, and only so can this be tested on a newer one.
+ */
+SEC("?raw_tp/kvm_exit")
+int kvm_exit_legacy(struct bpf_raw_tracepoint_args *ctx)
+{
+	const struct kvm_vcpu *vcpu = (void *)ctx->args[1];
+	__u64 thread = bpf_get_current_pid_tgid();
+	__u32 isa = ctx->args[2];
+	struct slot *slot;
+	int vcpu_id;
+
+	if (bpf_core_read(&vcpu_id, sizeof(vcpu_id), &vcpu->vcpu_id)) {
+		lose(LOST_VCPU);
+		return 0;
+	}
+	slot = slot_of(thread >> 32, thread, vcpu_id, isa);
+	if (slot)
+		count(slot, isa, ctx->args[0]);
+	return 0;
+}
+
+/* The classic tracepoint's record; these offsets in all kernels looked at */
+struct kvm_exit_record {
+	__u64 common;
+	__u32 exit_reason;
+	__u32 pad;
+	__u64 guest_rip;
+	__u32 isa;
+	__u32 pad2;
+	__u64 info1;
+	__u64 info2;
+	__u32 intr_info;
+	__u32 error_code;
+	__u32 vcpu_id;
+};
+
+#define OFFSET(field) __builtin_offsetof(struct kvm_exit_record, field)
+
+/* Returns 1: after 0 the kernel withholds the event from perf */
+SEC("?tp/kvm/kvm_exit")
+int kvm_exit_tracepoint(struct kvm_exit_record *ctx)
+{
+	__u64 thread = bpf_get_current_pid_tgid();
+	__u32 raw = 0, isa = 0, vcpu_id = 0;
+	struct slot *slot;
+
+	if (config.off_exit_reason == OFFSET(exit_reason) && config.off_isa == OFFSET(isa) &&
+	    config.off_vcpu_id == OFFSET(vcpu_id)) {
+		raw = ctx->exit_reason;
+		isa = ctx->isa;
+		vcpu_id = ctx->vcpu_id;
+	} else {
+		const void *record = ctx;
+
+		bpf_probe_read_kernel(&raw, 4, record + config.off_exit_reason);
+		bpf_probe_read_kernel(&isa, 4, record + config.off_isa);
+		bpf_probe_read_kernel(&vcpu_id, 4, record + config.off_vcpu_id);
+	}
+	slot = slot_of(thread >> 32, thread, vcpu_id, isa);
+	if (slot)
+		count(slot, isa, raw);
+	return 1;
+}

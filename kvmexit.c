@@ -1,0 +1,304 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * kvmexit: counts the VM exits of all KVM guests on this host.
+ *
+ * options -> probe (load, attach) -> loop { counters (collect, report) -> view
+ * -> table or json -> output } -> close
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "src/counters.h"
+#include "src/json.h"
+#include "src/options.h"
+#include "src/output.h"
+#include "src/probe.h"
+#include "src/reasons.h"
+#include "src/table.h"
+#include "src/ticker.h"
+#include "src/util.h"
+#include "src/vm.h"
+
+struct session {
+	const struct options *opts;
+	struct probe *probe;
+	struct counters *counters;
+	struct vms *vms;
+	struct output output;
+	struct ticker ticker;
+	struct snapshot snapshot;
+	__u64 start; /* of the interval, CLOCK_MONOTONIC */
+	__u64 checked; /* when ended threads were last looked for */
+	__u64 told_lost; /* exits that the user knows to be lost */
+};
+
+static int out_of_memory(void)
+{
+	complain("out of memory");
+	return EXIT_INTERNAL;
+}
+
+static int tell_write(const struct output *out, int err)
+{
+	complain("writing %s: %s", out->path ? out->path : "standard output", strerror(-err));
+	return EXIT_WRITE;
+}
+
+/* "... for all threads after sleeping 5 secs." */
+static void print_banner(const struct options *o)
+{
+	size_t i;
+
+	if (!isatty(STDERR_FILENO))
+		return;
+	fputs("Display kvm exit reasons and statistics for ", stderr);
+	if (o->nr_tids) {
+		fputs(o->one_tid ? "TID" : "TIDS", stderr);
+		for (i = 0; i < o->nr_tids; i++)
+			fprintf(stderr, "%s%u", i ? "," : " ", o->tids[i]);
+	} else if (o->pid) {
+		fprintf(stderr, "PID %u", o->pid);
+		if (o->has_vcpu)
+			fprintf(stderr, " VCPU %u", o->vcpu);
+		if (o->alltids)
+			fputs(" and its all threads", stderr);
+	} else {
+		fputs("all threads", stderr);
+	}
+	if (o->interval)
+		fprintf(stderr, " every %g secs", (double)o->interval / NSEC_PER_SEC);
+	if (o->duration)
+		fprintf(stderr, " after sleeping %g secs.\n", (double)o->duration / NSEC_PER_SEC);
+	else
+		fputs("... Hit Ctrl-C to end.\n", stderr);
+}
+
+static void tell_lost(struct session *s)
+{
+	static const char *const causes[NR_LOST] = {
+		[LOST_FULL] = "more vCPU threads than --max-vcpus",
+		[LOST_BUSY] = "many vCPU threads began at once",
+		[LOST_MAP] = "a BPF map refused an entry",
+		[LOST_CODES] = "too many different unknown exit reasons",
+		[LOST_VCPU] = "the event had no vCPU",
+		[LOST_READ] = "the exit reason could not be read",
+		[LOST_ISA] = "KVM's vendor module came after the start: start kvmexit again",
+	};
+	__u64 lost = snapshot__lost(&s->snapshot);
+	size_t i;
+
+	if (lost == s->told_lost)
+		return;
+	s->told_lost = lost;
+	for (i = 0; i < NR_LOST; i++)
+		if (s->snapshot.lost[i])
+			complain("%llu exits not counted so far: %s", s->snapshot.lost[i],
+				 causes[i]);
+	if (s->snapshot.misses)
+		complain("%llu exits not counted so far: the BPF program was interrupted by itself",
+			 s->snapshot.misses);
+}
+
+/* At most once a second: it costs a system call per idle vCPU thread */
+static int collect(struct session *s)
+{
+	__u64 now = now_ns();
+	bool check = now - s->checked >= NSEC_PER_SEC;
+
+	if (check)
+		s->checked = now;
+	return counters__collect(s->counters, check ? vm__is_gone : NULL);
+}
+
+/* Builds the report in memory, to be written in one piece */
+static int render(struct session *s, char **text, size_t *size)
+{
+	const struct options *o = s->opts;
+	FILE *out = open_memstream(text, size);
+	int err;
+
+	if (!out)
+		return -ENOMEM;
+	if (o->json)
+		err = json__print(out, &s->snapshot, s->vms);
+	else
+		err = table__print(out, view__of(o), &s->snapshot, o->interval);
+	if (fclose(out) && !err)
+		err = -ENOMEM;
+	return err;
+}
+
+static int take_snapshot(struct session *s, bool final)
+{
+	struct timespec ts;
+	__u64 now;
+	int err = collect(s);
+
+	now = now_ns();
+	clock_gettime(CLOCK_REALTIME, &ts);
+	s->snapshot.end = ts.tv_sec * NSEC_PER_SEC + ts.tv_nsec;
+	s->snapshot.duration = now - s->start;
+	s->snapshot.final = final;
+	s->snapshot.misses = probe__misses(s->probe);
+	s->start = now;
+	return err ? err : counters__report(s->counters, &s->snapshot);
+}
+
+static int report(struct session *s, bool final)
+{
+	char *text = NULL;
+	size_t size = 0;
+	int err;
+
+	if (take_snapshot(s, final) || render(s, &text, &size)) {
+		free(text);
+		return out_of_memory();
+	}
+	err = output__write(&s->output, text, size);
+	free(text);
+	if (err)
+		return err == -EPIPE ? EXIT_OK : tell_write(&s->output, err);
+	tell_lost(s);
+	counters__forget(s->counters, vm__is_gone);
+	vms__forget(s->vms);
+	s->snapshot.seq++;
+	return final ? EXIT_OK : -1;
+}
+
+static void reopen(struct session *s)
+{
+	int err = output__reopen(&s->output);
+
+	if (err)
+		complain("reopening %s: %s; writing on to the old file", s->output.path,
+			 strerror(-err));
+}
+
+/* Returns the exit code */
+static int run(struct session *s)
+{
+	int code = -1;
+
+	while (code < 0) {
+		enum event event = ticker__wait(&s->ticker);
+
+		switch (event) {
+		case EVENT_UPKEEP:
+			if (collect(s))
+				code = out_of_memory();
+			break;
+		case EVENT_REOPEN:
+			reopen(s);
+			break;
+		case EVENT_REPORT:
+		case EVENT_LAST:
+			code = report(s, event == EVENT_LAST ||
+						 (s->opts->count &&
+						  s->snapshot.seq + 1 == s->opts->count));
+			break;
+		}
+	}
+	return code;
+}
+
+static int open_output(struct session *s)
+{
+	int err = output__open(&s->output, s->opts->output);
+
+	if (!err)
+		return EXIT_OK;
+	complain("opening %s: %s", s->opts->output, strerror(-err));
+	return EXIT_CREATE;
+}
+
+/* Everything that needs privilege; the exit code */
+static int start(struct session *s)
+{
+	const struct options *o = s->opts;
+	int err, code;
+
+	err = ticker__open(&s->ticker, o->output);
+	if (err) {
+		complain("signals and timer: %s", strerror(-err));
+		return EXIT_INTERNAL;
+	}
+	code = vm__check_target(o);
+	if (!code)
+		code = open_output(s);
+	if (!code)
+		code = probe__open(&s->probe, o);
+	if (code)
+		return code;
+	s->start = now_ns();
+	err = probe__drop_privileges();
+	if (err) {
+		complain("giving up privileges: %s", strerror(-err));
+		return EXIT_INTERNAL;
+	}
+	s->vms = vms__new();
+	s->counters = counters__new(probe__slots(s->probe), probe__ring(s->probe),
+				    probe__control(s->probe), o->max_vcpus);
+	return s->vms && s->counters ? EXIT_OK : out_of_memory();
+}
+
+static int stop(struct session *s, int code)
+{
+	int err = 0;
+
+	probe__close(s->probe);
+	if (s->output.fd >= 0)
+		err = output__close(&s->output);
+	ticker__close(&s->ticker);
+	counters__free(s->counters);
+	vms__free(s->vms);
+	free(s->snapshot.samples);
+	return err && code == EXIT_OK ? tell_write(&s->output, err) : code;
+}
+
+static int list_reasons(const struct options *o)
+{
+	size_t i;
+
+	if (o->json) {
+		if (json__print_reasons(stdout))
+			return out_of_memory();
+	} else {
+		printf("%-4s %10s  %-26s %s\n", "ISA", "CODE", "REASON", "MEANING");
+		for (i = 0; i < reasons_count; i++)
+			printf(reasons[i].isa == ISA_SVM ? "%-4s %#10x  %-26s %s\n"
+							 : "%-4s %10u  %-26s %s\n",
+			       isa__name(reasons[i].isa), reasons[i].code, reasons[i].name,
+			       reasons[i].meaning);
+	}
+	if (fflush(stdout)) {
+		complain("writing standard output: %s", strerror(errno));
+		return EXIT_WRITE;
+	}
+	return EXIT_OK;
+}
+
+int main(int argc, char **argv)
+{
+	struct options opts;
+	struct session s = { .opts = &opts, .output.fd = -1 };
+	int code;
+
+	options__parse(&opts, argc, argv);
+	if (opts.list_reasons) {
+		code = list_reasons(&opts);
+	} else {
+		code = start(&s);
+		if (!code) {
+			print_banner(&opts);
+			ticker__start(&s.ticker, s.start, opts.interval, opts.duration);
+			code = run(&s);
+		}
+		code = stop(&s, code);
+	}
+	options__free(&opts);
+	return code;
+}

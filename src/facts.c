@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "facts.h"
+
+#include <bpf/btf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "util.h"
+
+/* The type behind typedefs, const and the like; NULL: there is none */
+static const struct btf_type *plain_type(const struct btf *btf, __u32 id)
+{
+	const struct btf_type *t = btf__type_by_id(btf, id);
+
+	while (t && (btf_is_mod(t) || btf_is_typedef(t)))
+		t = btf__type_by_id(btf, t->type);
+	return t;
+}
+
+static bool is_u32(const struct btf *btf, __u32 id)
+{
+	const struct btf_type *t = plain_type(btf, id);
+
+	return t && btf_is_int(t) && t->size == 4;
+}
+
+static bool is_vcpu_pointer(const struct btf *btf, __u32 id)
+{
+	const struct btf_type *t = plain_type(btf, id);
+
+	if (!t || !btf_is_ptr(t))
+		return false;
+	t = plain_type(btf, t->type);
+	return t && btf_is_struct(t) && !strcmp(btf__name_by_offset(btf, t->name_off), "kvm_vcpu");
+}
+
+/* btf_trace_kvm_exit is a pointer to a function of void * and the arguments */
+static enum prototype find_prototype(const struct btf *btf)
+{
+	int id = btf__find_by_name_kind(btf, "btf_trace_kvm_exit", BTF_KIND_TYPEDEF);
+	const struct btf_type *t = id < 0 ? NULL : btf__type_by_id(btf, id);
+	const struct btf_param *p;
+
+	if (t)
+		t = btf__type_by_id(btf, t->type);
+	if (t && btf_is_ptr(t))
+		t = btf__type_by_id(btf, t->type);
+	if (!t || !btf_is_func_proto(t))
+		return PROTO_UNKNOWN;
+	p = btf_params(t);
+	if (btf_vlen(t) == 3 && is_vcpu_pointer(btf, p[1].type) && is_u32(btf, p[2].type))
+		return PROTO_VCPU;
+	if (btf_vlen(t) == 4 && is_u32(btf, p[1].type) && is_vcpu_pointer(btf, p[2].type) &&
+	    is_u32(btf, p[3].type))
+		return PROTO_REASON;
+	return PROTO_UNKNOWN;
+}
+
+/*
+ * A struct's member, also inside unnamed ones: its type, and its offset in
+ * bytes added to *@off. NULL: there is none.
+ */
+static const struct btf_type *find_member(const struct btf *btf, const struct btf_type *t,
+					  const char *name, __u32 *off)
+{
+	const struct btf_member *m;
+	int i;
+
+	if (!t || !btf_is_composite(t))
+		return NULL;
+	for (i = 0, m = btf_members(t); i < btf_vlen(t); i++, m++) {
+		const char *found = btf__name_by_offset(btf, m->name_off);
+		const struct btf_type *type = plain_type(btf, m->type);
+		__u32 inner = 0;
+
+		if (*found ? strcmp(found, name) : !(type = find_member(btf, type, name, &inner)))
+			continue;
+		*off += btf_member_bit_offset(t, i) / 8 + inner;
+		return type;
+	}
+	return NULL;
+}
+
+/* The offset of @path ("a.b.c") in a struct; -ENOENT */
+static int find_offset(const struct btf *btf, const char *name, const char *path)
+{
+	int id = btf__find_by_name_kind(btf, name, BTF_KIND_STRUCT);
+	const struct btf_type *t = id < 0 ? NULL : btf__type_by_id(btf, id);
+	char part[64];
+	__u32 off = 0;
+
+	while (t && *path) {
+		size_t len = strcspn(path, ".");
+
+		snprintf(part, sizeof(part), "%.*s", (int)len, path);
+		t = find_member(btf, t, part, &off);
+		path += len + !!path[len];
+	}
+	return t ? (int)off : -ENOENT;
+}
+
+/* The facts that @btf shows: of vmlinux, or of a module on top of it */
+static void read_btf(struct facts *f, const struct btf *btf)
+{
+	int vmx, tdx;
+
+	if (f->prototype == PROTO_UNKNOWN)
+		f->prototype = find_prototype(btf);
+	vmx = find_offset(btf, "vcpu_vmx", "vt.exit_reason.full");
+	if (vmx < 0)
+		vmx = find_offset(btf, "vcpu_vmx", "exit_reason.full");
+	f->vmx |= vmx >= 0;
+	tdx = find_offset(btf, "vcpu_tdx", "vt.exit_reason.full");
+	f->tdx_differs |= tdx >= 0 && tdx != vmx;
+	f->svm |= find_offset(btf, "vcpu_svm", "vmcb") >= 0 &&
+		  find_offset(btf, "vmcb", "control.exit_code") >= 0;
+}
+
+static void read_btfs(struct facts *f)
+{
+	/* kvm has the tracepoint, the vendor's module the structs; or all built in */
+	static const char *const modules[] = { "kvm", "kvm_intel", "kvm_amd" };
+	struct btf *vmlinux = btf__load_vmlinux_btf(), *module;
+	size_t i;
+
+	if (libbpf_get_error(vmlinux))
+		return;
+	f->has_btf = true;
+	f->rdonly_cast = btf__find_by_name_kind(vmlinux, "bpf_rdonly_cast", BTF_KIND_FUNC) > 0;
+	read_btf(f, vmlinux);
+	for (i = 0; i < ARRAY_SIZE(modules); i++) {
+		module = btf__load_module_btf(modules[i], vmlinux);
+		if (libbpf_get_error(module))
+			continue;
+		read_btf(f, module);
+		btf__free(module);
+	}
+	btf__free(vmlinux);
+}
+
+static int find_field(const char *format, const char *name, __u32 *off)
+{
+	char wanted[64], value[16];
+	const char *p = format, *size;
+	__u64 n = 0;
+	size_t len;
+
+	/* "field:unsigned int exit_reason;	offset:8;	size:4;	signed:0;" */
+	snprintf(wanted, sizeof(wanted), " %s;\toffset:", name);
+	p = strstr(p, wanted);
+	if (!p)
+		return -EINVAL;
+	p += strlen(wanted);
+	len = strspn(p, "0123456789");
+	size = p + len;
+	if (len >= sizeof(value) || strncmp(size, ";\tsize:4;", 9))
+		return -EINVAL;
+	memcpy(value, p, len);
+	value[len] = 0;
+	if (parse_uint(value, 8, 4096, &n))
+		return -EINVAL;
+	*off = n;
+	return 0;
+}
+
+int facts__parse_format(struct facts *f, const char *format)
+{
+	if (find_field(format, "exit_reason", &f->off_exit_reason) ||
+	    find_field(format, "isa", &f->off_isa) ||
+	    find_field(format, "vcpu_id", &f->off_vcpu_id))
+		return -EINVAL;
+	return 0;
+}
+
+static void read_format(struct facts *f)
+{
+	static const char *const paths[] = {
+		"/sys/kernel/tracing/events/kvm/kvm_exit/format",
+		"/sys/kernel/debug/tracing/events/kvm/kvm_exit/format",
+	};
+	/* Its print format lists all reasons of both ISAs: about 9 KB */
+	static char text[65536];
+	size_t i;
+	int n;
+
+	for (i = 0; i < ARRAY_SIZE(paths); i++) {
+		n = read_file(paths[i], text, sizeof(text));
+		f->format_err = n < 0 ? n : facts__parse_format(f, text);
+		if (!f->format_err || f->format_err == -EACCES)
+			return;
+	}
+}
+
+void facts__read(struct facts *f)
+{
+	*f = (struct facts){ 0 };
+	read_btfs(f);
+	read_format(f);
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* What the running kernel shows of its kvm_exit tracepoint */
+#ifndef FACTS_H
+#define FACTS_H
+
+#include <linux/types.h>
+#include <stdbool.h>
+
+enum prototype {
+	PROTO_UNKNOWN, /* no BTF, or a prototype that is not one of these */
+	PROTO_VCPU, /* since 5.16: (struct kvm_vcpu *, u32 isa) */
+	PROTO_REASON, /* until 5.15: (u32 exit_reason, struct kvm_vcpu *, u32 isa) */
+};
+
+struct facts {
+	bool has_btf; /* of vmlinux */
+	enum prototype prototype;
+	bool rdonly_cast; /* kfunc bpf_rdonly_cast, since 6.2 */
+	bool vmx; /* the exit reason's place in struct vcpu_vmx is known */
+	bool svm; /* the same for struct vcpu_svm */
+	bool tdx_differs; /* struct vcpu_tdx has it elsewhere than struct vcpu_vmx */
+	int format_err; /* reading the tracepoint's format file: 0 or -errno */
+	__u32 off_exit_reason; /* in the classic tracepoint's record, bytes */
+	__u32 off_isa;
+	__u32 off_vcpu_id;
+};
+
+/* Reads BTF and tracefs. What cannot be read is a fact that does not hold. */
+void facts__read(struct facts *f);
+
+/*
+ * The offsets in a tracepoint's format file with the text @format: 0, or
+ * -EINVAL where a field is missing or not 4 bytes wide.
+ */
+int facts__parse_format(struct facts *f, const char *format);
+
+#endif

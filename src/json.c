@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "json.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <string.h>
+#include <time.h>
+
+#include "options.h"
+#include "reasons.h"
+#include "util.h"
+
+/* Consumers are promised lines of less than this */
+#define LINE_MAX_BYTES 1024
+
+/*
+ * A record that is filled anew for each line: its members keep their place, so
+ * that nothing is allocated per line but what a string needs.
+ */
+struct record {
+	json_t *object;
+	json_t *members[20];
+	size_t nr_members;
+	size_t next; /* member to be set */
+	int err;
+};
+
+/* The member to be set: on a record's first line it is made, in this order */
+static json_t *member(struct record *r, const char *key, json_t *(*make)(void))
+{
+	json_t *m;
+
+	if (r->next < r->nr_members)
+		return r->members[r->next++];
+	m = make();
+	if (!r->object)
+		r->object = json_object();
+	if (r->nr_members == ARRAY_SIZE(r->members) || json_object_set_new(r->object, key, m)) {
+		r->err = -ENOMEM;
+		return NULL;
+	}
+	r->members[r->nr_members++] = m;
+	r->next++;
+	return m;
+}
+
+static json_t *make_integer(void)
+{
+	return json_integer(0);
+}
+
+static json_t *make_string(void)
+{
+	return json_string("");
+}
+
+/* JSON readers hold numbers in a double: above 2^53 it would not be exact */
+static void set_integer(struct record *r, const char *key, __u64 value)
+{
+	const __u64 max = (1ull << 53) - 1;
+	json_t *m = member(r, key, make_integer);
+
+	if (m)
+		json_integer_set(m, value < max ? value : max);
+}
+
+/* @value must be UTF-8 */
+static void set_string(struct record *r, const char *key, const char *value)
+{
+	json_t *m = member(r, key, make_string);
+
+	if (m && strcmp(json_string_value(m), value) && json_string_set(m, value))
+		r->err = -ENOMEM;
+}
+
+static int print_record(FILE *out, struct record *r)
+{
+	char line[LINE_MAX_BYTES];
+	size_t n = 0;
+
+	if (!r->err)
+		n = json_dumpb(r->object, line, sizeof(line) - 1, JSON_COMPACT);
+	if (!n || n > sizeof(line) - 1)
+		return r->err ? r->err : -ENOMEM;
+	line[n++] = '\n';
+	fwrite(line, 1, n, out);
+	r->next = 0;
+	return 0;
+}
+
+static void set_common(struct record *r, const char *type, const char *ts,
+		       const struct snapshot *snap)
+{
+	set_integer(r, "v", 1);
+	set_string(r, "type", type);
+	set_string(r, "ts", ts);
+	set_integer(r, "seq", snap->seq);
+	set_integer(r, "dur_ms",
+		    snap->duration / NSEC_PER_MSEC ? snap->duration / NSEC_PER_MSEC : 1);
+}
+
+static void set_exit(struct record *r, const struct sample *s, const struct vm *vm)
+{
+	char name[REASON_NAME_MAX];
+
+	set_integer(r, "pid", s->pid);
+	set_string(r, "comm", vm->comm);
+	set_string(r, "vm", vm->name);
+	set_integer(r, "vcpu", s->vcpu);
+	set_integer(r, "tid", s->tid);
+	set_string(r, "isa", isa__name(s->isa));
+	set_string(r, "reason", reason__name(s->isa, s->code, name, sizeof(name)));
+	set_integer(r, "code", s->code);
+	set_integer(r, "count", s->count);
+	set_integer(r, "total", s->total);
+}
+
+static void set_interval(struct record *r, const struct snapshot *snap)
+{
+	set_integer(r, "vms", snap->vms);
+	set_integer(r, "vcpus", snap->vcpus);
+	set_integer(r, "records", snap->nr_samples);
+	set_integer(r, "exits", snap->exits);
+	set_integer(r, "lost", snapshot__lost(snap));
+	member(r, "final", snap->final ? json_true : json_false);
+	set_string(r, "version", KVMEXIT_VERSION);
+}
+
+/* "2026-01-01T00:00:20.004Z": always three decimals, always Z */
+static void format_time(char *text, size_t size, __u64 ns)
+{
+	time_t sec = ns / NSEC_PER_SEC;
+	char date[32];
+	struct tm tm;
+
+	gmtime_r(&sec, &tm);
+	strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &tm);
+	snprintf(text, size, "%s.%03lluZ", date, ns / NSEC_PER_MSEC % 1000);
+}
+
+int json__print(FILE *out, const struct snapshot *snap, struct vms *vms)
+{
+	struct record exits = { 0 }, interval = { 0 };
+	const struct vm *vm = NULL;
+	char ts[64];
+	int err = 0;
+	size_t i;
+
+	format_time(ts, sizeof(ts), snap->end);
+	for (i = 0; i < snap->nr_samples && !err; i++) {
+		const struct sample *s = &snap->samples[i];
+
+		if (!vm || vm->pid != s->pid)
+			vm = vms__get(vms, s->pid, s->comm);
+		set_common(&exits, "exit", ts, snap);
+		set_exit(&exits, s, vm);
+		err = print_record(out, &exits);
+	}
+	if (!err) {
+		set_common(&interval, "interval", ts, snap);
+		set_interval(&interval, snap);
+		err = print_record(out, &interval);
+	}
+	json_decref(exits.object);
+	json_decref(interval.object);
+	return err;
+}
+
+int json__print_reasons(FILE *out)
+{
+	struct record r = { 0 };
+	int err = 0;
+	size_t i;
+
+	for (i = 0; i < reasons_count && !err; i++) {
+		set_string(&r, "isa", isa__name(reasons[i].isa));
+		set_integer(&r, "code", reasons[i].code);
+		set_string(&r, "reason", reasons[i].name);
+		set_string(&r, "meaning", reasons[i].meaning);
+		err = print_record(out, &r);
+	}
+	json_decref(r.object);
+	return err;
+}

@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "options.h"
+
+#include <argp.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "probe.h"
+#include "util.h"
+
+enum {
+	KEY_MAX_VCPUS = 256,
+	KEY_PROBE,
+	KEY_LIST_REASONS,
+	KEY_VERBOSE,
+};
+
+static const struct argp_option argp_options[] = {
+	{ NULL, 0, NULL, 0, "What to count:", 1 },
+	{ "pid", 'p', "PID", 0, "One VM, its threads collapsed, most frequent reason first", 1 },
+	{ "alltids", 'a', NULL, 0, "With -p: a row per thread and reason", 1 },
+	{ "vcpu", 'v', "VCPU", 0, "With -p: this vCPU only", 1 },
+	{ "v", 0, NULL, OPTION_ALIAS | OPTION_HIDDEN, NULL, 1 },
+	{ "tid", 't', "TID", 0, "One thread, most frequent reason first", 1 },
+	{ "tids", 'T', "TID,TID", 0, "These threads", 1 },
+	{ NULL, 0, NULL, 0, "When and how to report:", 2 },
+	{ "interval", 'i', "SEC", 0,
+	  "Report every SEC seconds (fractions allowed), not once at the end", 2 },
+	{ "count", 'c', "N", 0, "With -i: stop after N reports", 2 },
+	{ "json", 'j', NULL, 0, "Newline-delimited JSON instead of tables", 2 },
+	{ "output", 'o', "FILE", 0, "Append to FILE instead of standard output; reopened on SIGHUP",
+	  2 },
+	{ NULL, 0, NULL, 0, "How to count:", 3 },
+	{ "max-vcpus", KEY_MAX_VCPUS, "N", 0, "Room for N vCPU threads (4096)", 3 },
+	{ "probe", KEY_PROBE, "NAME", 0, "auto, direct, read, legacy or tracepoint (auto)", 3 },
+	{ NULL, 0, NULL, 0, "Information:", -1 },
+	{ "list-reasons", KEY_LIST_REASONS, NULL, 0,
+	  "Print the known exit reasons with code and meaning (with -j: as JSON)", -1 },
+	{ "verbose", KEY_VERBOSE, NULL, 0, "Tell on standard error what was chosen, and why", -1 },
+	{ "help", 'h', NULL, 0, "Print this help", -1 },
+	{ "usage", '?', NULL, 0, "Print a short usage message", -1 },
+	{ "version", 'V', NULL, 0, "Print the version", -1 },
+	{ 0 },
+};
+
+static void need_uint(struct argp_state *state, const char *option, const char *text, __u64 min,
+		      __u64 max, __u64 *out)
+{
+	int err = parse_uint(text, min, max, out);
+
+	if (err == -ERANGE)
+		argp_error(state, "%s %s: not between %llu and %llu", option, text, min, max);
+	else if (err)
+		argp_error(state, "%s %s: not a whole number", option, text);
+}
+
+static void need_seconds(struct argp_state *state, const char *option, const char *text, __u64 *out)
+{
+	int err = parse_seconds(text, out);
+
+	if (err == -ERANGE)
+		argp_error(state, "%s %s: must be more than 0 and less than 100 years", option,
+			   text);
+	else if (err)
+		argp_error(state, "%s %s: not a number of seconds", option, text);
+}
+
+static int compare_u32(const void *a, const void *b)
+{
+	return THREE_WAY(*(const __u32 *)a, *(const __u32 *)b);
+}
+
+static void sort_tids(struct options *o)
+{
+	size_t i, n = 0;
+
+	qsort(o->tids, o->nr_tids, sizeof(*o->tids), compare_u32);
+	for (i = 0; i < o->nr_tids; i++)
+		if (!n || o->tids[n - 1] != o->tids[i])
+			o->tids[n++] = o->tids[i];
+	o->nr_tids = n;
+}
+
+static void need_tids(struct argp_state *state, const char *option, const char *list)
+{
+	struct options *o = state->input;
+	const char *p = list;
+	size_t room = 0;
+	char text[32];
+
+	free(o->tids);
+	o->tids = NULL;
+	o->nr_tids = 0;
+	for (;;) {
+		size_t len = strcspn(p, ",");
+		__u64 tid = 0;
+		__u32 *grown;
+
+		/* A longer one is out of range however it is cut */
+		snprintf(text, sizeof(text), "%.*s", (int)len, p);
+		if (!len)
+			argp_error(state, "%s %s: an empty TID", option, list);
+		need_uint(state, option, text, 1, INT_MAX, &tid);
+		grown = array_grow(o->tids, &room, o->nr_tids, sizeof(*o->tids));
+		if (!grown)
+			argp_failure(state, EXIT_INTERNAL, ENOMEM, "%s", option);
+		o->tids = grown;
+		o->tids[o->nr_tids++] = tid;
+		if (!p[len])
+			break;
+		p += len + 1;
+	}
+	sort_tids(o);
+}
+
+/* Options that cannot stand together, or not alone */
+static void check_combination(struct argp_state *state)
+{
+	const struct options *o = state->input;
+	const struct {
+		bool given;
+		const char *name;
+	} views[] = {
+		{ o->has_vcpu, "-v" },
+		{ o->alltids, "-a" },
+		{ o->nr_tids && o->one_tid, "-t" },
+		{ o->nr_tids && !o->one_tid, "-T" },
+	};
+	const char *first = NULL;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(views); i++) {
+		if (!views[i].given)
+			continue;
+		if (first)
+			argp_error(state, "%s and %s exclude each other", first, views[i].name);
+		first = views[i].name;
+	}
+	if ((o->has_vcpu || o->alltids) && !o->pid)
+		argp_error(state, "%s needs -p PID", first);
+	if (o->count && !o->interval)
+		argp_error(state, "-c needs -i SEC");
+}
+
+static error_t parse_option(int key, char *arg, struct argp_state *state)
+{
+	struct options *o = state->input;
+	__u64 n = 0;
+
+	switch (key) {
+	case 'p':
+		need_uint(state, "-p", arg, 1, INT_MAX, &n);
+		o->pid = n;
+		break;
+	case 'a':
+		o->alltids = true;
+		break;
+	case 'v':
+		need_uint(state, "-v", arg, 0, INT_MAX, &n);
+		o->vcpu = n;
+		o->has_vcpu = true;
+		break;
+	case 't':
+	case 'T':
+		if (o->nr_tids && o->one_tid != (key == 't'))
+			argp_error(state, "-t and -T exclude each other");
+		o->one_tid = key == 't';
+		if (o->one_tid && strchr(arg, ','))
+			argp_error(state, "-t %s: one TID only; -T takes several", arg);
+		need_tids(state, key == 't' ? "-t" : "-T", arg);
+		break;
+	case 'i':
+		need_seconds(state, "-i", arg, &o->interval);
+		if (o->interval < NSEC_PER_MSEC)
+			argp_error(state, "-i %s: less than a millisecond", arg);
+		break;
+	case 'c':
+		need_uint(state, "-c", arg, 1, INT_MAX, &o->count);
+		break;
+	case 'j':
+		o->json = true;
+		break;
+	case 'o':
+		if (!*arg)
+			argp_error(state, "-o: an empty file name");
+		o->output = arg;
+		break;
+	case KEY_MAX_VCPUS:
+		need_uint(state, "--max-vcpus", arg, 1, 1 << 20, &n);
+		o->max_vcpus = n;
+		break;
+	case KEY_PROBE:
+		o->probe = strcmp(arg, "auto") ? arg : NULL;
+		if (o->probe && !probe__is_name(arg))
+			argp_error(state,
+				   "--probe %s: not one of auto, direct, read, legacy, tracepoint",
+				   arg);
+		break;
+	case KEY_LIST_REASONS:
+		o->list_reasons = true;
+		break;
+	case KEY_VERBOSE:
+		o->verbose = true;
+		break;
+	case 'h':
+		argp_state_help(state, stdout, ARGP_HELP_STD_HELP);
+		break;
+	case '?':
+		argp_state_help(state, stdout, ARGP_HELP_USAGE | ARGP_HELP_EXIT_OK);
+		break;
+	case 'V':
+		printf("kvmexit %s\n", KVMEXIT_VERSION);
+		exit(EXIT_OK);
+	case ARGP_KEY_ARG:
+		if (state->arg_num > 0)
+			argp_error(state, "%s: one DURATION only", arg);
+		need_seconds(state, "DURATION", arg, &o->duration);
+		break;
+	case ARGP_KEY_END:
+		check_combination(state);
+		break;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+	return 0;
+}
+
+void options__parse(struct options *opts, int argc, char **argv)
+{
+	static const struct argp argp = {
+		.options = argp_options,
+		.parser = parse_option,
+		.args_doc = "[DURATION]",
+		.doc = "Counts the VM exits of all KVM guests on this host, by exit reason and "
+		       "vCPU, until Ctrl-C or for DURATION seconds.\v"
+		       "Examples:\n"
+		       "  kvmexit                    all vCPU threads of all VMs, until Ctrl-C\n"
+		       "  kvmexit 5                  for 5 seconds\n"
+		       "  kvmexit -p 4242 5          one VM, most frequent reason first\n"
+		       "  kvmexit -p 4242 -a 5       the same, a row per thread\n"
+		       "  kvmexit -p 4242 -v 0 5     vCPU 0 of it\n"
+		       "  kvmexit -t 4250 5          one thread\n"
+		       "  kvmexit -T 4250,4251 5     two threads\n"
+		       "  kvmexit -i 1 -c 10         a report a second, ten times\n"
+		       "  kvmexit -j -i 10 | jq .    JSON, one object a line\n",
+	};
+
+	*opts = (struct options){ .max_vcpus = DEFAULT_MAX_VCPUS };
+	argp_err_exit_status = EXIT_USAGE;
+	argp_parse(&argp, argc, argv, ARGP_NO_HELP, NULL, opts);
+}
+
+void options__free(struct options *opts)
+{
+	free(opts->tids);
+	opts->tids = NULL;
+	opts->nr_tids = 0;
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The command line */
+#ifndef OPTIONS_H
+#define OPTIONS_H
+
+#include <linux/types.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#define KVMEXIT_VERSION "0.1.0"
+#define DEFAULT_MAX_VCPUS 4096
+
+struct options {
+	__u64 duration; /* ns, 0: until a signal */
+	__u64 interval; /* ns, 0: one report, at the end */
+	__u64 count; /* reports, 0: no limit */
+	__u32 pid; /* 0: all VMs */
+	bool has_vcpu;
+	__u32 vcpu;
+	bool alltids;
+	bool one_tid; /* -t: its only TID is not a column */
+	__u32 *tids; /* sorted, each once; owned */
+	size_t nr_tids;
+	bool json;
+	const char *output; /* NULL: standard output */
+	__u32 max_vcpus;
+	const char *probe; /* a variant's name, NULL: the best that works */
+	bool list_reasons;
+	bool verbose;
+};
+
+/*
+ * Fills @opts from the command line. What is wrong there ends the program with
+ * EXIT_USAGE and a message that names the option and the reason.
+ */
+void options__parse(struct options *opts, int argc, char **argv);
+void options__free(struct options *opts);
+
+#endif

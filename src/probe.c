@@ -1,0 +1,438 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "probe.h"
+
+#include <bpf/bpf.h>
+#include <bpf/btf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "facts.h"
+#include "kvmexit.skel.h"
+#include "options.h"
+#include "util.h"
+
+struct probe {
+	struct kvmexit_bpf *skel;
+	struct bpf_link *link;
+	struct slot *slots;
+	size_t slots_size;
+	__u64 *ring;
+	size_t ring_size;
+	int fdinfo; /* of the program: it tells recursion_misses */
+	int no_btf; /* an empty BTF, for kernels that have none; else -1 */
+};
+
+static bool verbose;
+
+/* What stands against a variant; NULL: nothing */
+
+static const char *new_prototype(const struct facts *f)
+{
+	if (!f->has_btf)
+		return "the kernel has no BTF";
+	if (f->prototype == PROTO_REASON)
+		return "its prototype is that of 5.15 and older";
+	if (f->prototype == PROTO_UNKNOWN)
+		return "no BTF shows its prototype";
+	if (f->tdx_differs)
+		return "struct vcpu_tdx differs from vcpu_vmx";
+	return NULL;
+}
+
+/* Such a probe can be used, but would count every exit as lost */
+static const char *no_types(const struct facts *f)
+{
+	return f->vmx || f->svm ? NULL : "no BTF shows struct vcpu_vmx or vcpu_svm";
+}
+
+static const char *no_reservation(const struct facts *f)
+{
+	(void)f;
+	return NULL;
+}
+
+static const char *direct_hindrance(const struct facts *f)
+{
+	const char *why = new_prototype(f);
+
+	if (!why && !f->rdonly_cast)
+		why = "the kernel has no bpf_rdonly_cast (since 6.2)";
+	return why;
+}
+
+static const char *legacy_hindrance(const struct facts *f)
+{
+	if (!f->has_btf)
+		return "the kernel has no BTF";
+	if (f->prototype == PROTO_VCPU)
+		return "its prototype is that of 5.16 and newer";
+	if (f->prototype == PROTO_UNKNOWN)
+		return "no BTF shows its prototype";
+	return NULL;
+}
+
+static const char *tracepoint_hindrance(const struct facts *f)
+{
+	switch (f->format_err) {
+	case 0:
+		return NULL;
+	case -EACCES:
+	case -EPERM:
+		return "tracefs may not be read";
+	case -EINVAL:
+		return "its format file lacks exit_reason, isa or vcpu_id";
+	default:
+		return "tracefs is not mounted (mount -t tracefs tracefs /sys/kernel/tracing)";
+	}
+}
+
+/* The ladder, best first */
+static const struct variant {
+	const char *name;
+	const char *program;
+	/* What forbids it, and what keeps it from being chosen unasked: or NULL */
+	const char *(*hindrance)(const struct facts *f);
+	const char *(*reservation)(const struct facts *f);
+} variants[] = {
+	{ "direct", "kvm_exit_direct", direct_hindrance, no_types },
+	{ "read", "kvm_exit_read", new_prototype, no_types },
+	{ "legacy", "kvm_exit_legacy", legacy_hindrance, no_reservation },
+	{ "tracepoint", "kvm_exit_tracepoint", tracepoint_hindrance, no_reservation },
+};
+
+bool probe__is_name(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(variants); i++)
+		if (!strcmp(name, variants[i].name))
+			return true;
+	return false;
+}
+
+/* Of a verifier log, which runs to thousands of lines, the end tells why */
+static int print_libbpf(enum libbpf_print_level level, const char *fmt, va_list ap)
+{
+	const size_t most = 600;
+	char *text;
+	int n;
+
+	if (!verbose || level == LIBBPF_DEBUG || (n = vasprintf(&text, fmt, ap)) < 0)
+		return 0;
+	fputs((size_t)n > most ? text + n - most : text, stderr);
+	free(text);
+	return n;
+}
+
+/*
+ * libbpf wants a BTF for the relocations of the object even where the only
+ * program to load has none: on a kernel without BTF it gets an empty one.
+ */
+static int empty_btf(void)
+{
+	struct btf *btf = btf__new_empty();
+	const void *raw = NULL;
+	__u32 len = 0;
+	int fd;
+
+	if (!libbpf_get_error(btf))
+		raw = btf__raw_data(btf, &len);
+	fd = raw ? memfd_create("btf", MFD_CLOEXEC) : -1;
+	if (fd >= 0 && write(fd, raw, len) != (ssize_t)len) {
+		close(fd);
+		fd = -1;
+	}
+	btf__free(btf);
+	return fd;
+}
+
+static struct kvmexit_bpf *open_object(struct probe *probe, bool has_btf)
+{
+	struct bpf_object_open_opts open_opts = { .sz = sizeof(open_opts) };
+	char path[32];
+
+	if (!has_btf) {
+		probe->no_btf = empty_btf();
+		if (probe->no_btf < 0)
+			return NULL;
+		snprintf(path, sizeof(path), "/proc/self/fd/%d", probe->no_btf);
+		open_opts.btf_custom_path = path;
+	}
+	return kvmexit_bpf__open_opts(&open_opts);
+}
+
+static int configure(struct kvmexit_bpf *skel, const struct options *opts, const struct facts *f)
+{
+	struct config *config = (struct config *)&skel->rodata->config;
+	__u32 n = opts->max_vcpus;
+
+	config->max_slots = n;
+	config->tgid = opts->pid;
+	config->has_vcpu = opts->has_vcpu;
+	config->vcpu = opts->vcpu;
+	config->nr_tids = opts->nr_tids;
+	config->off_exit_reason = f->off_exit_reason;
+	config->off_isa = f->off_isa;
+	config->off_vcpu_id = f->off_vcpu_id;
+	if (bpf_map__set_max_entries(skel->maps.slots, n) ||
+	    bpf_map__set_max_entries(skel->maps.ring, n) ||
+	    bpf_map__set_max_entries(skel->maps.threads, n))
+		return -errno;
+	if (opts->nr_tids && bpf_map__set_max_entries(skel->maps.tids, opts->nr_tids))
+		return -errno;
+	return 0;
+}
+
+static void *map_memory(struct bpf_map *map, size_t element, __u32 n, size_t *size)
+{
+	size_t page = sysconf(_SC_PAGESIZE);
+	void *p;
+
+	*size = (element * n + page - 1) / page * page;
+	p = mmap(NULL, *size, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);
+	return p == MAP_FAILED ? NULL : p;
+}
+
+/* What the program finds when it starts: all slots free, the lock to be had */
+static int fill_maps(struct probe *probe, const struct options *opts)
+{
+	struct kvmexit_bpf *skel = probe->skel;
+	__u32 i, one = 1, zero = 0;
+
+	probe->slots = map_memory(skel->maps.slots, sizeof(struct slot), opts->max_vcpus,
+				  &probe->slots_size);
+	probe->ring =
+		map_memory(skel->maps.ring, sizeof(__u64), opts->max_vcpus, &probe->ring_size);
+	if (!probe->slots || !probe->ring)
+		return -errno;
+	for (i = 0; i < opts->max_vcpus; i++)
+		probe->ring[i] = i;
+	skel->bss->control.tail = opts->max_vcpus;
+	if (bpf_map_update_elem(bpf_map__fd(skel->maps.token), NULL, &zero, BPF_ANY))
+		return -errno;
+	for (i = 0; i < opts->nr_tids; i++)
+		if (bpf_map_update_elem(bpf_map__fd(skel->maps.tids), &opts->tids[i], &one,
+					BPF_ANY))
+			return -errno;
+	return 0;
+}
+
+static int open_fdinfo(struct bpf_program *prog)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", bpf_program__fd(prog));
+	return open(path, O_RDONLY | O_CLOEXEC);
+}
+
+/* One variant, loaded and attached: 0 or -errno, and what failed in *@what */
+static int try_variant(struct probe *probe, const struct variant *variant,
+		       const struct options *opts, const struct facts *f, const char **what)
+{
+	struct bpf_program *prog;
+	int err;
+
+	*what = "opening the BPF object";
+	probe->skel = open_object(probe, f->has_btf);
+	if (!probe->skel)
+		return -errno;
+	err = configure(probe->skel, opts, f);
+	if (err)
+		return err;
+	prog = bpf_object__find_program_by_name(probe->skel->obj, variant->program);
+	if (!prog)
+		return -ENOENT;
+	bpf_program__set_autoload(prog, true);
+	*what = "loading the BPF program";
+	err = kvmexit_bpf__load(probe->skel);
+	/* The verifier's EACCES is not about privilege */
+	if (err)
+		return err == -EACCES ? -EINVAL : err;
+	*what = "filling the BPF maps";
+	err = fill_maps(probe, opts);
+	if (err)
+		return err;
+	probe->fdinfo = open_fdinfo(prog);
+	*what = "attaching to the tracepoint kvm:kvm_exit";
+	probe->link = bpf_program__attach(prog);
+	return probe->link ? 0 : -errno;
+}
+
+static void undo_variant(struct probe *probe)
+{
+	bpf_link__destroy(probe->link);
+	if (probe->slots)
+		munmap(probe->slots, probe->slots_size);
+	if (probe->ring)
+		munmap(probe->ring, probe->ring_size);
+	if (probe->fdinfo >= 0)
+		close(probe->fdinfo);
+	if (probe->no_btf >= 0)
+		close(probe->no_btf);
+	kvmexit_bpf__destroy(probe->skel);
+	*probe = (struct probe){ .fdinfo = -1, .no_btf = -1 };
+}
+
+static int tell_permission(const char *what, int err)
+{
+	complain("%s: %s; run as root, or with CAP_BPF, CAP_PERFMON and CAP_SYS_ADMIN", what,
+		 strerror(-err));
+	return EXIT_PERMISSION;
+}
+
+static bool is_permission(int err)
+{
+	return err == -EPERM || err == -EACCES;
+}
+
+/* Why no variant could be used at all */
+static int tell_nothing(const struct facts *f)
+{
+	if (f->prototype == PROTO_UNKNOWN && is_permission(f->format_err))
+		return tell_permission("reading the tracepoint kvm:kvm_exit", f->format_err);
+	if (f->prototype == PROTO_UNKNOWN && f->format_err)
+		complain("no tracepoint kvm:kvm_exit: KVM is not loaded (modprobe kvm_intel or "
+			 "kvm_amd), or tracefs is not mounted on /sys/kernel/tracing");
+	else
+		complain("no way to read the exit reason on this kernel; kvmexit --verbose tells "
+			 "why each one fails");
+	return EXIT_NOTHING;
+}
+
+static int tell_failure(const char *probe, const char *what, int err)
+{
+	if (is_permission(err))
+		return tell_permission(what, err);
+	complain("%s%s%s: %s%s", probe ? "--probe " : "", probe ? probe : what,
+		 probe ? " cannot be used here" : "", strerror(-err),
+		 err == -ENOMEM ? "; fewer --max-vcpus need less memory" : "");
+	return err == -ENOENT ? EXIT_NOTHING : EXIT_INTERNAL;
+}
+
+static int choose(struct probe *probe, const struct options *opts, const struct facts *f)
+{
+	const char *what = NULL;
+	int err = 0;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(variants); i++) {
+		const struct variant *v = &variants[i];
+		const char *why;
+
+		if (opts->probe && strcmp(opts->probe, v->name))
+			continue;
+		why = v->hindrance(f);
+		if (!why && !opts->probe)
+			why = v->reservation(f);
+		if (why && verbose)
+			complain("probe %s: not usable: %s", v->name, why);
+		if (why && opts->probe) {
+			complain("--probe %s cannot be used here: %s; --probe auto takes the best "
+				 "that can",
+				 v->name, why);
+			return is_permission(f->format_err) && v->hindrance == tracepoint_hindrance
+				       ? EXIT_PERMISSION
+				       : EXIT_NOTHING;
+		}
+		if (why)
+			continue;
+		err = try_variant(probe, v, opts, f, &what);
+		if (!err) {
+			if (verbose)
+				complain("probe %s: in use", v->name);
+			return EXIT_OK;
+		}
+		undo_variant(probe);
+		if (verbose)
+			complain("probe %s: %s: %s", v->name, what, strerror(-err));
+	}
+	return err ? tell_failure(opts->probe, what, err) : tell_nothing(f);
+}
+
+int probe__open(struct probe **out, const struct options *opts)
+{
+	/* Until 5.10 BPF memory counts as locked memory */
+	struct rlimit unlimited = { RLIM_INFINITY, RLIM_INFINITY };
+	struct probe *probe = calloc(1, sizeof(*probe));
+	struct facts facts;
+	int code;
+
+	if (!probe) {
+		complain("no memory");
+		return EXIT_INTERNAL;
+	}
+	*probe = (struct probe){ .fdinfo = -1, .no_btf = -1 };
+	verbose = opts->verbose;
+	libbpf_set_print(print_libbpf);
+	libbpf_set_strict_mode(LIBBPF_STRICT_ALL);
+	setrlimit(RLIMIT_MEMLOCK, &unlimited);
+	facts__read(&facts);
+	code = choose(probe, opts, &facts);
+	if (code) {
+		free(probe);
+		return code;
+	}
+	*out = probe;
+	return EXIT_OK;
+}
+
+void probe__close(struct probe *probe)
+{
+	if (!probe)
+		return;
+	undo_variant(probe);
+	free(probe);
+}
+
+struct slot *probe__slots(const struct probe *probe)
+{
+	return probe->slots;
+}
+
+__u64 *probe__ring(const struct probe *probe)
+{
+	return probe->ring;
+}
+
+struct control *probe__control(const struct probe *probe)
+{
+	return &probe->skel->bss->control;
+}
+
+__u64 probe__misses(const struct probe *probe)
+{
+	static const char key[] = "recursion_misses:\t";
+	char text[1024];
+	const char *p;
+	ssize_t n;
+
+	n = pread(probe->fdinfo, text, sizeof(text) - 1, 0);
+	if (n <= 0)
+		return 0;
+	text[n] = 0;
+	p = strstr(text, key);
+	return p ? strtoull(p + strlen(key), NULL, 10) : 0;
+}
+
+int probe__drop_privileges(void)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = { 0 };
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+		return -errno;
+	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+	if (syscall(SYS_capset, &header, none))
+		return -errno;
+	return 0;
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The BPF side: choose a variant, load it, attach it */
+#ifndef PROBE_H
+#define PROBE_H
+
+#include <stdbool.h>
+
+#include "../kvmexit.h"
+
+struct options;
+struct probe;
+
+/* Whether --probe takes this name */
+bool probe__is_name(const char *name);
+
+/*
+ * Loads and attaches the best variant that the kernel takes, or the one that
+ * @opts names; from then on exits are counted. Returns 0 and *@out, which is
+ * the caller's to close, or the exit code, the reason having been told.
+ */
+int probe__open(struct probe **out, const struct options *opts);
+void probe__close(struct probe *probe);
+
+/* Memory shared with the kernel; valid until probe__close() */
+struct slot *probe__slots(const struct probe *probe);
+__u64 *probe__ring(const struct probe *probe);
+struct control *probe__control(const struct probe *probe);
+
+/*
+ * Events that never reached the program because it was running on the same
+ * CPU already: bpf_prog_info.recursion_misses, since 5.12; 0 before.
+ */
+__u64 probe__misses(const struct probe *probe);
+
+/*
+ * Gives up every capability for good. Returns 0 or -errno.
+ */
+int probe__drop_privileges(void);
+
+#endif

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#ifndef KVMEXIT_REASONS_H
+#define KVMEXIT_REASONS_H
+
+#include <stddef.h>
+#include <linux/types.h>
+
+/* Room for any reason's name with its NUL, UNKNOWN_4294967295 included. */
+#define REASON_NAME_MAX 49
+
+struct reason {
+	__u32 isa; /* ISA_VMX, ISA_SVM of kvmexit.h */
+	__u32 code;
+	const char *name; /* as the kernel's header, without its prefix */
+	const char *meaning; /* one line, at most 90 characters, no period */
+};
+
+/* All known reasons in the order of reasons.def: by ISA, then by code. */
+extern const struct reason reasons[];
+extern const size_t reasons_count;
+
+/* NULL if the code has no name. */
+const struct reason *reason__find(unsigned int isa, unsigned int code);
+
+/*
+ * Never NULL: the known name, or UNKNOWN_<code> written into buf, whose size
+ * should be REASON_NAME_MAX. The result may point into buf.
+ */
+const char *reason__name(unsigned int isa, unsigned int code, char *buf, size_t size);
+
+/* "vmx", "svm" or "unknown": never NULL. */
+const char *isa__name(unsigned int isa);
+
+#endif /* KVMEXIT_REASONS_H */

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "ticker.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/signalfd.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include "util.h"
+
+/* How often slots of ended threads are looked for, and new VMs' names read */
+#define UPKEEP NSEC_PER_SEC
+
+int ticker__open(struct ticker *t, bool reopen)
+{
+	sigset_t set;
+
+	*t = (struct ticker){ .timer = -1, .signals = -1, .reopen = reopen };
+	signal(SIGPIPE, SIG_IGN);
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
+	if (sigprocmask(SIG_BLOCK, &set, NULL))
+		return -errno;
+	t->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	t->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	return t->signals < 0 || t->timer < 0 ? -errno : 0;
+}
+
+void ticker__close(struct ticker *t)
+{
+	if (t->timer >= 0)
+		close(t->timer);
+	if (t->signals >= 0)
+		close(t->signals);
+}
+
+void ticker__start(struct ticker *t, __u64 start, __u64 interval, __u64 duration)
+{
+	t->interval = interval;
+	t->next = interval ? start + interval : 0;
+	t->end = duration ? start + duration : 0;
+	t->upkeep = start + UPKEEP;
+}
+
+static void arm(const struct ticker *t)
+{
+	__u64 at = t->upkeep;
+	struct itimerspec when = { 0 };
+
+	if (t->next && t->next < at)
+		at = t->next;
+	if (t->end && t->end < at)
+		at = t->end;
+	when.it_value.tv_sec = at / NSEC_PER_SEC;
+	when.it_value.tv_nsec = at % NSEC_PER_SEC;
+	timerfd_settime(t->timer, TFD_TIMER_ABSTIME, &when, NULL);
+}
+
+/* The deadline that has passed, or -1: none yet */
+static int due(struct ticker *t, __u64 now)
+{
+	if (t->end && now >= t->end)
+		return EVENT_LAST;
+	if (t->next && now >= t->next) {
+		/* Missed ones are not made up for: the report tells its length */
+		t->next += ((now - t->next) / t->interval + 1) * t->interval;
+		t->upkeep = now + UPKEEP;
+		return EVENT_REPORT;
+	}
+	if (now >= t->upkeep) {
+		t->upkeep = now + UPKEEP;
+		return EVENT_UPKEEP;
+	}
+	return -1;
+}
+
+enum event ticker__wait(struct ticker *t)
+{
+	struct pollfd fds[] = {
+		{ .fd = t->signals, .events = POLLIN },
+		{ .fd = t->timer, .events = POLLIN },
+	};
+	struct signalfd_siginfo info;
+	int event;
+
+	for (;;) {
+		if (read(t->signals, &info, sizeof(info)) == sizeof(info))
+			return info.ssi_signo == SIGHUP && t->reopen ? EVENT_REOPEN : EVENT_LAST;
+		event = due(t, now_ns());
+		if (event >= 0)
+			return event;
+		arm(t);
+		poll(fds, ARRAY_SIZE(fds), -1);
+	}
+}

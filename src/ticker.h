@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* What the main loop waits for: deadlines and signals, without races */
+#ifndef TICKER_H
+#define TICKER_H
+
+#include <linux/types.h>
+#include <stdbool.h>
+
+struct ticker {
+	int timer;
+	int signals;
+	bool reopen; /* what SIGHUP means */
+	__u64 interval; /* ns, 0: none */
+	__u64 next; /* end of the interval, CLOCK_MONOTONIC, 0: none */
+	__u64 end; /* of the run, 0: none */
+	__u64 upkeep; /* next look at the counters without a report */
+};
+
+enum event {
+	EVENT_UPKEEP,
+	EVENT_REPORT, /* an interval is over */
+	EVENT_LAST, /* the run is over, by time or by a signal */
+	EVENT_REOPEN, /* SIGHUP */
+};
+
+/*
+ * Takes SIGINT, SIGTERM and SIGHUP from now on; a SIGHUP is an EVENT_REOPEN
+ * where @reopen, else as good as SIGTERM. SIGPIPE is ignored: writing tells.
+ * Returns 0 or -errno.
+ */
+int ticker__open(struct ticker *t, bool reopen);
+void ticker__close(struct ticker *t);
+
+/* Starts the clock: intervals and run begin at @start (ns); 0: none of that */
+void ticker__start(struct ticker *t, __u64 start, __u64 interval, __u64 duration);
+
+enum event ticker__wait(struct ticker *t);
+
+#endif

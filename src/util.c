@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "util.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+void complain(const char *fmt, ...)
+{
+	char line[1024];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(line, sizeof(line), fmt, ap);
+	va_end(ap);
+	fprintf(stderr, "kvmexit: %s\n", line);
+}
+
+/* The digits at *@text as a number, *@text moved behind them */
+static int parse_digits(const char **text, __u64 max, __u64 *out)
+{
+	const char *p = *text;
+	__u64 n = 0;
+	bool over = false;
+
+	if (*p < '0' || *p > '9')
+		return -EINVAL;
+	for (; *p >= '0' && *p <= '9'; p++) {
+		__u64 digit = *p - '0';
+
+		if (n > (max - digit) / 10 || digit > max)
+			over = true;
+		else
+			n = n * 10 + digit;
+	}
+	*text = p;
+	if (over)
+		return -ERANGE;
+	*out = n;
+	return 0;
+}
+
+int parse_uint(const char *text, __u64 min, __u64 max, __u64 *out)
+{
+	__u64 n = 0;
+	int err = parse_digits(&text, max, &n);
+
+	if (err == -EINVAL || *text)
+		return -EINVAL;
+	if (err || n < min)
+		return -ERANGE;
+	*out = n;
+	return 0;
+}
+
+int parse_seconds(const char *text, __u64 *ns)
+{
+	const __u64 longest = 100ull * 366 * 24 * 3600;
+	__u64 sec = 0, frac = 0, unit = NSEC_PER_SEC / 10;
+	int err = parse_digits(&text, longest, &sec);
+
+	if (err == -EINVAL)
+		return err;
+	if (*text == '.') {
+		text++;
+		if (*text < '0' || *text > '9')
+			return -EINVAL;
+		for (; *text >= '0' && *text <= '9'; text++) {
+			if (!unit && *text != '0')
+				return -EINVAL;
+			frac += (*text - '0') * unit;
+			unit /= 10;
+		}
+	}
+	if (*text)
+		return -EINVAL;
+	if (err || !(sec || frac))
+		return -ERANGE;
+	*ns = sec * NSEC_PER_SEC + frac;
+	return 0;
+}
+
+void *array_grow(void *array, size_t *room, size_t used, size_t size)
+{
+	size_t want = *room ? *room * 2 : 8;
+
+	if (used < *room)
+		return array;
+	array = reallocarray(array, want, size);
+	if (array)
+		*room = want;
+	return array;
+}
+
+int read_file(const char *path, char *buf, size_t size)
+{
+	size_t used = 0;
+	ssize_t n = 0;
+	int err, fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	while (used < size - 1 && (n = read(fd, buf + used, size - 1 - used)) > 0)
+		used += n;
+	err = n < 0 ? -errno : 0;
+	close(fd);
+	if (err)
+		return err;
+	buf[used] = 0;
+	return used;
+}
+
+__u64 now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * NSEC_PER_SEC + ts.tv_nsec;
+}

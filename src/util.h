@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Exit codes, messages, the number parsers: what every part may use */
+#ifndef UTIL_H
+#define UTIL_H
+
+#include <linux/types.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+/* sysexits.h's numbers; systemd and log shippers know them by name */
+enum exit_code {
+	EXIT_OK = 0,
+	EXIT_USAGE = 64,
+	EXIT_NOTHING = 69, /* no KVM, no tracepoint, no such process or vCPU */
+	EXIT_INTERNAL = 70,
+	EXIT_CREATE = 73,
+	EXIT_WRITE = 74,
+	EXIT_PERMISSION = 77,
+};
+
+#define NSEC_PER_SEC 1000000000ull
+#define NSEC_PER_MSEC 1000000ull
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+
+/* -1, 0, 1: the body of a comparison function */
+#define THREE_WAY(a, b) (((a) > (b)) - ((a) < (b)))
+
+/* One line "kvmexit: ..." on standard error */
+void complain(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/*
+ * A decimal number from @min to @max and nothing else: no sign, no space, no
+ * rest. Returns 0, -EINVAL (not a number) or -ERANGE; @out is set only by 0.
+ */
+int parse_uint(const char *text, __u64 min, __u64 max, __u64 *out);
+
+/*
+ * Seconds with up to nine decimals, greater than 0 and at most 100 years, in
+ * nanoseconds. Returns as parse_uint().
+ */
+int parse_seconds(const char *text, __u64 *ns);
+
+/*
+ * @array, grown where needed so that one more element of @size fits behind
+ * @used ones. NULL: no memory, @array is as it was.
+ */
+void *array_grow(void *array, size_t *room, size_t used, size_t size);
+
+/* Reads at most @size - 1 bytes of a file and ends them with 0; bytes or -errno */
+int read_file(const char *path, char *buf, size_t size);
+
+__u64 now_ns(void); /* CLOCK_MONOTONIC */
+
+#endif

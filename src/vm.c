@@ -1,0 +1,381 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "vm.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <limits.h>
+#include <search.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "options.h"
+#include "util.h"
+
+bool vm__is_gone(__u32 pid, __u32 tid)
+{
+	return syscall(SYS_tgkill, pid, tid, 0) < 0 && errno == ESRCH;
+}
+
+/* The bytes of the UTF-8 character at @p; 0: there is no valid one (RFC 3629) */
+static size_t utf8_length(const unsigned char *p, size_t len)
+{
+	static const struct {
+		unsigned char first, last, second_min, second_max, length;
+	} forms[] = {
+		{ 0x00, 0x7f, 0, 0, 1 },       { 0xc2, 0xdf, 0x80, 0xbf, 2 },
+		{ 0xe0, 0xe0, 0xa0, 0xbf, 3 }, { 0xe1, 0xec, 0x80, 0xbf, 3 },
+		{ 0xed, 0xed, 0x80, 0x9f, 3 }, { 0xee, 0xef, 0x80, 0xbf, 3 },
+		{ 0xf0, 0xf0, 0x90, 0xbf, 4 }, { 0xf1, 0xf3, 0x80, 0xbf, 4 },
+		{ 0xf4, 0xf4, 0x80, 0x8f, 4 },
+	};
+	size_t i, k;
+
+	for (i = 0; i < ARRAY_SIZE(forms); i++) {
+		if (*p < forms[i].first || *p > forms[i].last)
+			continue;
+		if (len < forms[i].length)
+			return 0;
+		if (forms[i].length > 1 &&
+		    (p[1] < forms[i].second_min || p[1] > forms[i].second_max))
+			return 0;
+		for (k = 2; k < forms[i].length; k++)
+			if ((p[k] & 0xc0) != 0x80)
+				return 0;
+		return forms[i].length;
+	}
+	return 0;
+}
+
+void utf8__clean(char *out, size_t size, const char *in, size_t len, size_t max)
+{
+	static const char replacement[] = "\xef\xbf\xbd";
+	size_t used = 0, n;
+
+	for (; len && max; max--) {
+		n = utf8_length((const unsigned char *)in, len);
+		if (used + (n ? n : 3) >= size)
+			break;
+		memcpy(out + used, n ? in : replacement, n ? n : 3);
+		used += n ? n : 3;
+		in += n ? n : 1;
+		len -= n ? n : 1;
+	}
+	out[used] = 0;
+}
+
+/* QEMU's -name: "NAME[,...]" or "guest=NAME[,...]"; ",," stands for a comma */
+static void parse_qemu_name(const char *value, char *name, size_t size)
+{
+	char raw[1024];
+	size_t used = 0;
+	bool first = true;
+
+	while (*value) {
+		const char *key = value;
+		size_t skip = !strncmp(key, "guest=", 6) ? 6 : 0;
+		bool named = skip || (first && !memchr(key, '=', strcspn(key, ",")));
+
+		for (value += skip; *value && (*value != ',' || value[1] == ','); value++) {
+			value += *value == ',';
+			if (named && used < sizeof(raw))
+				raw[used++] = *value;
+		}
+		if (named)
+			break;
+		value += *value == ',';
+		first = false;
+	}
+	utf8__clean(name, size, raw, used, VM_NAME_MAX);
+}
+
+static void take_value(const char *value, char *name, size_t size)
+{
+	utf8__clean(name, size, value, strlen(value), VM_NAME_MAX);
+}
+
+/* A path's last part, without what follows its last dot */
+static void take_basename(const char *value, char *name, size_t size)
+{
+	const char *base = strrchr(value, '/'), *dot;
+
+	base = base ? base + 1 : value;
+	dot = strrchr(base, '.');
+	utf8__clean(name, size, base, dot && dot > base ? (size_t)(dot - base) : strlen(base),
+		    VM_NAME_MAX);
+}
+
+/* Where each VMM is given the VM's name; the first option found counts */
+static const struct {
+	const char *program; /* how the program's file name begins */
+	const char *option;
+	void (*take)(const char *value, char *name, size_t size);
+} name_options[] = {
+	{ "qemu", "-name", parse_qemu_name },
+	{ "qemu", "--name", parse_qemu_name },
+	{ "kvm", "-name", parse_qemu_name },
+	{ "firecracker", "--id", take_value },
+	{ "cloud-hypervisor", "--api-socket", take_basename },
+	{ "crosvm", "--name", take_value },
+	{ "crosvm", "-s", take_basename },
+	{ "crosvm", "--socket", take_basename },
+	{ "lkvm", "--name", take_value },
+	{ "lkvm", "-n", take_value },
+	{ "VBoxHeadless", "--comment", take_value },
+	{ "VBoxHeadless", "--startvm", take_value },
+	{ "VirtualBoxVM", "--comment", take_value },
+	{ "VirtualBoxVM", "--startvm", take_value },
+};
+
+/* The value of @option in "--option value" or "--option=value", or NULL */
+static const char *option_value(const char *arg, const char *end, const char *option)
+{
+	size_t len = strlen(option);
+	const char *next;
+
+	if (strncmp(arg, option, len))
+		return NULL;
+	if (arg[len] == '=' && option[1] == '-')
+		return arg + len + 1;
+	next = arg + strlen(arg) + 1;
+	return !arg[len] && next < end ? next : NULL;
+}
+
+bool vm__parse_name(const char *cmdline, size_t len, char *name, size_t size)
+{
+	const char *end = cmdline + len, *program, *arg, *value;
+	size_t i;
+
+	if (!len || end[-1])
+		return false;
+	program = strrchr(cmdline, '/');
+	program = program ? program + 1 : cmdline;
+	for (i = 0; i < ARRAY_SIZE(name_options); i++) {
+		if (strncmp(program, name_options[i].program, strlen(name_options[i].program)))
+			continue;
+		for (arg = cmdline + strlen(cmdline) + 1; arg < end; arg += strlen(arg) + 1) {
+			value = option_value(arg, end, name_options[i].option);
+			if (!value)
+				continue;
+			name_options[i].take(value, name, size);
+			return *name;
+		}
+	}
+	return false;
+}
+
+struct vms {
+	struct vm **vms; /* sorted by PID */
+	size_t nr;
+	size_t room;
+	struct vm unknown; /* what is told when there is no memory */
+};
+
+struct vms *vms__new(void)
+{
+	return calloc(1, sizeof(struct vms));
+}
+
+void vms__free(struct vms *vms)
+{
+	size_t i;
+
+	if (!vms)
+		return;
+	for (i = 0; i < vms->nr; i++)
+		free(vms->vms[i]);
+	free(vms->vms);
+	free(vms);
+}
+
+/* comm and name of a process, from /proc where it is still there */
+static void identify(struct vm *vm, const char *comm)
+{
+	/* libvirt's command lines run to some 10 KB, with -name in front */
+	static char text[65536];
+	char path[64];
+	int n;
+
+	snprintf(path, sizeof(path), "/proc/%u/comm", vm->pid);
+	n = read_file(path, text, sizeof(text));
+	if (n > 0)
+		utf8__clean(vm->comm, sizeof(vm->comm), text, n - (text[n - 1] == '\n'),
+			    VM_COMM_MAX);
+	else
+		utf8__clean(vm->comm, sizeof(vm->comm), comm, strlen(comm), VM_COMM_MAX);
+	snprintf(path, sizeof(path), "/proc/%u/cmdline", vm->pid);
+	n = read_file(path, text, sizeof(text));
+	/* A longer one is cut by read_file(), with a 0 behind it */
+	if (n == (int)sizeof(text) - 1)
+		n++;
+	if (n <= 0 || !vm__parse_name(text, n, vm->name, sizeof(vm->name)))
+		snprintf(vm->name, sizeof(vm->name), "%s", vm->comm);
+}
+
+const struct vm *vms__get(struct vms *vms, __u32 pid, const char *comm)
+{
+	size_t low = 0, high = vms->nr;
+	struct vm *vm, **grown;
+
+	while (low < high) {
+		size_t mid = (low + high) / 2;
+
+		if (vms->vms[mid]->pid == pid)
+			return vms->vms[mid];
+		if (vms->vms[mid]->pid < pid)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	vm = calloc(1, sizeof(*vm));
+	grown = array_grow(vms->vms, &vms->room, vms->nr, sizeof(*grown));
+	if (grown)
+		vms->vms = grown;
+	if (!vm || !grown) {
+		free(vm);
+		vms->unknown = (struct vm){ .pid = pid };
+		identify(&vms->unknown, comm);
+		return &vms->unknown;
+	}
+	vm->pid = pid;
+	identify(vm, comm);
+	memmove(grown + low + 1, grown + low, (vms->nr - low) * sizeof(*grown));
+	grown[low] = vm;
+	vms->nr++;
+	return vm;
+}
+
+void vms__forget(struct vms *vms)
+{
+	size_t i, left = 0;
+
+	for (i = 0; i < vms->nr; i++) {
+		if (vm__is_gone(vms->vms[i]->pid, vms->vms[i]->pid))
+			free(vms->vms[i]);
+		else
+			vms->vms[left++] = vms->vms[i];
+	}
+	vms->nr = left;
+}
+
+/* What a process's open files tell about KVM */
+struct kvm_files {
+	bool unreadable;
+	bool vm;
+	bool vcpu; /* the one that was asked for */
+	char vcpus[256]; /* all of them, as text */
+};
+
+static void look_at_files(struct kvm_files *k, __u32 pid, __u32 vcpu)
+{
+	static const char prefix[] = "anon_inode:kvm-vcpu:";
+	char path[64], target[64];
+	const struct dirent *e;
+	size_t used = 0;
+	DIR *dir;
+
+	*k = (struct kvm_files){ 0 };
+	snprintf(path, sizeof(path), "/proc/%u/fd", pid);
+	dir = opendir(path);
+	if (!dir) {
+		k->unreadable = true;
+		return;
+	}
+	while ((e = readdir(dir))) {
+		ssize_t n = readlinkat(dirfd(dir), e->d_name, target, sizeof(target) - 1);
+		__u64 id;
+
+		if (n < 0) {
+			k->unreadable |= errno == EACCES;
+			continue;
+		}
+		target[n] = 0;
+		k->vm |= !strcmp(target, "anon_inode:kvm-vm");
+		if (strncmp(target, prefix, strlen(prefix)) ||
+		    parse_uint(target + strlen(prefix), 0, UINT_MAX, &id))
+			continue;
+		k->vcpu |= id == vcpu;
+		if (used < sizeof(k->vcpus) - 16)
+			used += sprintf(k->vcpus + used, "%s%llu", used ? ", " : "", id);
+		else if (used < sizeof(k->vcpus) - 4)
+			used += sprintf(k->vcpus + used, " ...");
+	}
+	closedir(dir);
+}
+
+/* The process that a thread belongs to; 0: there is no such thread */
+static __u32 tgid_of(__u32 tid)
+{
+	static const char key[] = "\nTgid:\t";
+	char path[64], text[4096];
+	const char *p;
+	int n;
+
+	snprintf(path, sizeof(path), "/proc/%u/status", tid);
+	n = read_file(path, text, sizeof(text));
+	p = n > 0 ? strstr(text, key) : NULL;
+	return p ? strtoul(p + strlen(key), NULL, 10) : 0;
+}
+
+static int check_pid(const struct options *opts)
+{
+	__u32 tgid = tgid_of(opts->pid);
+	struct kvm_files k;
+
+	if (!tgid) {
+		complain("-p %u: there is no such process", opts->pid);
+		return EXIT_NOTHING;
+	}
+	if (tgid != opts->pid) {
+		complain("-p %u: this is a thread of process %u; use -p %u or -t %u", opts->pid,
+			 tgid, tgid, opts->pid);
+		return EXIT_NOTHING;
+	}
+	look_at_files(&k, opts->pid, opts->vcpu);
+	if (!k.vm && !k.unreadable) {
+		complain("-p %u: this process has no VM (no KVM file is open in it)", opts->pid);
+		return EXIT_NOTHING;
+	}
+	if (opts->has_vcpu && !k.vcpu && !k.unreadable) {
+		complain("There's no vCPU %u for PID %u. Its vCPUs: %s", opts->vcpu, opts->pid,
+			 *k.vcpus ? k.vcpus : "none");
+		return EXIT_NOTHING;
+	}
+	return 0;
+}
+
+static int check_tid(const struct options *opts, __u32 tid)
+{
+	const char *option = opts->one_tid ? "-t" : "-T";
+	__u32 tgid = tgid_of(tid);
+	struct kvm_files k;
+
+	if (!tgid) {
+		complain("%s %u: there is no such thread", option, tid);
+		return EXIT_NOTHING;
+	}
+	if (opts->pid && tgid != opts->pid) {
+		complain("%s %u: this is a thread of process %u, not of -p %u", option, tid, tgid,
+			 opts->pid);
+		return EXIT_NOTHING;
+	}
+	look_at_files(&k, tgid, 0);
+	if (!k.vm && !k.unreadable) {
+		complain("%s %u: its process %u has no VM (no KVM file is open in it)", option, tid,
+			 tgid);
+		return EXIT_NOTHING;
+	}
+	return 0;
+}
+
+int vm__check_target(const struct options *opts)
+{
+	int code = opts->pid ? check_pid(opts) : 0;
+	size_t i;
+
+	for (i = 0; i < opts->nr_tids && !code; i++)
+		code = check_tid(opts, opts->tids[i]);
+	return code;
+}
