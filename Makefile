@@ -62,9 +62,32 @@ $(BUILD)/guest: tests/guest.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) -static -pthread -MMD -MP -o $@ $<
 
+# Shows the tool on real exits, on a machine with nothing prepared
+demo:
+	$(Q)scripts/install-deps build test
+	$(Q)$(MAKE) --no-print-directory all $(BUILD)/guest
+	$(Q)scripts/demo
+
+install: kvmexit
+	install -D -m 755 -s kvmexit $(DESTDIR)$(PREFIX)/sbin/kvmexit
+	install -D -m 644 man/kvmexit.8 $(DESTDIR)$(PREFIX)/share/man/man8/kvmexit.8
+
+C_FILES := $(wildcard *.[ch] src/*.[ch] tests/*.[ch] tests/bench/*.[ch])
+SHELL_FILES := $(shell grep -l '^\#!/bin/bash' scripts/* tests/*.sh .ci/run 2>/dev/null)
+
+lint: $(SKEL)
+	$(Q)scripts/install-deps lint
+	clang-format --dry-run -Werror $(C_FILES)
+	shellcheck -x $(SHELL_FILES)
+	cppcheck --quiet --error-exitcode=1 --inline-suppr --std=c11 --enable=warning,portability \
+		-D__x86_64__ --suppress=missingIncludeSystem kvmexit.c $(wildcard src/*.c)
+
 clean:
 	rm -rf $(BUILD) kvmexit
 
-.PHONY: all clean
+check:
+	$(Q)tests/run
+
+.PHONY: all check clean demo install lint
 .DELETE_ON_ERROR:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -254,7 +254,7 @@ static __always_inline int find_extra(__u64 code)
 }
 
 /* The counter of a code that has none of its own; NR_COUNTERS: lost */
-static __noinline __u32 extra_index(__u32 isa, __u32 raw)
+static __always_inline __u32 extra_index(__u32 isa, __u32 raw)
 {
 	__u64 code = (__u64)isa << 32 | raw;
 	int i = find_extra(code);
@@ -277,17 +277,33 @@ static __noinline __u32 extra_index(__u32 isa, __u32 raw)
 	return NR_LOW + NR_HIGH + i;
 }
 
-static __noinline int count_flags(struct slot *slot, __u32 raw)
+static __always_inline void count_flags(struct slot *slot, __u32 raw)
 {
-	/* All ones: a TDX guest's entry that ended without a reason (tdx.c) */
-	if (!slot || raw == ~0u)
-		return 0;
 	if (raw & VMX_FAILED_ENTRY)
 		slot->flags[FLAG_FAILED_ENTRY]++;
 	if (raw & VMX_BUS_LOCK)
 		slot->flags[FLAG_BUS_LOCK]++;
 	if (raw & VMX_ENCLAVE)
 		slot->flags[FLAG_ENCLAVE]++;
+}
+
+/* VMX with flag bits, and codes that have no counter of their own */
+static __noinline int count_rare(struct slot *slot, __u32 isa, __u32 raw)
+{
+	__u64 i = raw;
+
+	if (!slot)
+		return 0;
+	if (isa == ISA_VMX) {
+		/* All ones: a TDX guest's entry that ended without a reason (tdx.c) */
+		if (raw != ~0u)
+			count_flags(slot, raw);
+		i = raw & VMX_BASIC_MASK;
+	}
+	if (i >= NR_LOW)
+		i = extra_index(isa, i);
+	if (i < NR_COUNTERS)
+		slot->count[i]++;
 	return 0;
 }
 
@@ -303,23 +319,17 @@ static __always_inline struct slot *slot_of(__u32 tgid, __u32 tid, __u32 vcpu, _
 
 static __always_inline void count(struct slot *slot, __u32 isa, __u32 raw)
 {
-	__u64 i = raw, high;
+	__u64 i = raw;
 
-	if (isa == ISA_VMX) {
-		if (unlikely(raw & ~VMX_BASIC_MASK))
-			count_flags(slot, raw);
-		i = raw & VMX_BASIC_MASK;
-	}
-	if (unlikely(i >= NR_LOW)) {
-		high = i - HIGH_BASE;
-		/* The compiler must not turn this into a test the verifier can't follow */
-		barrier_var(high);
-		if (high < NR_HIGH)
-			i = high + NR_LOW;
-		else
-			i = extra_index(isa, i);
-		if (i >= NR_COUNTERS)
+	if (i >= NR_LOW) {
+		i -= HIGH_BASE;
+		/* The compiler must not make of this a test the verifier can't follow */
+		barrier_var(i);
+		if (i >= NR_HIGH) {
+			count_rare(slot, isa, raw);
 			return;
+		}
+		i += NR_LOW;
 	}
 	slot->count[i]++;
 }
@@ -342,68 +352,72 @@ static __always_inline int load(void *to, __u32 size, const void *from, int dire
 	return 0;
 }
 
-/*
- * The exit reason, from the vCPU: since 5.16 (0a62a0319abb) the tracepoint's
- * arguments do not have it. Types that the BTF does not show leave no code.
- */
-static __always_inline int read_reason(const void *vcpu, __u32 isa, __u32 *raw, int direct)
+static __always_inline void on_exit(__u32 vcpu_id, __u32 isa, __u32 raw)
 {
-	int err = 0;
+	const struct task_struct *task = (void *)bpf_get_current_task_btf();
+	struct slot *slot = slot_of(task->tgid, task->pid, vcpu_id, isa);
 
-	if (isa == ISA_SVM && bpf_core_field_exists(struct vcpu_svm, vmcb)) {
-		const void *vmcb = NULL;
-
-		err = load(&vmcb, 8, vcpu + bpf_core_field_offset(struct vcpu_svm, vmcb), direct);
-		if (!err)
-			err = load(raw, 4,
-				   vmcb + bpf_core_field_offset(struct vmcb, control.exit_code),
-				   direct);
-	} else if (isa == ISA_VMX && bpf_core_field_exists(struct vcpu_vmx___vt, vt)) {
-		err = load(raw, 4,
-			   vcpu + bpf_core_field_offset(struct vcpu_vmx___vt, vt.exit_reason.full),
-			   direct);
-	} else if (isa == ISA_VMX && bpf_core_field_exists(struct vcpu_vmx, exit_reason)) {
-		err = load(raw, 4, vcpu + bpf_core_field_offset(struct vcpu_vmx, exit_reason.full),
-			   direct);
-	} else {
-		lose(LOST_ISA);
-		return -1;
-	}
-	if (err)
-		lose(LOST_READ);
-	return err;
+	if (slot)
+		count(slot, isa, raw);
 }
 
-/* Prototype since 5.16: (struct kvm_vcpu *vcpu, u32 isa) */
-static __always_inline int on_exit(__u64 *ctx, int direct)
+/*
+ * Prototype since 5.16 (0a62a0319abb): (struct kvm_vcpu *vcpu, u32 isa). The
+ * exit reason is read from the vCPU. The ISAs part early, for the ISA to be a
+ * constant from there on; what no BTF shows ends in a branch of its own, which
+ * the verifier then takes out.
+ */
+static __always_inline int read_exit(__u64 *ctx, int direct)
 {
 	const struct kvm_vcpu *vcpu = (void *)ctx[0];
-	const struct task_struct *task;
-	struct slot *slot;
-	__u32 isa = ctx[1], raw;
+	__u32 isa = ctx[1], raw = 0, vcpu_id;
+	const void *vmcb = NULL;
 
 	/* To the verifier of 6.12 and later the vCPU may be NULL */
 	if (!vcpu) {
 		lose(LOST_VCPU);
 		return 0;
 	}
-	task = (void *)bpf_get_current_task_btf();
-	slot = slot_of(task->tgid, task->pid, vcpu->vcpu_id, isa);
-	if (slot && !read_reason(vcpu, isa, &raw, direct))
-		count(slot, isa, raw);
+	vcpu_id = vcpu->vcpu_id;
+	if (__builtin_expect(isa == ISA_SVM, 1)) {
+		if (!bpf_core_field_exists(struct vcpu_svm, vmcb))
+			lose(LOST_SVM);
+		else if (load(&vmcb, 8, (void *)vcpu + bpf_core_field_offset(struct vcpu_svm, vmcb),
+			      direct) ||
+			 load(&raw, 4, vmcb + bpf_core_field_offset(struct vmcb, control.exit_code),
+			      direct))
+			lose(LOST_READ);
+		else
+			on_exit(vcpu_id, ISA_SVM, raw);
+	} else if (isa == ISA_VMX) {
+		__u64 off = 0;
+
+		if (bpf_core_field_exists(struct vcpu_vmx___vt, vt))
+			off = bpf_core_field_offset(struct vcpu_vmx___vt, vt.exit_reason.full);
+		else if (bpf_core_field_exists(struct vcpu_vmx, exit_reason))
+			off = bpf_core_field_offset(struct vcpu_vmx, exit_reason.full);
+		if (!off)
+			lose(LOST_VMX);
+		else if (load(&raw, 4, (void *)vcpu + off, direct))
+			lose(LOST_READ);
+		else
+			on_exit(vcpu_id, ISA_VMX, raw);
+	} else {
+		lose(LOST_ISA);
+	}
 	return 0;
 }
 
 SEC("?tp_btf/kvm_exit")
 int kvm_exit_direct(__u64 *ctx)
 {
-	return on_exit(ctx, 1);
+	return read_exit(ctx, 1);
 }
 
 SEC("?tp_btf/kvm_exit")
 int kvm_exit_read(__u64 *ctx)
 {
-	return on_exit(ctx, 0);
+	return read_exit(ctx, 0);
 }
 
 /*

@@ -86,7 +86,9 @@ static void tell_lost(struct session *s)
 		[LOST_CODES] = "too many different unknown exit reasons",
 		[LOST_VCPU] = "the event had no vCPU",
 		[LOST_READ] = "the exit reason could not be read",
-		[LOST_ISA] = "KVM's vendor module came after the start: start kvmexit again",
+		[LOST_VMX] = "kvm_intel was loaded after kvmexit began: start kvmexit again",
+		[LOST_SVM] = "kvm_amd was loaded after kvmexit began: start kvmexit again",
+		[LOST_ISA] = "the event was neither of VMX nor of SVM",
 	};
 	__u64 lost = snapshot__lost(&s->snapshot);
 	size_t i;

@@ -46,7 +46,9 @@ enum lost {
 	LOST_CODES, /* more than NR_EXTRA different unlisted codes */
 	LOST_VCPU, /* no vCPU in the event */
 	LOST_READ, /* reading the exit reason failed */
-	LOST_ISA, /* an ISA whose types the kernel's BTF did not show */
+	LOST_VMX, /* struct vcpu_vmx was not in the BTF when the program was loaded */
+	LOST_SVM, /* the same for struct vcpu_svm */
+	LOST_ISA, /* neither VMX nor SVM */
 	NR_LOST,
 };
 
