@@ -334,7 +334,7 @@ static int choose(struct probe *probe, const struct options *opts, const struct 
 		why = v->hindrance(f);
 		if (!why && !opts->probe)
 			why = v->reservation(f);
-		if (why && verbose)
+		if (why && verbose && !opts->probe)
 			complain("probe %s: not usable: %s", v->name, why);
 		if (why && opts->probe) {
 			complain("--probe %s cannot be used here: %s; --probe auto takes the best "

@@ -1,0 +1,668 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * Guests that exit a known number of times: what a counter of exits must show.
+ * Every vCPU starts in 64-bit mode and does each KIND exactly COUNT times, one
+ * of each in turn, then ends with a triple fault. There is no interrupt
+ * controller, so HLT returns to user space.
+ *
+ *   kind       SVM exit    VMX exit                       seen by user space
+ *   io         io          IO_INSTRUCTION                 yes
+ *   cpuid      cpuid       CPUID                          -
+ *   rdmsr      msr         MSR_READ                       -
+ *   wrmsr      msr         MSR_WRITE                      -
+ *   hypercall  hypercall   VMCALL                         -
+ *   mmio       npf         EPT_VIOLATION first in a VM,   yes
+ *                          then EPT_MISCONFIG
+ *   hlt        hlt         HLT                            yes
+ *   ud         UD          EXCEPTION_NMI                  -
+ *   pause      -           -  (a filter would have to be filled)
+ *   the end    shutdown    TRIPLE_FAULT, 1                yes
+ *
+ * as the kernel's kvm_exit lines name them. First touches of guest memory add
+ * 5 npf or EPT_VIOLATION to a VM (7 with ud), and one for each vCPU after the
+ * first; now and then more, when several touch a page at once. Interrupts
+ * (interrupt, EXTERNAL_INTERRUPT) come as they do.
+ */
+#include <cpuid.h>
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <linux/kvm.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define IO_PORT 0x10
+#define MMIO_ADDR 0x30000000 /* mapped by the guest, backed by nothing */
+#define STR_(x) #x
+#define STR(x) STR_(x)
+
+/* The guest: r15 its data page, r14 rounds to go, r13d non-zero on SVM. */
+#define KINDS(X)                                                                   \
+	X(0, io, "mov $" STR(IO_PORT) ", %edx; out %al, (%dx)")                    \
+	X(1, cpuid, "xor %eax, %eax; xor %ecx, %ecx; cpuid")                       \
+	X(2, rdmsr, "mov $0x3b, %ecx; rdmsr") /* TSC_ADJUST: always intercepted */ \
+	X(3, wrmsr, "mov $0x3b, %ecx; xor %eax, %eax; xor %edx, %edx; wrmsr")      \
+	X(4, hypercall,                                                            \
+	  "mov $0x1000, %eax; test %r13d, %r13d; jz 7f; vmmcall; jmp 8f;"          \
+	  "7: vmcall; 8:")                                                         \
+	X(5, mmio, "mov %eax, " STR(MMIO_ADDR))                                    \
+	X(6, hlt, "hlt")                                                           \
+	X(7, ud, "ud2")                                                            \
+	X(8, pause, "pause")
+
+#define ENUM(slot, name, insns) KIND_##name = slot,
+enum kind {
+	KINDS(ENUM) NR_KINDS
+};
+
+#define NAME(slot, name, insns) [slot] = #name,
+static const char *const kind_names[] = { KINDS(NAME) };
+
+#define STEP(slot, name, insns) \
+	"cmpq $0, 8*" #slot "(%r15); je 9f; decq 8*" #slot "(%r15);" insns "\n 9:\n"
+
+extern const uint8_t guest_code[], guest_ud[], guest_end[];
+asm(".pushsection .rodata\n"
+    "guest_code:\n" KINDS(
+	    STEP) "	dec %r14\n"
+		  "	jnz guest_code\n"
+		  "	lidt 0x800(%r15)\n" /* zeros: nothing can be delivered any more */
+		  "	int3\n"
+		  "guest_ud:\n"
+		  "	addq $2, (%rsp)\n"
+		  "	iretq\n"
+		  "guest_end:\n"
+		  ".popsection\n");
+
+/* Guest memory, mapped one to one */
+enum {
+	PML4 = 0x1000,
+	PDPT = 0x2000,
+	PD = 0x3000,
+	GDT = 0x4000,
+	IDT = 0x5000,
+	CODE = 0x8000,
+	DATA = 0x10000,
+	PAGE = 0x1000,
+	CS = 8,
+	DS = 16,
+};
+
+struct vm {
+	int index, fd;
+	uint8_t *memory;
+};
+
+struct vcpu {
+	struct vm *vm;
+	int index, fd;
+	struct kvm_run *run;
+	uint64_t *left; /* the guest's own counters, per kind */
+	uint64_t seen[NR_KINDS], run_calls, run_ns;
+	bool done;
+};
+
+/* A thread and the vCPUs it runs: one, or with -1 all of a VM in turn. */
+struct worker {
+	pthread_t thread;
+	struct vcpu *vcpus;
+	int nr_vcpus, cpu;
+};
+
+static struct {
+	uint64_t counts[NR_KINDS], loops;
+	int vms, vcpus, processes, rounds, first_id, nap;
+	bool hop, single, wait, keep;
+	const char *name;
+} opt = { .vms = 1, .vcpus = 1, .processes = 1, .rounds = 1 };
+
+static int kvm_fd, run_size, round_nr;
+static int go_fd = STDIN_FILENO, stop_fd = STDIN_FILENO;
+static bool svm;
+static struct {
+	struct kvm_cpuid2 head;
+	struct kvm_cpuid_entry2 entries[256];
+} cpuid;
+static cpu_set_t online;
+static pthread_barrier_t ready, go, finished, stop;
+static pid_t *tids;
+
+/* ---- a VM and its vCPUs ---- */
+
+static int kvm_ioctl(int fd, unsigned long request, const char *what, unsigned long arg)
+{
+	int ret = ioctl(fd, request, arg);
+
+	if (ret < 0)
+		err(1, "cannot run a guest here: %s", what);
+	return ret;
+}
+#define KVM(fd, request, arg) kvm_ioctl(fd, request, #request, (unsigned long)(arg))
+
+static void kvm__open(void)
+{
+	unsigned int eax, ebx, ecx, edx;
+
+	kvm_fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+	if (kvm_fd < 0)
+		err(1, "cannot run a guest here: /dev/kvm");
+	run_size = KVM(kvm_fd, KVM_GET_VCPU_MMAP_SIZE, 0);
+	cpuid.head.nent = 256;
+	KVM(kvm_fd, KVM_GET_SUPPORTED_CPUID, &cpuid);
+	__cpuid(0, eax, ebx, ecx, edx);
+	svm = ebx == signature_AMD_ebx || ebx == 0x6f677948 /* Hygo */;
+}
+
+static void vm__fill_memory(uint8_t *memory)
+{
+	uint64_t *pd = (uint64_t *)(memory + PD), *gdt = (uint64_t *)(memory + GDT);
+	uint64_t *idt = (uint64_t *)(memory + IDT);
+	uint64_t handler = CODE + (guest_ud - guest_code);
+
+	*(uint64_t *)(memory + PML4) = PDPT | 3;
+	*(uint64_t *)(memory + PDPT) = PD | 3;
+	for (uint64_t i = 0; i < 512; i++)
+		pd[i] = i << 21 | 0x83; /* 2 MB, writable */
+	gdt[CS / 8] = 0x00af9b000000ffff; /* 64-bit code */
+	gdt[DS / 8] = 0x00cf93000000ffff;
+	idt[6 * 2] = handler | CS << 16 | 0x8eULL << 40; /* interrupt gate */
+	memcpy(memory + CODE, guest_code, guest_end - guest_code);
+}
+
+static size_t vm__memory_size(void)
+{
+	return DATA + (size_t)opt.vcpus * PAGE;
+}
+
+static void vm__create(struct vm *vm, int index)
+{
+	struct kvm_userspace_memory_region region = { .memory_size = vm__memory_size() };
+
+	vm->index = index;
+	vm->fd = KVM(kvm_fd, KVM_CREATE_VM, 0);
+	vm->memory = mmap(NULL, region.memory_size, PROT_READ | PROT_WRITE,
+			  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (vm->memory == MAP_FAILED)
+		err(1, "guest memory");
+	vm__fill_memory(vm->memory);
+	region.userspace_addr = (uintptr_t)vm->memory;
+	KVM(vm->fd, KVM_SET_USER_MEMORY_REGION, &region);
+}
+
+static void vm__destroy(struct vm *vm)
+{
+	close(vm->fd);
+	munmap(vm->memory, vm__memory_size());
+}
+
+static void vcpu__set_registers(struct vcpu *vcpu)
+{
+	uint64_t data = DATA + (uint64_t)vcpu->index * PAGE;
+	struct kvm_segment code = {
+		.limit = ~0U, .selector = CS, .type = 11, .present = 1, .s = 1, .l = 1, .g = 1
+	};
+	struct kvm_segment flat = {
+		.limit = ~0U, .selector = DS, .type = 3, .present = 1, .s = 1, .db = 1, .g = 1
+	};
+	struct kvm_regs regs = { .rip = CODE,
+				 .rflags = 2,
+				 .rsp = data + PAGE,
+				 .r15 = data,
+				 .r14 = opt.loops,
+				 .r13 = svm };
+	struct kvm_sregs sregs;
+
+	KVM(vcpu->fd, KVM_GET_SREGS, &sregs);
+	sregs.cs = code;
+	sregs.ds = sregs.es = sregs.fs = sregs.gs = sregs.ss = flat;
+	sregs.gdt = (struct kvm_dtable){ .base = GDT, .limit = DS + 7 };
+	sregs.idt = (struct kvm_dtable){ .base = IDT, .limit = 7 * 16 - 1 };
+	sregs.cr3 = PML4;
+	sregs.cr4 = 1 << 5; /* PAE */
+	sregs.cr0 = 1U << 31 | 0x31; /* PG, NE, ET, PE */
+	sregs.efer = 1 << 10 | 1 << 8; /* LMA, LME */
+	KVM(vcpu->fd, KVM_SET_SREGS, &sregs);
+	KVM(vcpu->fd, KVM_SET_REGS, &regs);
+}
+
+static void vcpu__create(struct vcpu *vcpu)
+{
+	struct vm *vm = vcpu->vm;
+
+	vcpu->fd = KVM(vm->fd, KVM_CREATE_VCPU, opt.first_id + vcpu->index);
+	vcpu->run = mmap(NULL, run_size, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu->fd, 0);
+	if (vcpu->run == MAP_FAILED)
+		err(1, "vCPU state");
+	vcpu->left = (uint64_t *)(vm->memory + DATA + (size_t)vcpu->index * PAGE);
+	memcpy(vcpu->left, opt.counts, sizeof(opt.counts));
+	KVM(vcpu->fd, KVM_SET_CPUID2, &cpuid);
+	vcpu__set_registers(vcpu);
+}
+
+static void vcpu__destroy(struct vcpu *vcpu)
+{
+	munmap(vcpu->run, run_size);
+	close(vcpu->fd);
+}
+
+/* ---- running ---- */
+
+static void vcpu__finish(struct vcpu *vcpu)
+{
+	static const enum kind visible[] = { KIND_io, KIND_mmio, KIND_hlt };
+
+	for (int kind = 0; kind < NR_KINDS; kind++)
+		if (vcpu->left[kind])
+			errx(1, "the guest died with %llu %s to go",
+			     (unsigned long long)vcpu->left[kind], kind_names[kind]);
+	for (size_t i = 0; i < sizeof(visible) / sizeof(*visible); i++)
+		if (vcpu->seen[visible[i]] != opt.counts[visible[i]])
+			errx(1, "%s: %llu seen by user space", kind_names[visible[i]],
+			     (unsigned long long)vcpu->seen[visible[i]]);
+	vcpu->done = true;
+}
+
+static void vcpu__handle_exit(struct vcpu *vcpu)
+{
+	struct kvm_run *run = vcpu->run;
+
+	switch (run->exit_reason) {
+	case KVM_EXIT_INTR:
+		break;
+	case KVM_EXIT_IO:
+		vcpu->seen[KIND_io]++;
+		break;
+	case KVM_EXIT_MMIO:
+		vcpu->seen[KIND_mmio]++;
+		break;
+	case KVM_EXIT_HLT:
+		vcpu->seen[KIND_hlt]++;
+		if (opt.nap)
+			usleep(opt.nap);
+		break;
+	case KVM_EXIT_SHUTDOWN:
+		vcpu__finish(vcpu);
+		break;
+	case KVM_EXIT_FAIL_ENTRY:
+		errx(1, "cannot run this guest here: entry failed, reason %#llx",
+		     (unsigned long long)run->fail_entry.hardware_entry_failure_reason);
+	case KVM_EXIT_INTERNAL_ERROR:
+		errx(1, "cannot run this guest here: KVM internal error %u",
+		     run->internal.suberror);
+	default:
+		errx(1, "cannot run this guest here: KVM exit reason %u", run->exit_reason);
+	}
+}
+
+static uint64_t now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000000000ull + ts.tv_nsec;
+}
+
+static void vcpu__run(struct vcpu *vcpu)
+{
+	uint64_t start = now_ns();
+	int ret = ioctl(vcpu->fd, KVM_RUN, 0);
+
+	vcpu->run_ns += now_ns() - start;
+	vcpu->run_calls++;
+	if (ret == 0)
+		vcpu__handle_exit(vcpu);
+	else if (errno != EINTR && errno != EAGAIN)
+		err(1, "cannot run this guest here: KVM_RUN");
+}
+
+static void vcpu__report(const struct vcpu *vcpu)
+{
+	char line[1024];
+	int n;
+
+	n = snprintf(line, sizeof(line),
+		     "{\"pid\":%d,\"vm\":%d,\"vcpu\":%d,\"tid\":%d,\"isa\":\"%s\"", getpid(),
+		     vcpu->vm->index, opt.first_id + vcpu->index, gettid(), svm ? "svm" : "vmx");
+	for (int kind = 0; kind < NR_KINDS; kind++)
+		n += snprintf(line + n, sizeof(line) - n, ",\"%s\":%llu", kind_names[kind],
+			      (unsigned long long)opt.counts[kind]);
+	n += snprintf(line + n, sizeof(line) - n,
+		      ",\"run_calls\":%llu,\"run_ns\":%llu,\"round\":%d}\n",
+		      (unsigned long long)vcpu->run_calls, (unsigned long long)vcpu->run_ns,
+		      round_nr);
+	/* one write: threads and processes share the output */
+	if (write(STDOUT_FILENO, line, n) != n)
+		err(1, "standard output");
+}
+
+static void worker__hop(struct worker *worker)
+{
+	cpu_set_t one;
+
+	do
+		worker->cpu = (worker->cpu + 1) % CPU_SETSIZE;
+	while (!CPU_ISSET(worker->cpu, &online));
+	CPU_ZERO(&one);
+	CPU_SET(worker->cpu, &one);
+	if (sched_setaffinity(0, sizeof(one), &one))
+		err(1, "sched_setaffinity");
+}
+
+/* One KVM_RUN for each vCPU not done: how many there were. */
+static int worker__turn(struct worker *worker)
+{
+	int ran = 0;
+
+	for (int i = 0; i < worker->nr_vcpus; i++) {
+		struct vcpu *vcpu = &worker->vcpus[i];
+
+		if (vcpu->done)
+			continue;
+		vcpu__run(vcpu);
+		if (vcpu->done)
+			vcpu__report(vcpu);
+		ran++;
+	}
+	return ran;
+}
+
+/* NAME with the vCPU's id for its %d */
+static void worker__set_name(int id)
+{
+	const char *at = strstr(opt.name, "%d");
+	char name[64];
+
+	if (at)
+		snprintf(name, sizeof(name), "%.*s%d%s", (int)(at - opt.name), opt.name, id,
+			 at + 2);
+	else
+		snprintf(name, sizeof(name), "%s", opt.name);
+	prctl(PR_SET_NAME, name);
+}
+
+static void *worker__main(void *arg)
+{
+	struct worker *worker = arg;
+	unsigned int turns = 0;
+
+	if (opt.name)
+		worker__set_name(opt.first_id + worker->vcpus->index);
+	for (int i = 0; i < worker->nr_vcpus; i++) {
+		struct vcpu *vcpu = &worker->vcpus[i];
+
+		vcpu__create(vcpu);
+		tids[vcpu->vm->index * opt.vcpus + vcpu->index] = gettid();
+	}
+	pthread_barrier_wait(&ready);
+	pthread_barrier_wait(&go);
+	while (worker__turn(worker))
+		if (opt.hop && ++turns % 100 == 0)
+			worker__hop(worker);
+	pthread_barrier_wait(&finished);
+	pthread_barrier_wait(&stop);
+	for (int i = 0; i < worker->nr_vcpus; i++)
+		vcpu__destroy(&worker->vcpus[i]);
+	return NULL;
+}
+
+/* ---- threads, processes, rounds ---- */
+
+static void wait_for(int fd, bool line)
+{
+	char c;
+
+	while (read(fd, &c, 1) == 1)
+		if (line && c == '\n')
+			return;
+}
+
+static void print_ready(void)
+{
+	printf("{\"ready\":true,\"pid\":%d,\"tids\":[", getpid());
+	for (int i = 0; i < opt.vms * opt.vcpus; i++)
+		printf("%s%d", i ? "," : "", tids[i]);
+	puts("]}");
+	if (fflush(stdout))
+		err(1, "standard output");
+}
+
+static void *allocate(size_t nr, size_t size)
+{
+	void *memory = calloc(nr, size);
+
+	if (!memory)
+		err(1, "memory");
+	return memory;
+}
+
+static void workers__start(struct worker *workers, struct vcpu *vcpus, struct vm *vms)
+{
+	int nr_vcpus = opt.vms * opt.vcpus, share = opt.single ? opt.vcpus : 1;
+	pthread_attr_t attr;
+
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, 256 << 10);
+	for (int i = 0; i < nr_vcpus; i++) {
+		vcpus[i].vm = &vms[i / opt.vcpus];
+		vcpus[i].index = i % opt.vcpus;
+	}
+	for (int i = 0; i < nr_vcpus / share; i++) {
+		workers[i] =
+			(struct worker){ .vcpus = &vcpus[i * share], .nr_vcpus = share, .cpu = i };
+		errno = pthread_create(&workers[i].thread, &attr, worker__main, &workers[i]);
+		if (errno)
+			err(1, "cannot start a thread");
+	}
+	pthread_attr_destroy(&attr);
+}
+
+static void play_round(bool first, bool last)
+{
+	int nr_vcpus = opt.vms * opt.vcpus;
+	int nr_workers = opt.single ? opt.vms : nr_vcpus;
+	pthread_barrier_t *const barriers[] = { &ready, &go, &finished, &stop };
+	struct vm *vms = allocate(opt.vms, sizeof(*vms));
+	struct vcpu *vcpus = allocate(nr_vcpus, sizeof(*vcpus));
+	struct worker *workers = allocate(nr_workers, sizeof(*workers));
+
+	for (int i = 0; i < 4; i++)
+		pthread_barrier_init(barriers[i], NULL, nr_workers + 1);
+	for (int i = 0; i < opt.vms; i++)
+		vm__create(&vms[i], i);
+	workers__start(workers, vcpus, vms);
+	pthread_barrier_wait(&ready);
+	if (first && opt.wait) {
+		print_ready();
+		wait_for(go_fd, true);
+	}
+	pthread_barrier_wait(&go);
+	pthread_barrier_wait(&finished);
+	if (last && opt.keep)
+		wait_for(stop_fd, false);
+	pthread_barrier_wait(&stop);
+
+	for (int i = 0; i < nr_workers; i++)
+		pthread_join(workers[i].thread, NULL);
+	for (int i = 0; i < opt.vms; i++)
+		vm__destroy(&vms[i]);
+	for (int i = 0; i < 4; i++)
+		pthread_barrier_destroy(barriers[i]);
+	free(workers);
+	free(vcpus);
+	free(vms);
+}
+
+static void play(void)
+{
+	kvm__open();
+	tids = allocate((size_t)opt.vms * opt.vcpus, sizeof(*tids));
+	for (round_nr = 0; round_nr < opt.rounds; round_nr++)
+		play_round(round_nr == 0, round_nr == opt.rounds - 1);
+}
+
+/* The processes cannot share standard input: closing a pipe tells them all. */
+static int play_in_processes(void)
+{
+	int go_pipe[2], stop_pipe[2], status, failed = 0;
+
+	if (pipe(go_pipe) || pipe(stop_pipe))
+		err(1, "pipe");
+	for (int i = 0; i < opt.processes; i++) {
+		pid_t pid = fork();
+
+		if (pid < 0)
+			err(1, "fork");
+		if (pid == 0) {
+			prctl(PR_SET_PDEATHSIG, SIGTERM);
+			close(go_pipe[1]);
+			close(stop_pipe[1]);
+			go_fd = go_pipe[0];
+			stop_fd = stop_pipe[0];
+			play();
+			exit(0);
+		}
+	}
+	if (opt.wait)
+		wait_for(STDIN_FILENO, true);
+	close(go_pipe[1]);
+	if (opt.keep)
+		wait_for(STDIN_FILENO, false);
+	close(stop_pipe[1]);
+	while (wait(&status) > 0)
+		failed |= status;
+	return failed ? 1 : 0;
+}
+
+static void on_term(int signal)
+{
+	(void)signal;
+	_exit(0);
+}
+
+/* ---- command line ---- */
+
+static void usage(void)
+{
+	fputs("usage: guest [OPTION]... KIND=COUNT...\n"
+	      "  -m VMS        virtual machines (1)\n"
+	      "  -v VCPUS      vCPUs of each, a thread per vCPU (1)\n"
+	      "  -p PROCESSES  all that in so many processes (1)\n"
+	      "  -r ROUNDS     again and again, with new VMs and threads (1)\n"
+	      "  -1            one thread runs all vCPUs of a VM in turn\n"
+	      "  -H            threads hop from CPU to CPU, every 100 returns to user space\n"
+	      "  -s USEC       sleep at every hlt\n"
+	      "  -w            print the thread ids, wait for a line on standard input\n"
+	      "  -k            keep the VMs when done until end of input or SIGTERM\n"
+	      "  -V ID         id of each VM's first vCPU (0)\n"
+	      "  -n NAME       name the threads, %d for the vCPU's id: \"CPU %d/KVM\"\n"
+	      "kinds:",
+	      stderr);
+	for (int kind = 0; kind < NR_KINDS; kind++)
+		fprintf(stderr, " %s", kind_names[kind]);
+	fputc('\n', stderr);
+	exit(64);
+}
+
+static uint64_t parse_number(const char *text, uint64_t min, uint64_t max)
+{
+	char *end;
+	uint64_t number;
+
+	errno = 0;
+	number = strtoull(text, &end, 10);
+	if (*text < '0' || *text > '9' || *end || errno || number < min || number > max)
+		errx(64, "not a number from %llu to %llu: '%s'", (unsigned long long)min,
+		     (unsigned long long)max, text);
+	return number;
+}
+
+static void parse_kind(const char *arg)
+{
+	for (int kind = 0; kind < NR_KINDS; kind++) {
+		size_t len = strlen(kind_names[kind]);
+
+		if (strncmp(arg, kind_names[kind], len) || arg[len] != '=')
+			continue;
+		opt.counts[kind] = parse_number(arg + len + 1, 0, 1ULL << 40);
+		if (opt.counts[kind] > opt.loops)
+			opt.loops = opt.counts[kind];
+		return;
+	}
+	warnx("no such kind: '%s'", arg);
+	usage();
+}
+
+static void parse_options(int argc, char **argv)
+{
+	int c;
+
+	while ((c = getopt(argc, argv, "m:v:p:r:s:V:n:1Hwk")) != -1) {
+		switch (c) {
+		case 'm':
+			opt.vms = parse_number(optarg, 1, 4096);
+			break;
+		case 'v':
+			opt.vcpus = parse_number(optarg, 1, 4096);
+			break;
+		case 'p':
+			opt.processes = parse_number(optarg, 1, 4096);
+			break;
+		case 'r':
+			opt.rounds = parse_number(optarg, 1, 1000000);
+			break;
+		case 's':
+			opt.nap = parse_number(optarg, 0, 999999);
+			break;
+		case 'V':
+			opt.first_id = parse_number(optarg, 0, 4095);
+			break;
+		case 'n':
+			opt.name = optarg;
+			break;
+		case '1':
+			opt.single = true;
+			break;
+		case 'H':
+			opt.hop = true;
+			break;
+		case 'w':
+			opt.wait = true;
+			break;
+		case 'k':
+			opt.keep = true;
+			break;
+		default:
+			usage();
+		}
+	}
+	for (; optind < argc; optind++)
+		parse_kind(argv[optind]);
+	if (!opt.loops)
+		usage();
+}
+
+int main(int argc, char **argv)
+{
+	parse_options(argc, argv);
+	if (sched_getaffinity(0, sizeof(online), &online))
+		err(1, "sched_getaffinity");
+	if (opt.keep)
+		signal(SIGTERM, on_term);
+	if (opt.processes > 1)
+		return play_in_processes();
+	play();
+	return 0;
+}

@@ -1,0 +1,305 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""judge.py KERNEL VENDOR FILE: judges what scenario.sh printed.
+
+A line per case: "KERNEL VENDOR PROBE CASE exact|unsupported|wrong DETAILS".
+Exit status 1 if anything is wrong or missing.
+"""
+import collections
+import json
+import os
+import sys
+
+# What a guest's kind of exit is called; the memory reasons and interrupts come
+# in numbers that are not known beforehand (tests/guest.c)
+REASONS = {
+    "svm": {"io": "IOIO", "cpuid": "CPUID", "rdmsr": "MSR", "wrmsr": "MSR",
+            "hypercall": "VMMCALL", "hlt": "HLT", "ud": "EXCP_UD", "end": "SHUTDOWN"},
+    "vmx": {"io": "IO_INSTRUCTION", "cpuid": "CPUID", "rdmsr": "MSR_READ", "wrmsr": "MSR_WRITE",
+            "hypercall": "VMCALL", "hlt": "HLT", "ud": "EXCEPTION_NMI", "end": "TRIPLE_FAULT"},
+}
+UNKNOWN_NUMBER = {
+    "svm": {"NPF", "INTR", "VINTR", "NMI"},
+    "vmx": {"EPT_VIOLATION", "EPT_MISCONFIG", "EXTERNAL_INTERRUPT", "INTERRUPT_WINDOW",
+            "PREEMPTION_TIMER"},
+}
+MMIO = {"svm": ["NPF"], "vmx": ["EPT_MISCONFIG", "EPT_VIOLATION"]}
+# As the kernel prints SVM's reasons in its own trace
+KERNEL_NAMES = {"io": "IOIO", "cpuid": "CPUID", "msr": "MSR", "hypercall": "VMMCALL",
+                "hlt": "HLT", "UD excp": "EXCP_UD", "shutdown": "SHUTDOWN", "npf": "NPF",
+                "interrupt": "INTR", "vintr": "VINTR", "nmi": "NMI"}
+# Exits handled on the fast path are traced by nobody there (README, Limits)
+FASTPATH_UNTRACED = {("svm", "6.1"): {"MSR"}, ("svm", "5.10"): {"MSR"}}
+
+
+class Wrong(Exception):
+    pass
+
+
+def need(condition, *what):
+    if not condition:
+        raise Wrong(" ".join(str(w) for w in what))
+
+
+def parse(text):
+    """Sections of each case: {name: [lines]}; a name seen twice is continued."""
+    cases, case, section = [], None, None
+    for line in text.splitlines():
+        if line.startswith("@case "):
+            _, name, probe = line.split()
+            case = (name, probe, collections.defaultdict(list))
+            cases.append(case)
+        elif line == "@end":
+            if case:
+                case[2]["end"].append("")
+            section = None
+        elif line.startswith("@") and case:
+            section = line[1:]
+            if section.startswith("code "):
+                case[2]["codes"].append(section[5:])
+            else:
+                case[2][section]
+        elif section and case:
+            case[2][section].append(line)
+    return cases
+
+
+def guests(sections):
+    return [g for g in map(json.loads, sections["guest"]) if "run_calls" in g]
+
+
+def expected(guest_list):
+    """{(pid, tid, vcpu): {reason: count}}, a vCPU that ran several times added up."""
+    want = collections.defaultdict(collections.Counter)
+    for g in guest_list:
+        names = REASONS[g["isa"]]
+        key = (g["pid"], g["tid"], g["vcpu"])
+        for kind, name in names.items():
+            want[key][name] += 1 if kind == "end" else g[kind]
+    return want
+
+
+def records(lines):
+    parsed = [json.loads(line) for line in lines]
+    intervals = [r for r in parsed if r["type"] == "interval"]
+    exits = [r for r in parsed if r["type"] == "exit"]
+    need(intervals, "no interval record")
+    need([i["seq"] for i in intervals] == list(range(len(intervals))), "seq has gaps")
+    need([i["final"] for i in intervals] == [False] * (len(intervals) - 1) + [True], "final")
+    for i in intervals:
+        mine = [r for r in exits if r["seq"] == i["seq"]]
+        need(len(mine) == i["records"], "records", i)
+        need(sum(r["count"] for r in mine) == i["exits"], "exits do not add up", i)
+        need(len({r["pid"] for r in mine}) == i["vms"], "vms", i)
+        need(len({(r["pid"], r["vcpu"]) for r in mine}) == i["vcpus"], "vcpus", i)
+        keys = [(r["pid"], r["tid"], r["vcpu"], r["code"]) for r in mine]
+        need(len(keys) == len(set(keys)), "a record twice in interval", i["seq"])
+    return exits, intervals
+
+
+def counted(exits, pids):
+    """{(pid, tid, vcpu): {reason: count}} of the guests' processes."""
+    got = collections.defaultdict(collections.Counter)
+    for r in exits:
+        if r["pid"] in pids:
+            got[(r["pid"], r["tid"], r["vcpu"])][r["reason"]] += r["count"]
+    return got
+
+
+def compare(want, got, isa, kernel):
+    missing = FASTPATH_UNTRACED.get((isa, kernel), set())
+    need(set(want) == set(got), "threads", sorted(set(want) ^ set(got))[:4])
+    exact = 0
+    for key, reasons in want.items():
+        for name, count in reasons.items():
+            if name in missing:
+                need(got[key][name] <= count, key, name, got[key][name], ">", count)
+            else:
+                need(got[key][name] == count, key, name, got[key][name], "instead of", count)
+                exact += count
+        extra = set(got[key]) - {n for n, c in reasons.items() if c} - UNKNOWN_NUMBER[isa]
+        need(not extra, key, "reasons nobody made:", extra)
+    return exact
+
+
+def check_totals(exits):
+    """A vCPU's totals only grow, and end at the sum of its counts."""
+    total = collections.Counter()
+    for r in sorted(exits, key=lambda r: r["seq"]):
+        key = (r["pid"], r["vcpu"], r["isa"], r["code"])
+        total[key] += r["count"]
+        need(r["total"] == total[key], "total", r)
+
+
+def summed(got):
+    return {(key, name): n for key, reasons in got.items() for name, n in reasons.items() if n}
+
+
+def judge_counts(sections, kernel):
+    """What the cases exact, vms, one_thread, churn and reuse have in common."""
+    guest_list = guests(sections)
+    need(guest_list, "the guest said nothing")
+    need(set(sections["codes"]) == {"0"}, "exit codes", sections["codes"])
+    isa = guest_list[0]["isa"]
+    exits, intervals = records(sections["kvmexit"])
+    pids = {g["pid"] for g in guest_list}
+    got = counted(exits, pids)
+    exact = compare(expected(guest_list), got, isa, kernel)
+    need(intervals[-1]["lost"] == 0, "lost", intervals[-1]["lost"])
+    check_totals(exits)
+    return exact, got, isa, guest_list
+
+
+def check_ftrace(sections, got, isa):
+    lines = [line.rsplit(" ", 1) for line in sections["ftrace"]]
+    if ["overrun", "0"] not in lines:
+        return "(ftrace lost events)"
+    seen = collections.Counter()
+    for what, n in lines:
+        if what != "overrun":
+            tid, name = what.split(" ", 1)
+            seen[(int(tid), KERNEL_NAMES.get(name, name))] += int(n)
+    mine = collections.Counter()
+    for (_, tid, _), reasons in got.items():
+        for name, n in reasons.items():
+            mine[(tid, name)] += n
+    tids = {tid for tid, _ in mine}
+    theirs = {key: n for key, n in seen.items() if key[0] in tids}
+    need(theirs == {k: n for k, n in mine.items() if n}, "ftrace says otherwise:",
+         sorted(set(theirs.items()) ^ set(mine.items()))[:4])
+    return f"= ftrace's {sum(theirs.values())}"
+
+
+def case_exact(sections, kernel):
+    exact, got, isa, guest_list = judge_counts(sections, kernel)
+    for g in guest_list:
+        key = (g["pid"], g["tid"], g["vcpu"])
+        need(sum(got[key][n] for n in MMIO[isa]) >= g["mmio"], "mmio", got[key])
+    exits2, intervals = records(sections["kvmexit2"])
+    check_totals(exits2)
+    need(len(intervals) > 5, "only", len(intervals), "intervals of 10 ms")
+    other = counted(exits2, {g["pid"] for g in guest_list})
+    need(summed(other) == summed(got), "intervals do not add up to the whole")
+    witness = check_ftrace(sections, got, isa)
+    return f"{exact} exits {witness}, {len(intervals)} intervals add up"
+
+
+def case_simple(sections, kernel):
+    exact, got, _, _ = judge_counts(sections, kernel)
+    return f"{exact} exits of {len(got)} threads"
+
+
+def case_surplus(sections, kernel):
+    guest_list = guests(sections)
+    exits, intervals = records(sections["kvmexit"])
+    got = counted(exits, {g["pid"] for g in guest_list})
+    want = expected(guest_list)
+    need(len(got) == 3, len(got), "threads counted instead of 3")
+    compare({k: want[k] for k in got}, got, guest_list[0]["isa"], kernel)
+    lost = intervals[-1]["lost"]
+    lines = [line.rsplit(" ", 1) for line in sections["ftrace"]]
+    need(["overrun", "0"] in lines, "ftrace lost events")
+    tids = {g["tid"] for g in guest_list} - {tid for _, tid, _ in got}
+    theirs = sum(int(n) for what, n in lines
+                 if what != "overrun" and int(what.split()[0]) in tids)
+    need(lost == theirs, "lost", lost, "instead of", theirs)
+    return f"4 threads without a slot: lost {lost} = ftrace's"
+
+
+def rows(lines, columns):
+    table = [line.split() for line in lines]
+    need(table, "no table")
+    need(all(len(r) == columns for r in table), "columns", table[:2])
+    return table[0], table[1:]
+
+
+def case_filters(sections, kernel):
+    guest_list = guests(sections)
+    need(len(guest_list) == 3, "guests", len(guest_list))
+    need(set(sections["codes"]) == {"0"}, "exit codes", sections["codes"])
+    pid, tid0, tid1 = map(int, sections["text ids"][0].split())
+    isa = guest_list[0]["isa"]
+    want = expected(guest_list)
+    known = {name for name, n in want[next(iter(want))].items() if n}
+
+    def pick(test):
+        sums = collections.Counter()
+        for key, reasons in want.items():
+            if test(key):
+                sums.update({n: c for n, c in reasons.items() if c})
+        return sums
+
+    def table(name, header, split):
+        head, body = rows(sections["text " + name], len(header))
+        need(head == header, name, "header", head)
+        result = collections.defaultdict(dict)
+        for row in body:
+            key = tuple(map(int, row[:split]))
+            need(row[split] not in result[key], name, "a row twice", row)
+            result[key][row[split]] = int(row[split + 1])
+        order = [(tuple(map(int, r[:split])), -int(r[-1])) for r in body]
+        need(order == sorted(order), name, "order", body)
+        return {k: {n: c for n, c in v.items() if n in known} for k, v in result.items()}
+
+    end = ["KVM_EXIT_REASON", "COUNT"]
+    need(table("p", end, 0) == {(): pick(lambda k: True)}, "-p")
+    need(table("a", ["TID"] + end, 1) ==
+         {(k[1],): pick(lambda x, k=k: x == k) for k in want}, "-p -a")
+    need(table("v", end, 0) == {(): pick(lambda k: k[2] == 1)}, "-p -v 1")
+    need(table("t", end, 0) == {(): pick(lambda k: k[1] == tid0)}, "-t")
+    need(table("T", ["TIDS"] + end, 1) ==
+         {(t,): pick(lambda k, t=t: k[1] == t) for t in (tid0, tid1)}, "-T")
+    everybody = table("all", ["PID", "TID"] + end, 2)
+    need({k: v for k, v in everybody.items() if k[0] == pid} ==
+         {k[:2]: pick(lambda x, k=k: x == k) for k in want}, "all threads")
+    for name, test in (("jp", lambda k: True), ("jv", lambda k: k[2] == 2),
+                       ("jt", lambda k: k[1] == tid1), ("other", lambda k: k[1] == tid0)):
+        exits, _ = records(sections["text " + name])
+        need({r["pid"] for r in exits} == {pid}, name, "other processes")
+        got = counted(exits, {pid})
+        compare({k: v for k, v in want.items() if test(k)}, got, isa, kernel)
+    exits, _ = records(sections["text jp"])
+    total = sum(r["count"] for r in exits)
+    kvm = sum(int(n) for n in sections["text debugfs"])
+    # KVM's own count has fast path exits only since 6.4 (KVM's stat.exits)
+    if kernel not in ("5.10",):
+        need(total == kvm, "KVM's own count is", kvm, "not", total)
+    return f"10 views and filters; {total} exits, KVM's own count {kvm}"
+
+
+def case_attach(sections, kernel):
+    need(sections["text exits"] and int(sections["text exits"][-1]) > 0, "nothing counted")
+    need(sections["text modules"] == ["unloaded"], "modules stay in use", sections["text modules"])
+    return "nothing left behind: kvm can be unloaded"
+
+
+CASES = {"exact": case_exact, "vms": case_simple, "one_thread": case_simple,
+         "churn": case_simple, "reuse": case_simple, "surplus": case_surplus,
+         "filters": case_filters, "attach": case_attach}
+
+
+def main():
+    kernel, vendor, path = sys.argv[1:]
+    with open(path, errors="replace") as f:
+        cases = parse(f.read())
+    bad = not cases
+    if not cases:
+        print(f"{kernel:6} {vendor:6} {'-':10} {'-':10} wrong        the host printed nothing")
+    for name, probe, sections in cases:
+        if "unsupported" in sections:
+            verdict, details = "unsupported", " ".join(sections["unsupported"])
+            if not details:
+                verdict, details = "wrong", "kvmexit did not start"
+        else:
+            try:
+                need(sections["end"], "the case did not end")
+                verdict, details = "exact", CASES[name](sections, kernel)
+            except (Wrong, KeyError, ValueError, IndexError) as e:
+                verdict, details = "wrong", f"{type(e).__name__}: {e}"
+        bad |= verdict == "wrong"
+        print(f"{kernel:6} {vendor:6} {probe:10} {name:10} {verdict:11}  {details}")
+    return bad
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,206 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#
+# Makes known exits on an emulated host while kvmexit counts them, and prints what
+# everybody says about them, for judge.py. $KVMEXIT_PROBES and $KVMEXIT_CASES
+# tell what is to be done.
+#
+#   @case NAME PROBE
+#   @guest | @kvmexit | @kvmexit2 | @ftrace | @debugfs | @text NAME | @code N
+#   lines ...
+#   @end
+#
+# Runs under busybox too. kvmexit and guest are found in $PATH.
+# shellcheck shell=dash
+set -u
+tmp=$(mktemp -d)
+trace=/sys/kernel/tracing/instances/kvmexit-test
+debug=/sys/kernel/debug/kvm
+
+emit() { echo "@$1"; cat "$2"; }
+
+# The kernel's own record of the exits, apart from everybody else's tracing
+trace_on() {
+	mkdir -p "$trace" || return
+	echo 16384 >"$trace/buffer_size_kb"
+	echo >"$trace/trace"
+	echo 1 >"$trace/events/kvm/kvm_exit/enable"
+}
+
+# As "TID REASON COUNT" lines, and how many events the buffer could not keep
+trace_off() {
+	echo 0 >"$trace/events/kvm/kvm_exit/enable"
+	sed -n 's/^ *.*-\([0-9]*\) .*kvm_exit:.* reason \([^ ]*\( excp\)\{0,1\}\) .*/\1 \2/p' "$trace/trace" |
+		sort | uniq -c | awk '{ print $2, $3 ($4 == "" ? "" : " " $4), $1 }' >"$tmp/ftrace"
+	awk '/^overrun:|^dropped/ { n += $NF } END { print "overrun", n + 0 }' \
+		"$trace"/per_cpu/cpu*/stats >>"$tmp/ftrace"
+	rmdir "$trace"
+}
+
+# start NAME OPTION...: kvmexit in the background, counting when this returns
+start() {
+	local name="$1" i=0
+	shift
+	rm -f "$tmp/$name"
+	kvmexit --verbose "$@" -o "$tmp/$name" 2>"$tmp/$name.log" &
+	eval "pid_$name=\$!"
+	while ! grep -q 'in use' "$tmp/$name.log"; do
+		if ! kill -0 $! 2>/dev/null || [ $((i += 1)) -gt 600 ]; then
+			return 1
+		fi
+		sleep 0.1
+	done
+}
+
+stop() {
+	local pid
+	eval "pid=\$pid_$1"
+	kill -TERM "$pid" && wait "$pid"
+	echo "@code $?"
+}
+
+unsupported() {
+	echo "@unsupported"
+	sed -n "s/.*cannot be used here: \(.*\);.*/\1/p" "$tmp/$1.log"
+	grep -v "cannot be used here" "$tmp/$1.log"
+}
+
+# One VM with two vCPU threads that move between the CPUs; also a second kvmexit
+# that reports every 10 ms
+case_exact() {
+	start kvmexit -j --probe "$1" || { unsupported kvmexit; return; }
+	start kvmexit2 -j -i 0.01 --probe "$1" || { unsupported kvmexit2; return; }
+	trace_on
+	guest -v 2 -H io=300 cpuid=400 rdmsr=150 wrmsr=250 hypercall=100 mmio=60 hlt=350 ud=40 \
+		>"$tmp/guest"
+	trace_off
+	stop kvmexit2
+	stop kvmexit
+	emit guest "$tmp/guest"
+	emit kvmexit "$tmp/kvmexit"
+	emit kvmexit2 "$tmp/kvmexit2"
+	emit ftrace "$tmp/ftrace"
+}
+
+# Two processes of two VMs each
+case_vms() {
+	start kvmexit -j --probe "$1" || { unsupported kvmexit; return; }
+	guest -p 2 -m 2 -v 2 io=50 cpuid=60 hlt=70 >"$tmp/guest"
+	stop kvmexit
+	emit guest "$tmp/guest"
+	emit kvmexit "$tmp/kvmexit"
+}
+
+# One thread runs two vCPUs in turn, whose ids are not 0 and 1
+case_one_thread() {
+	start kvmexit -j --probe "$1" || { unsupported kvmexit; return; }
+	guest -1 -v 2 -V 5 io=100 cpuid=120 hlt=140 >"$tmp/guest"
+	stop kvmexit
+	emit guest "$tmp/guest"
+	emit kvmexit "$tmp/kvmexit"
+}
+
+# Threads that come and go, more of them in all than there is room for
+case_churn() {
+	local i=0
+	start kvmexit -j -i 0.2 --max-vcpus 8 --probe "$1" || { unsupported kvmexit; return; }
+	: >"$tmp/guest"
+	while [ $((i += 1)) -le 4 ]; do
+		guest -v 6 io=20 cpuid=30 hlt=10 >>"$tmp/guest"
+		sleep 3
+	done
+	stop kvmexit
+	emit guest "$tmp/guest"
+	emit kvmexit "$tmp/kvmexit"
+}
+
+# Hundreds of short-lived threads, and TIDs given out again at once
+case_reuse() {
+	start kvmexit -j -i 0.1 --probe "$1" || { unsupported kvmexit; return; }
+	guest -r 150 -v 2 cpuid=5 hlt=3 >"$tmp/guest"
+	for i in 1 2 3 4 5 6; do
+		echo 20000 >/proc/sys/kernel/ns_last_pid
+		guest -v 2 cpuid=7 hlt=4 >>"$tmp/guest"
+	done
+	stop kvmexit
+	emit guest "$tmp/guest"
+	emit kvmexit "$tmp/kvmexit"
+}
+
+# More vCPU threads than --max-vcpus at once: what is not counted is lost
+case_surplus() {
+	start kvmexit -j --max-vcpus 3 --probe "$1" || { unsupported kvmexit; return; }
+	trace_on
+	guest -v 7 io=40 cpuid=50 hlt=30 >"$tmp/guest"
+	trace_off
+	stop kvmexit
+	emit guest "$tmp/guest"
+	emit kvmexit "$tmp/kvmexit"
+	emit ftrace "$tmp/ftrace"
+}
+
+# Each view and each filter, one kvmexit for each, on one guest's exits; and
+# KVM's own count of that VM's exits
+case_filters() {
+	local pid tid0 tid1 name
+	mkfifo "$tmp/go"
+	guest -w -k -v 3 cpuid=100 hlt=50 io=25 <"$tmp/go" >"$tmp/guest" &
+	exec 8>"$tmp/go"
+	while [ "$(grep -c '"ready"' "$tmp/guest")" -lt 1 ]; do sleep 0.1; done
+	pid=$(sed -n 's/.*"ready":true.*"pid":\([0-9]*\).*/\1/p' "$tmp/guest")
+	# shellcheck disable=SC2046 # words are wanted
+	set -- "$1" $(for t in /proc/"$pid"/task/*; do echo "${t##*/}"; done | grep -vx "$pid" | sort -n)
+	tid0=$2 tid1=$3
+	echo "@text ids"
+	echo "$pid $tid0 $tid1"
+	start p -p "$pid" --probe "$1" || { unsupported p; echo >&8; exec 8>&-; wait; return; }
+	start a -p "$pid" -a --probe "$1"
+	start v -p "$pid" -v 1 --probe "$1"
+	start t -t "$tid0" --probe "$1"
+	start T -T "$tid0,$tid1" --probe "$1"
+	start all --probe "$1"
+	start jp -j -p "$pid" --probe "$1"
+	start jv -j -p "$pid" -v 2 --probe "$1"
+	start jt -j -t "$tid1" --probe "$1"
+	start other -j -p "$pid" -t "$tid0" --probe "$1"
+	echo >&8
+	while [ "$(grep -c '"run_calls"' "$tmp/guest")" -lt 3 ]; do sleep 0.1; done
+	for name in p a v t T all jp jv jt other; do
+		stop $name
+		emit "text $name" "$tmp/$name"
+	done
+	echo "@text debugfs"
+	cat "$debug/$pid"-*/exits
+	exec 8>&-
+	wait
+	emit guest "$tmp/guest"
+}
+
+# Attached and detached many times while a guest runs: nothing stays behind
+case_attach() {
+	local i=0 guest
+	guest -v 1 -s 1000 hlt=1000000 >/dev/null &
+	guest=$!
+	while [ $((i += 1)) -le "${ATTACH:-30}" ]; do
+		kvmexit -j --probe "$1" 0.02 >"$tmp/once" 2>"$tmp/once.log" || {
+			cp "$tmp/once.log" "$tmp/kvmexit.log"; unsupported kvmexit; kill $guest; return; }
+	done
+	kill $guest
+	wait $guest
+	echo "@text exits"
+	sed -n 's/.*"type":"interval".*"exits":\([0-9]*\),.*/\1/p' "$tmp/once"
+	sleep 1
+	echo "@text modules"
+	vendor=$(lsmod | sed -n 's/^\(kvm_amd\|kvm_intel\) .*/\1/p')
+	rmmod "$vendor" && rmmod kvm && echo unloaded
+	[ -z "${MODULES:-}" ] || for m in kvm "$vendor"; do insmod "$MODULES/$m.ko"; done
+}
+
+for probe in $KVMEXIT_PROBES; do
+	for name in $KVMEXIT_CASES; do
+		echo "@case $name $probe"
+		"case_$name" "$probe"
+		echo "@end"
+	done
+done
+rm -rf "$tmp"
