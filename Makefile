@@ -62,6 +62,13 @@ $(BUILD)/guest: tests/guest.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) -static -pthread -MMD -MP -o $@ $<
 
+check:
+	$(Q)tests/run
+
+# Every kernel series, vendor and probe: what README.md shows
+check-hosts:
+	$(Q)tests/hosts/matrix
+
 # Shows the tool on real exits, on a machine with nothing prepared
 demo:
 	$(Q)scripts/install-deps build test
@@ -73,7 +80,7 @@ install: kvmexit
 	install -D -m 644 man/kvmexit.8 $(DESTDIR)$(PREFIX)/share/man/man8/kvmexit.8
 
 C_FILES := $(wildcard *.[ch] src/*.[ch] tests/*.[ch] tests/bench/*.[ch])
-SHELL_FILES := $(shell grep -l '^\#!/bin/bash' scripts/* tests/*.sh .ci/run 2>/dev/null)
+SHELL_FILES := $(shell grep -l '^\#!/bin/.*sh' scripts/* tests/*.sh tests/run tests/hosts/* .ci/run)
 
 lint: $(SKEL)
 	$(Q)scripts/install-deps lint
@@ -85,9 +92,6 @@ lint: $(SKEL)
 clean:
 	rm -rf $(BUILD) kvmexit
 
-check:
-	$(Q)tests/run
-
-.PHONY: all check clean demo install lint
+.PHONY: all check check-hosts clean demo install lint
 .DELETE_ON_ERROR:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -15,7 +15,7 @@
 
 #define unlikely(x) __builtin_expect(!!(x), 0)
 #define NR_HINTS 8192
-#define LOCK_TRIES 256
+#define DRAIN 8
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
@@ -31,6 +31,16 @@ struct {
 	__type(value, struct slot);
 } slots SEC(".maps");
 
+/* Slots that have an owner: what user space looks through for new ones */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} taken SEC(".maps");
+
+/* Slots that user space gives back: see struct control */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
@@ -39,6 +49,29 @@ struct {
 	__type(value, __u64);
 } ring SEC(".maps");
 
+/*
+ * Free slots and free extra counters. Queues, because taking from one is atomic
+ * on all kernels; BPF's own atomics need 5.12.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_QUEUE);
+	__uint(max_entries, 1);
+	__type(value, __u32);
+} free_slots SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_QUEUE);
+	__uint(max_entries, NR_EXTRA);
+	__type(value, __u32);
+} free_extra SEC(".maps");
+
+/* Who takes its only element may move slots from the ring to the queue */
+struct {
+	__uint(type, BPF_MAP_TYPE_QUEUE);
+	__uint(max_entries, 1);
+	__type(value, __u32);
+} token SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 1);
@@ -46,23 +79,20 @@ struct {
 	__type(value, __u32);
 } threads SEC(".maps");
 
+/* isa << 32 | code: the number of the extra counter */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, NR_EXTRA);
+	__type(key, __u64);
+	__type(value, __u32);
+} codes SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 1);
 	__type(key, __u32);
 	__type(value, __u32);
 } tids SEC(".maps");
-
-/*
- * A lock for the two rare writers below: who holds the only element holds it.
- * bpf_spin_lock is refused in tracing programs, and an atomic exchange needs
- * kernel 5.12.
- */
-struct {
-	__uint(type, BPF_MAP_TYPE_QUEUE);
-	__uint(max_entries, 1);
-	__type(value, __u32);
-} token SEC(".maps");
 
 /*
  * Kernel types, only what is read. For each change of the kernel there is a
@@ -122,25 +152,6 @@ static __always_inline void lose(enum lost why)
 	__sync_fetch_and_add(&control.lost[why], 1);
 }
 
-static __always_inline int lock(void)
-{
-	__u32 t;
-	int i;
-
-	for (i = 0; i < LOCK_TRIES; i++)
-		if (!bpf_map_pop_elem(&token, &t))
-			return 0;
-	lose(LOST_BUSY);
-	return -1;
-}
-
-static __always_inline void unlock(void)
-{
-	__u32 t = 0;
-
-	bpf_map_push_elem(&token, &t, 0);
-}
-
 static __always_inline int wanted(const struct thread_key *key)
 {
 	__u32 tid = key->thread;
@@ -152,62 +163,70 @@ static __always_inline int wanted(const struct thread_key *key)
 	return !config.nr_tids || bpf_map_lookup_elem(&tids, &tid);
 }
 
-/* The next free slot, entered into the thread map; lock held */
-static __always_inline struct slot *take_slot(const struct thread_key *key, __u32 *nr)
+/*
+ * Moves some of the slots given back to the queue. Who is not let in goes
+ * without: the queue has others, or will have.
+ */
+static __always_inline void drain(void)
 {
-	struct thread_key old = {};
-	__u64 *free, head = control.head;
-	struct slot *slot;
-	__u32 pos, *owned;
+	__u64 head, *nr;
+	__u32 t = 0, i, pos;
 
-	if (head == *(volatile __u64 *)&control.tail) {
-		lose(LOST_FULL);
-		return NULL;
+	if (control.head == *(volatile __u64 *)&control.tail || bpf_map_pop_elem(&token, &t))
+		return;
+	head = *(volatile __u64 *)&control.head;
+	for (i = 0; i < DRAIN && head != *(volatile __u64 *)&control.tail; i++, head++) {
+		pos = head % config.max_slots;
+		nr = bpf_map_lookup_elem(&ring, &pos);
+		if (!nr)
+			break;
+		t = *nr;
+		bpf_map_push_elem(&free_slots, &t, 0);
 	}
-	pos = head % config.max_slots;
-	free = bpf_map_lookup_elem(&ring, &pos);
-	if (!free)
-		return NULL;
-	*nr = *free;
-	slot = bpf_map_lookup_elem(&slots, nr);
-	if (!slot)
-		return NULL;
-	if (slot->old_thread) {
-		old.thread = slot->old_thread;
-		old.vcpu = slot->vcpu;
-		owned = bpf_map_lookup_elem(&threads, &old);
-		if (owned && *owned == *nr)
-			bpf_map_delete_elem(&threads, &old);
-		slot->old_thread = 0;
-	}
-	if (bpf_map_update_elem(&threads, key, nr, BPF_ANY)) {
-		lose(LOST_MAP);
-		return NULL;
-	}
-	control.head = head + 1;
-	return slot;
+	*(volatile __u64 *)&control.head = head;
+	bpf_map_push_elem(&token, &t, 0);
+}
+
+/* The thread map still knows the slot's last owner: user space can't tell it */
+static __always_inline void forget_owner(struct slot *slot, __u32 nr)
+{
+	struct thread_key old = { .thread = slot->old_thread, .vcpu = slot->vcpu };
+	__u32 *owned;
+
+	if (!slot->old_thread)
+		return;
+	slot->old_thread = 0;
+	owned = bpf_map_lookup_elem(&threads, &old);
+	if (owned && *owned == nr)
+		bpf_map_delete_elem(&threads, &old);
 }
 
 static __always_inline struct slot *new_slot(const struct thread_key *key, __u32 isa, __u32 *nr)
 {
 	struct slot *slot;
+	__u64 *mark;
 
-	/* Surplus threads come here at each exit: spare them the lock */
-	if (control.head == *(volatile __u64 *)&control.tail) {
+	drain();
+	if (bpf_map_pop_elem(&free_slots, nr)) {
 		lose(LOST_FULL);
 		return NULL;
 	}
-	if (lock())
+	slot = bpf_map_lookup_elem(&slots, nr);
+	mark = bpf_map_lookup_elem(&taken, nr);
+	if (!slot || !mark)
 		return NULL;
-	slot = take_slot(key, nr);
-	unlock();
-	if (!slot)
+	forget_owner(slot, *nr);
+	if (bpf_map_update_elem(&threads, key, nr, BPF_ANY)) {
+		lose(LOST_MAP);
+		bpf_map_push_elem(&free_slots, nr, 0);
 		return NULL;
+	}
 	slot->vcpu = key->vcpu;
 	slot->isa = isa;
 	bpf_get_current_comm(slot->comm, sizeof(slot->comm));
-	/* Last: from here on user space and the fast path take it as this thread's */
+	/* Last: from here on the fast path and user space take it as this thread's */
 	*(volatile __u64 *)&slot->thread = key->thread;
+	*(volatile __u64 *)mark = 1;
 	return slot;
 }
 
@@ -238,43 +257,27 @@ static __noinline struct slot *find_slot(__u64 thread, __u32 vcpu, __u32 isa)
 	return slot;
 }
 
-static __always_inline int find_extra(__u64 code)
-{
-	int i;
-
-	for (i = 0; i < NR_EXTRA; i++) {
-		__u64 known = *(volatile __u64 *)&control.extra[i];
-
-		if (known == code)
-			return i;
-		if (!known)
-			return -1 - i;
-	}
-	return NR_EXTRA;
-}
-
 /* The counter of a code that has none of its own; NR_COUNTERS: lost */
 static __always_inline __u32 extra_index(__u32 isa, __u32 raw)
 {
-	__u64 code = (__u64)isa << 32 | raw;
-	int i = find_extra(code);
+	__u64 code = (__u64)isa << 32 | raw, n;
+	__u32 *known = bpf_map_lookup_elem(&codes, &code), i;
 
-	if (i < 0) {
-		if (lock())
+	if (!known && !bpf_map_pop_elem(&free_extra, &i)) {
+		n = i;
+		barrier_var(n);
+		if (n >= NR_EXTRA)
 			return NR_COUNTERS;
-		i = find_extra(code);
-		if (i < 0) {
-			i = -1 - i;
-			if (i < NR_EXTRA)
-				control.extra[i] = code;
-		}
-		unlock();
+		control.extra[n] = code;
+		if (bpf_map_update_elem(&codes, &code, &i, BPF_NOEXIST))
+			bpf_map_push_elem(&free_extra, &i, 0); /* another CPU was first */
+		known = bpf_map_lookup_elem(&codes, &code);
 	}
-	if (i >= NR_EXTRA) {
+	if (!known) {
 		lose(LOST_CODES);
 		return NR_COUNTERS;
 	}
-	return NR_LOW + NR_HIGH + i;
+	return NR_LOW + NR_HIGH + *known;
 }
 
 static __always_inline void count_flags(struct slot *slot, __u32 raw)
@@ -321,9 +324,10 @@ static __always_inline void count(struct slot *slot, __u32 isa, __u32 raw)
 {
 	__u64 i = raw;
 
+	/* What is tested must be the very register the verifier sees used below */
+	barrier_var(i);
 	if (i >= NR_LOW) {
 		i -= HIGH_BASE;
-		/* The compiler must not make of this a test the verifier can't follow */
 		barrier_var(i);
 		if (i >= NR_HIGH) {
 			count_rare(slot, isa, raw);

@@ -81,7 +81,6 @@ static void tell_lost(struct session *s)
 {
 	static const char *const causes[NR_LOST] = {
 		[LOST_FULL] = "more vCPU threads than --max-vcpus",
-		[LOST_BUSY] = "many vCPU threads began at once",
 		[LOST_MAP] = "a BPF map refused an entry",
 		[LOST_CODES] = "too many different unknown exit reasons",
 		[LOST_VCPU] = "the event had no vCPU",
@@ -242,8 +241,7 @@ static int start(struct session *s)
 		return EXIT_INTERNAL;
 	}
 	s->vms = vms__new();
-	s->counters = counters__new(probe__slots(s->probe), probe__ring(s->probe),
-				    probe__control(s->probe), o->max_vcpus);
+	s->counters = counters__new(probe__memory(s->probe), o->max_vcpus);
 	return s->vms && s->counters ? EXIT_OK : out_of_memory();
 }
 

@@ -41,7 +41,6 @@ enum flag {
 /* Why an exit was not counted */
 enum lost {
 	LOST_FULL, /* more vCPU threads than slots */
-	LOST_BUSY, /* the allocation lock was not had in time */
 	LOST_MAP, /* the thread map refused an entry */
 	LOST_CODES, /* more than NR_EXTRA different unlisted codes */
 	LOST_VCPU, /* no vCPU in the event */
@@ -61,7 +60,7 @@ struct thread_key {
 /*
  * One vCPU thread's counters. Written by that thread alone, in the kernel,
  * while `thread` names it; by user space from the moment it set `thread` to 0
- * until it put the slot's number into the free ring.
+ * until it put the slot's number into the ring.
  */
 struct slot {
 	__u64 thread; /* 0: nobody's */
@@ -74,8 +73,9 @@ struct slot {
 };
 
 /*
- * What both sides share besides the slots. Free slots: user space puts numbers
- * into the ring and advances `tail`, the kernel takes them and advances `head`.
+ * What both sides share besides the slots. User space gives slots back by
+ * putting their numbers into the ring and advancing `tail`; the kernel takes
+ * them from there, advancing `head`.
  */
 struct control {
 	__u64 head;

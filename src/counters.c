@@ -53,13 +53,9 @@ struct thread {
 };
 
 struct counters {
-	struct slot *slots;
-	__u64 *ring;
-	struct control *control;
+	struct shared shared;
 	__u32 max;
-	__u64 seen_head; /* slots handed out that are known here */
-	__u32 *waiting; /* of those, handed out but not yet named by their thread */
-	size_t nr_waiting;
+	bool *known; /* by slot: whether one of the threads below has it */
 	struct thread **threads;
 	size_t nr_threads;
 	size_t room;
@@ -77,18 +73,16 @@ __u32 counter__code(const struct control *control, __u32 i)
 	return control->extra[i - NR_LOW - NR_HIGH];
 }
 
-struct counters *counters__new(struct slot *slots, __u64 *ring, struct control *control, __u32 max)
+struct counters *counters__new(const struct shared *shared, __u32 max)
 {
 	struct counters *c = calloc(1, sizeof(*c));
 
 	if (!c)
 		return NULL;
-	c->slots = slots;
-	c->ring = ring;
-	c->control = control;
+	c->shared = *shared;
 	c->max = max;
-	c->waiting = calloc(max, sizeof(*c->waiting));
-	if (!c->waiting) {
+	c->known = calloc(max, sizeof(*c->known));
+	if (!c->known) {
 		free(c);
 		return NULL;
 	}
@@ -120,7 +114,7 @@ void counters__free(struct counters *c)
 		thread__free(c->threads[i]);
 	tdestroy(c->vcpus, vcpu__free);
 	free(c->threads);
-	free(c->waiting);
+	free(c->known);
 	free(c);
 }
 
@@ -146,9 +140,9 @@ static struct vcpu *get_vcpu(struct counters *c, __u32 pid, __u32 id)
 	return found ? *found : NULL;
 }
 
-static int add_thread(struct counters *c, __u32 nr, __u64 key)
+static int add_thread(struct counters *c, __u32 nr)
 {
-	const struct slot *slot = &c->slots[nr];
+	const struct slot *slot = &c->shared.slots[nr];
 	struct thread *t, **grown;
 
 	grown = array_grow(c->threads, &c->room, c->nr_threads, sizeof(*grown));
@@ -158,8 +152,8 @@ static int add_thread(struct counters *c, __u32 nr, __u64 key)
 	t = calloc(1, sizeof(*t));
 	if (!t)
 		return -ENOMEM;
-	t->pid = key >> 32;
-	t->tid = key;
+	t->pid = slot->thread >> 32;
+	t->tid = slot->thread;
 	t->isa = slot->isa;
 	t->slot = nr;
 	memcpy(t->comm, slot->comm, sizeof(t->comm) - 1);
@@ -174,24 +168,21 @@ static int add_thread(struct counters *c, __u32 nr, __u64 key)
 	return 0;
 }
 
-/* Slots that the kernel has handed out since the last time */
+/* Slots that have an owner since the last time */
 static int find_new(struct counters *c)
 {
-	__u64 head = __atomic_load_n(&c->control->head, __ATOMIC_ACQUIRE);
-	size_t i, left = 0;
-	int err = 0;
+	__u32 nr;
+	int err;
 
-	for (; c->seen_head < head; c->seen_head++)
-		c->waiting[c->nr_waiting++] = c->ring[c->seen_head % c->max];
-	for (i = 0; i < c->nr_waiting; i++) {
-		__u32 nr = c->waiting[i];
-		__u64 key = __atomic_load_n(&c->slots[nr].thread, __ATOMIC_ACQUIRE);
-
-		if (!key || err || (err = add_thread(c, nr, key)))
-			c->waiting[left++] = nr;
+	for (nr = 0; nr < c->max; nr++) {
+		if (c->known[nr] || !__atomic_load_n(&c->shared.taken[nr], __ATOMIC_ACQUIRE))
+			continue;
+		err = add_thread(c, nr);
+		if (err)
+			return err;
+		c->known[nr] = true;
 	}
-	c->nr_waiting = left;
-	return err;
+	return 0;
 }
 
 /* A thread's cell of a counter; cells are in the order of their counters */
@@ -216,7 +207,7 @@ static struct cell *get_cell(struct thread *t, size_t *at, __u32 index)
 /* Reads a slot: 0, 1 where something was counted since the last time, -ENOMEM */
 static int read_slot(struct counters *c, struct thread *t)
 {
-	const struct slot *slot = &c->slots[t->slot];
+	const struct slot *slot = &c->shared.slots[t->slot];
 	const volatile __u64 *count = slot->count;
 	__u64 sum = 0;
 	size_t i, at = 0;
@@ -252,20 +243,22 @@ static int read_slot(struct counters *c, struct thread *t)
  */
 static void retire(struct counters *c, struct thread *t)
 {
-	__atomic_store_n(&c->slots[t->slot].thread, 0, __ATOMIC_RELEASE);
+	__atomic_store_n(&c->shared.slots[t->slot].thread, 0, __ATOMIC_RELEASE);
 	t->retired = true;
 }
 
 static void give_back(struct counters *c, struct thread *t)
 {
-	struct slot *slot = &c->slots[t->slot];
-	__u64 tail = c->control->tail;
+	struct slot *slot = &c->shared.slots[t->slot];
+	__u64 tail = c->shared.control->tail;
 
 	memset(slot->count, 0, sizeof(slot->count));
 	memset(slot->flags, 0, sizeof(slot->flags));
 	slot->old_thread = (__u64)t->pid << 32 | t->tid;
-	c->ring[tail % c->max] = t->slot;
-	__atomic_store_n(&c->control->tail, tail + 1, __ATOMIC_RELEASE);
+	c->shared.taken[t->slot] = 0;
+	c->known[t->slot] = false;
+	c->shared.ring[tail % c->max] = t->slot;
+	__atomic_store_n(&c->shared.control->tail, tail + 1, __ATOMIC_RELEASE);
 	t->freed = true;
 }
 
@@ -346,7 +339,7 @@ static int report_thread(struct counters *c, struct snapshot *snap, struct threa
 	for (i = 0; i < t->nr_cells && !err; i++)
 		if (t->cells[i].seen != t->cells[i].reported)
 			err = add_sample(snap, t, &t->cells[i],
-					 counter__code(c->control, t->cells[i].index));
+					 counter__code(c->shared.control, t->cells[i].index));
 	for (i = 0; i < NR_FLAGS; i++) {
 		snap->flags[i] += t->flags_seen[i] - t->flags_reported[i];
 		t->flags_reported[i] = t->flags_seen[i];
@@ -380,7 +373,7 @@ int counters__report(struct counters *c, struct snapshot *snap)
 	for (i = 0; i < c->nr_threads && !err; i++)
 		err = report_thread(c, snap, c->threads[i]);
 	for (i = 0; i < NR_LOST; i++)
-		snap->lost[i] = __atomic_load_n(&c->control->lost[i], __ATOMIC_RELAXED);
+		snap->lost[i] = __atomic_load_n(&c->shared.control->lost[i], __ATOMIC_RELAXED);
 	return err;
 }
 

@@ -10,11 +10,16 @@
 
 struct counters;
 
-/*
- * Works on memory that is the caller's and outlives it: @max slots, the ring of
- * @max free slot numbers and the control block. NULL: no memory.
- */
-struct counters *counters__new(struct slot *slots, __u64 *ring, struct control *control, __u32 max);
+/* Memory shared with the kernel (kvmexit.h), each array of as many elements */
+struct shared {
+	struct slot *slots;
+	__u64 *taken; /* by slot: whether it has an owner */
+	__u64 *ring;
+	struct control *control;
+};
+
+/* Works on memory for @max slots that outlives it. NULL: no memory. */
+struct counters *counters__new(const struct shared *shared, __u32 max);
 void counters__free(struct counters *c);
 
 /*

@@ -24,10 +24,8 @@
 struct probe {
 	struct kvmexit_bpf *skel;
 	struct bpf_link *link;
-	struct slot *slots;
-	size_t slots_size;
-	__u64 *ring;
-	size_t ring_size;
+	struct shared shared;
+	__u32 max; /* slots */
 	int fdinfo; /* of the program: it tells recursion_misses */
 	int no_btf; /* an empty BTF, for kernels that have none; else -1 */
 };
@@ -185,7 +183,9 @@ static int configure(struct kvmexit_bpf *skel, const struct options *opts, const
 	config->off_isa = f->off_isa;
 	config->off_vcpu_id = f->off_vcpu_id;
 	if (bpf_map__set_max_entries(skel->maps.slots, n) ||
+	    bpf_map__set_max_entries(skel->maps.taken, n) ||
 	    bpf_map__set_max_entries(skel->maps.ring, n) ||
+	    bpf_map__set_max_entries(skel->maps.free_slots, n) ||
 	    bpf_map__set_max_entries(skel->maps.threads, n))
 		return -errno;
 	if (opts->nr_tids && bpf_map__set_max_entries(skel->maps.tids, opts->nr_tids))
@@ -193,33 +193,71 @@ static int configure(struct kvmexit_bpf *skel, const struct options *opts, const
 	return 0;
 }
 
-static void *map_memory(struct bpf_map *map, size_t element, __u32 n, size_t *size)
+static size_t mapped_size(size_t element, __u32 n)
 {
 	size_t page = sysconf(_SC_PAGESIZE);
-	void *p;
 
-	*size = (element * n + page - 1) / page * page;
-	p = mmap(NULL, *size, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);
+	return (element * n + page - 1) / page * page;
+}
+
+static void *map_memory(struct bpf_map *map, size_t element, __u32 n)
+{
+	void *p = mmap(NULL, mapped_size(element, n), PROT_READ | PROT_WRITE, MAP_SHARED,
+		       bpf_map__fd(map), 0);
+
 	return p == MAP_FAILED ? NULL : p;
 }
 
-/* What the program finds when it starts: all slots free, the lock to be had */
-static int fill_maps(struct probe *probe, const struct options *opts)
+static void unmap_memory(void *p, size_t element, __u32 n)
+{
+	if (p)
+		munmap(p, mapped_size(element, n));
+}
+
+static int map_shared(struct probe *probe)
 {
 	struct kvmexit_bpf *skel = probe->skel;
-	__u32 i, one = 1, zero = 0;
+	struct shared *shared = &probe->shared;
 
-	probe->slots = map_memory(skel->maps.slots, sizeof(struct slot), opts->max_vcpus,
-				  &probe->slots_size);
-	probe->ring =
-		map_memory(skel->maps.ring, sizeof(__u64), opts->max_vcpus, &probe->ring_size);
-	if (!probe->slots || !probe->ring)
-		return -errno;
-	for (i = 0; i < opts->max_vcpus; i++)
-		probe->ring[i] = i;
-	skel->bss->control.tail = opts->max_vcpus;
-	if (bpf_map_update_elem(bpf_map__fd(skel->maps.token), NULL, &zero, BPF_ANY))
-		return -errno;
+	shared->slots = map_memory(skel->maps.slots, sizeof(*shared->slots), probe->max);
+	shared->taken = map_memory(skel->maps.taken, sizeof(*shared->taken), probe->max);
+	shared->ring = map_memory(skel->maps.ring, sizeof(*shared->ring), probe->max);
+	shared->control = &skel->bss->control;
+	return shared->slots && shared->taken && shared->ring ? 0 : -errno;
+}
+
+static int fill_queue(const struct bpf_map *queue, __u32 n)
+{
+	__u32 i;
+
+	for (i = 0; i < n; i++)
+		if (bpf_map_update_elem(bpf_map__fd(queue), NULL, &i, BPF_ANY))
+			return -errno;
+	return 0;
+}
+
+/*
+ * What the program finds when it starts. The queue of free slots gets as many
+ * as may be wanted at once, the ring, which costs no system calls, the rest.
+ */
+static int fill_maps(struct probe *probe, const struct options *opts)
+{
+	const __u32 queued = probe->max < 256 ? probe->max : 256;
+	struct kvmexit_bpf *skel = probe->skel;
+	__u32 i, one = 1;
+	int err;
+
+	err = map_shared(probe);
+	if (!err)
+		err = fill_queue(skel->maps.free_slots, queued);
+	if (!err)
+		err = fill_queue(skel->maps.free_extra, NR_EXTRA);
+	if (!err)
+		err = fill_queue(skel->maps.token, 1);
+	if (err)
+		return err;
+	for (i = queued; i < probe->max; i++)
+		probe->shared.ring[probe->shared.control->tail++] = i;
 	for (i = 0; i < opts->nr_tids; i++)
 		if (bpf_map_update_elem(bpf_map__fd(skel->maps.tids), &opts->tids[i], &one,
 					BPF_ANY))
@@ -271,16 +309,15 @@ static int try_variant(struct probe *probe, const struct variant *variant,
 static void undo_variant(struct probe *probe)
 {
 	bpf_link__destroy(probe->link);
-	if (probe->slots)
-		munmap(probe->slots, probe->slots_size);
-	if (probe->ring)
-		munmap(probe->ring, probe->ring_size);
+	unmap_memory(probe->shared.slots, sizeof(*probe->shared.slots), probe->max);
+	unmap_memory(probe->shared.taken, sizeof(*probe->shared.taken), probe->max);
+	unmap_memory(probe->shared.ring, sizeof(*probe->shared.ring), probe->max);
 	if (probe->fdinfo >= 0)
 		close(probe->fdinfo);
 	if (probe->no_btf >= 0)
 		close(probe->no_btf);
 	kvmexit_bpf__destroy(probe->skel);
-	*probe = (struct probe){ .fdinfo = -1, .no_btf = -1 };
+	*probe = (struct probe){ .max = probe->max, .fdinfo = -1, .no_btf = -1 };
 }
 
 static int tell_permission(const char *what, int err)
@@ -371,7 +408,7 @@ int probe__open(struct probe **out, const struct options *opts)
 		complain("no memory");
 		return EXIT_INTERNAL;
 	}
-	*probe = (struct probe){ .fdinfo = -1, .no_btf = -1 };
+	*probe = (struct probe){ .max = opts->max_vcpus, .fdinfo = -1, .no_btf = -1 };
 	verbose = opts->verbose;
 	libbpf_set_print(print_libbpf);
 	libbpf_set_strict_mode(LIBBPF_STRICT_ALL);
@@ -394,19 +431,9 @@ void probe__close(struct probe *probe)
 	free(probe);
 }
 
-struct slot *probe__slots(const struct probe *probe)
+const struct shared *probe__memory(const struct probe *probe)
 {
-	return probe->slots;
-}
-
-__u64 *probe__ring(const struct probe *probe)
-{
-	return probe->ring;
-}
-
-struct control *probe__control(const struct probe *probe)
-{
-	return &probe->skel->bss->control;
+	return &probe->shared;
 }
 
 __u64 probe__misses(const struct probe *probe)

@@ -5,7 +5,7 @@
 
 #include <stdbool.h>
 
-#include "../kvmexit.h"
+#include "counters.h"
 
 struct options;
 struct probe;
@@ -22,9 +22,7 @@ int probe__open(struct probe **out, const struct options *opts);
 void probe__close(struct probe *probe);
 
 /* Memory shared with the kernel; valid until probe__close() */
-struct slot *probe__slots(const struct probe *probe);
-__u64 *probe__ring(const struct probe *probe);
-struct control *probe__control(const struct probe *probe);
+const struct shared *probe__memory(const struct probe *probe);
 
 /*
  * Events that never reached the program because it was running on the same

@@ -21,31 +21,29 @@ static inline bool check__count(bool ok)
 	return ok;
 }
 
-static inline bool check__cond(const char *file, int line, const char *expr,
-			       bool ok)
+static inline bool check__cond(const char *file, int line, const char *expr, bool ok)
 {
 	if (!check__count(ok))
 		fprintf(stderr, "%s:%d: failed: %s\n", file, line, expr);
 	return ok;
 }
 
-static inline bool check__int(const char *file, int line, const char *expr,
-			      long long got, long long want)
+static inline bool check__int(const char *file, int line, const char *expr, long long got,
+			      long long want)
 {
 	if (!check__count(got == want))
-		fprintf(stderr, "%s:%d: %s is %lld, not %lld\n", file, line,
-			expr, got, want);
+		fprintf(stderr, "%s:%d: %s is %lld, not %lld\n", file, line, expr, got, want);
 	return got == want;
 }
 
-static inline bool check__str(const char *file, int line, const char *expr,
-			      const char *got, const char *want)
+static inline bool check__str(const char *file, int line, const char *expr, const char *got,
+			      const char *want)
 {
 	bool ok = got && want ? !strcmp(got, want) : got == want;
 
 	if (!check__count(ok))
-		fprintf(stderr, "%s:%d: %s is \"%s\", not \"%s\"\n", file, line,
-			expr, got ? got : "(null)", want ? want : "(null)");
+		fprintf(stderr, "%s:%d: %s is \"%s\", not \"%s\"\n", file, line, expr,
+			got ? got : "(null)", want ? want : "(null)");
 	return ok;
 }
 
@@ -57,8 +55,7 @@ static inline bool check__str(const char *file, int line, const char *expr,
 /* The exit status: 0 if all passed and there was at least one check. */
 static inline int check__report(const char *name)
 {
-	printf("%s: %u passed, %u failed\n", name, check__passed,
-	       check__failed);
+	printf("%s: %u passed, %u failed\n", name, check__passed, check__failed);
 	return check__failed || !check__passed;
 }
 

@@ -30,8 +30,7 @@ static bool meaning_ok(const char *s)
 		if (s[i] < ' ' || s[i] > '~')
 			return false;
 
-	return len >= 10 && len <= 90 && s[0] != ' ' && s[len - 1] != ' ' &&
-	       s[len - 1] != '.';
+	return len >= 10 && len <= 90 && s[0] != ' ' && s[len - 1] != ' ' && s[len - 1] != '.';
 }
 
 static void test_counts(void)
@@ -78,8 +77,7 @@ static void test_find_all(void)
 		const struct reason *r = &reasons[i];
 
 		CHECK(reason__find(r->isa, r->code) == r);
-		CHECK_STR(reason__name(r->isa, r->code, buf, sizeof(buf)),
-			  r->name);
+		CHECK_STR(reason__name(r->isa, r->code, buf, sizeof(buf)), r->name);
 	}
 }
 
@@ -119,8 +117,7 @@ static void test_spots(void)
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(spots); i++) {
-		const struct reason *r =
-			reason__find(spots[i].isa, spots[i].code);
+		const struct reason *r = reason__find(spots[i].isa, spots[i].code);
 
 		if (CHECK(r))
 			CHECK_STR(r->name, spots[i].name);
@@ -149,8 +146,7 @@ static void test_unknown(void)
 		unsigned int isa = unknown[i].isa, code = unknown[i].code;
 
 		CHECK(!reason__find(isa, code));
-		CHECK_STR(reason__name(isa, code, buf, sizeof(buf)),
-			  unknown[i].name);
+		CHECK_STR(reason__name(isa, code, buf, sizeof(buf)), unknown[i].name);
 	}
 
 	/* too small a buffer cuts and terminates */
@@ -172,8 +168,7 @@ static void test_header_vmx(void)
 		if (r)
 			CHECK_STR(r->name, header[i].name);
 		else
-			printf("not in reasons.def: VMX %u %s\n",
-			       header[i].code, header[i].name);
+			printf("not in reasons.def: VMX %u %s\n", header[i].code, header[i].name);
 	}
 }
 
@@ -190,8 +185,7 @@ static void test_header_svm(void)
 		if (reason__find(ISA_SVM, header[i].code))
 			known++;
 		else
-			printf("not in reasons.def: SVM 0x%x %s\n",
-			       header[i].code, header[i].name);
+			printf("not in reasons.def: SVM 0x%x %s\n", header[i].code, header[i].name);
 	}
 	CHECK(known > 100 || known == ARRAY_SIZE(header));
 }
