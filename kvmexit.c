@@ -6,6 +6,7 @@
  * -> table or json -> output } -> close
  */
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -212,6 +213,8 @@ static int open_output(struct session *s)
 
 	if (!err)
 		return EXIT_OK;
+	if (!s->opts->output)
+		return tell_write(&s->output, err);
 	complain("opening %s: %s", s->opts->output, strerror(-err));
 	return EXIT_CREATE;
 }
@@ -222,16 +225,17 @@ static int start(struct session *s)
 	const struct options *o = s->opts;
 	int err, code;
 
+	code = vm__check_target(o);
+	if (!code)
+		code = open_output(s);
+	if (code)
+		return code;
 	err = ticker__open(&s->ticker, o->output);
 	if (err) {
 		complain("signals and timer: %s", strerror(-err));
 		return EXIT_INTERNAL;
 	}
-	code = vm__check_target(o);
-	if (!code)
-		code = open_output(s);
-	if (!code)
-		code = probe__open(&s->probe, o);
+	code = probe__open(&s->probe, o);
 	if (code)
 		return code;
 	s->start = now_ns();
@@ -274,19 +278,28 @@ static int list_reasons(const struct options *o)
 			       isa__name(reasons[i].isa), reasons[i].code, reasons[i].name,
 			       reasons[i].meaning);
 	}
-	if (fflush(stdout)) {
-		complain("writing standard output: %s", strerror(errno));
-		return EXIT_WRITE;
-	}
 	return EXIT_OK;
+}
+
+/* At exit: what stdio could not write (--help, --list-reasons) is an error */
+static void flush_stdout(void)
+{
+	if (!fflush(stdout))
+		return;
+	if (errno == EPIPE)
+		_exit(EXIT_OK);
+	complain("writing standard output: %s", strerror(errno));
+	_exit(EXIT_WRITE);
 }
 
 int main(int argc, char **argv)
 {
 	struct options opts;
-	struct session s = { .opts = &opts, .output.fd = -1 };
+	struct session s = { .opts = &opts, .output.fd = -1, .ticker = { .timer = -1, .signals = -1 } };
 	int code;
 
+	signal(SIGPIPE, SIG_IGN);
+	atexit(flush_stdout);
 	options__parse(&opts, argc, argv);
 	if (opts.list_reasons) {
 		code = list_reasons(&opts);

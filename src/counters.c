@@ -300,45 +300,56 @@ static struct total *get_total(struct vcpu *v, __u32 isa, __u32 code)
 	return &v->totals[v->nr_totals++];
 }
 
-static int add_sample(struct snapshot *snap, const struct thread *t, struct cell *cell, __u32 code)
+/* The sample of a code among those from @first on, or NULL */
+static struct sample *find_sample(struct snapshot *snap, size_t first, __u32 code)
+{
+	for (; first < snap->nr_samples; first++)
+		if (snap->samples[first].code == code)
+			return &snap->samples[first];
+	return NULL;
+}
+
+/* @first: the samples from there on are of the same TID and vCPU as @t */
+static int add_sample(struct snapshot *snap, size_t first, const struct thread *t,
+		      struct cell *cell, __u32 code)
 {
 	struct total *total = get_total(t->vcpu, t->isa, code);
-	struct sample *grown, *last;
+	struct sample *sample = find_sample(snap, first, code), *grown;
+	__u64 count = cell->seen - cell->reported;
 
-	grown = array_grow(snap->samples, &snap->room, snap->nr_samples, sizeof(*grown));
-	if (!grown || !total) {
-		if (grown)
-			snap->samples = grown;
+	if (!total)
 		return -ENOMEM;
+	if (!sample) {
+		grown = array_grow(snap->samples, &snap->room, snap->nr_samples, sizeof(*grown));
+		if (!grown)
+			return -ENOMEM;
+		snap->samples = grown;
+		sample = &grown[snap->nr_samples++];
+		*sample = (struct sample){
+			.pid = t->pid,
+			.tid = t->tid,
+			.vcpu = t->vcpu->id,
+			.isa = t->isa,
+			.code = code,
+			.comm = t->comm,
+		};
 	}
-	snap->samples = grown;
-	last = snap->nr_samples ? &grown[snap->nr_samples - 1] : NULL;
-	snap->vms += !last || last->pid != t->pid;
-	snap->vcpus += !last || last->pid != t->pid || last->vcpu != t->vcpu->id;
-	total->count += cell->seen - cell->reported;
-	snap->exits += cell->seen - cell->reported;
-	grown[snap->nr_samples++] = (struct sample){
-		.pid = t->pid,
-		.tid = t->tid,
-		.vcpu = t->vcpu->id,
-		.isa = t->isa,
-		.code = code,
-		.count = cell->seen - cell->reported,
-		.total = total->count,
-		.comm = t->comm,
-	};
+	total->count += count;
+	snap->exits += count;
+	sample->count += count;
+	sample->total = total->count;
 	cell->reported = cell->seen;
 	return 0;
 }
 
-static int report_thread(struct counters *c, struct snapshot *snap, struct thread *t)
+static int report_thread(struct counters *c, struct snapshot *snap, size_t first, struct thread *t)
 {
 	size_t i;
 	int err = 0;
 
 	for (i = 0; i < t->nr_cells && !err; i++)
 		if (t->cells[i].seen != t->cells[i].reported)
-			err = add_sample(snap, t, &t->cells[i],
+			err = add_sample(snap, first, t, &t->cells[i],
 					 counter__code(c->shared.control, t->cells[i].index));
 	for (i = 0; i < NR_FLAGS; i++) {
 		snap->flags[i] += t->flags_seen[i] - t->flags_reported[i];
@@ -357,21 +368,41 @@ static int compare_threads(const void *a, const void *b)
 	return order ? order : THREE_WAY(x->slot, y->slot);
 }
 
-int counters__report(struct counters *c, struct snapshot *snap)
+static void count_vcpus(struct snapshot *snap)
 {
-	int err = 0;
+	const struct sample *last = NULL, *s = snap->samples;
 	size_t i;
 
-	if (!c->sorted)
+	snap->vms = 0;
+	snap->vcpus = 0;
+	for (i = 0; i < snap->nr_samples; i++, last = s++) {
+		bool new_vm = !last || last->pid != s->pid;
+
+		snap->vms += new_vm;
+		snap->vcpus += new_vm || last->vcpu != s->vcpu;
+	}
+}
+
+int counters__report(struct counters *c, struct snapshot *snap)
+{
+	size_t i, first = 0;
+	int err = 0;
+
+	if (!c->sorted && c->nr_threads)
 		qsort(c->threads, c->nr_threads, sizeof(*c->threads), compare_threads);
 	c->sorted = true;
 	snap->nr_samples = 0;
-	snap->vms = 0;
-	snap->vcpus = 0;
 	snap->exits = 0;
 	memset(snap->flags, 0, sizeof(snap->flags));
-	for (i = 0; i < c->nr_threads && !err; i++)
-		err = report_thread(c, snap, c->threads[i]);
+	for (i = 0; i < c->nr_threads && !err; i++) {
+		struct thread *t = c->threads[i], *before = i ? c->threads[i - 1] : NULL;
+
+		/* A TID that came back within an interval is one line, not two */
+		if (!before || before->vcpu != t->vcpu || before->tid != t->tid)
+			first = snap->nr_samples;
+		err = report_thread(c, snap, first, t);
+	}
+	count_vcpus(snap);
 	for (i = 0; i < NR_LOST; i++)
 		snap->lost[i] = __atomic_load_n(&c->shared.control->lost[i], __ATOMIC_RELAXED);
 	return err;

@@ -15,6 +15,7 @@ enum {
 	KEY_PROBE,
 	KEY_LIST_REASONS,
 	KEY_VERBOSE,
+	KEY_USAGE,
 };
 
 static const struct argp_option argp_options[] = {
@@ -40,7 +41,7 @@ static const struct argp_option argp_options[] = {
 	  "Print the known exit reasons with code and meaning (with -j: as JSON)", -1 },
 	{ "verbose", KEY_VERBOSE, NULL, 0, "Tell on standard error what was chosen, and why", -1 },
 	{ "help", 'h', NULL, 0, "Print this help", -1 },
-	{ "usage", '?', NULL, 0, "Print a short usage message", -1 },
+	{ "usage", KEY_USAGE, NULL, 0, "Print a short usage message", -1 },
 	{ "version", 'V', NULL, 0, "Print the version", -1 },
 	{ 0 },
 };
@@ -88,7 +89,7 @@ static void need_tids(struct argp_state *state, const char *option, const char *
 	struct options *o = state->input;
 	const char *p = list;
 	size_t room = 0;
-	char text[32];
+	char *text;
 
 	free(o->tids);
 	o->tids = NULL;
@@ -98,11 +99,13 @@ static void need_tids(struct argp_state *state, const char *option, const char *
 		__u64 tid = 0;
 		__u32 *grown;
 
-		/* A longer one is out of range however it is cut */
-		snprintf(text, sizeof(text), "%.*s", (int)len, p);
 		if (!len)
 			argp_error(state, "%s %s: an empty TID", option, list);
+		text = strndup(p, len);
+		if (!text)
+			argp_failure(state, EXIT_INTERNAL, ENOMEM, "%s", option);
 		need_uint(state, option, text, 1, INT_MAX, &tid);
+		free(text);
 		grown = array_grow(o->tids, &room, o->nr_tids, sizeof(*o->tids));
 		if (!grown)
 			argp_failure(state, EXIT_INTERNAL, ENOMEM, "%s", option);
@@ -207,7 +210,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	case 'h':
 		argp_state_help(state, stdout, ARGP_HELP_STD_HELP);
 		break;
-	case '?':
+	case KEY_USAGE:
 		argp_state_help(state, stdout, ARGP_HELP_USAGE | ARGP_HELP_EXIT_OK);
 		break;
 	case 'V':

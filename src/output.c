@@ -42,6 +42,9 @@ int output__open(struct output *out, const char *path)
 {
 	int fd = path ? open_path(path) : STDOUT_FILENO;
 
+	/* Else the next file to be opened would be taken for standard output */
+	if (!path && fcntl(fd, F_GETFD) < 0)
+		fd = -errno;
 	*out = (struct output){ .fd = fd, .path = path };
 	return fd < 0 ? fd : 0;
 }

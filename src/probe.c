@@ -335,8 +335,9 @@ static bool is_permission(int err)
 /* Why no variant could be used at all */
 static int tell_nothing(const struct facts *f)
 {
-	if (f->prototype == PROTO_UNKNOWN && is_permission(f->format_err))
-		return tell_permission("reading the tracepoint kvm:kvm_exit", f->format_err);
+	if (is_permission(f->format_err))
+		return tell_permission("reading tracefs, events/kvm/kvm_exit/format",
+				       f->format_err);
 	if (f->prototype == PROTO_UNKNOWN && f->format_err)
 		complain("no tracepoint kvm:kvm_exit: KVM is not loaded (modprobe kvm_intel or "
 			 "kvm_amd), or tracefs is not mounted on /sys/kernel/tracing");
@@ -373,13 +374,14 @@ static int choose(struct probe *probe, const struct options *opts, const struct 
 			why = v->reservation(f);
 		if (why && verbose && !opts->probe)
 			complain("probe %s: not usable: %s", v->name, why);
+		if (why && opts->probe && v->hindrance == tracepoint_hindrance &&
+		    is_permission(f->format_err))
+			return tell_nothing(f);
 		if (why && opts->probe) {
 			complain("--probe %s cannot be used here: %s; --probe auto takes the best "
 				 "that can",
 				 v->name, why);
-			return is_permission(f->format_err) && v->hindrance == tracepoint_hindrance
-				       ? EXIT_PERMISSION
-				       : EXIT_NOTHING;
+			return EXIT_NOTHING;
 		}
 		if (why)
 			continue;

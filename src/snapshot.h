@@ -18,7 +18,7 @@ struct sample {
 	__u32 code; /* basic exit reason */
 	__u64 count; /* exits in this interval */
 	__u64 total; /* of this vCPU (PID and id) since the start */
-	const char *comm; /* the thread's, at its first exit; lives as long as struct counters */
+	const char *comm; /* the thread's, at its first exit; valid until counters__forget() */
 };
 
 struct snapshot {

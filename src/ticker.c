@@ -18,11 +18,14 @@ int ticker__open(struct ticker *t, bool reopen)
 	sigset_t set;
 
 	*t = (struct ticker){ .timer = -1, .signals = -1, .reopen = reopen };
-	signal(SIGPIPE, SIG_IGN);
 	sigemptyset(&set);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGHUP);
+	/* nohup: what is ignored stays ignored */
+	if (reopen || signal(SIGHUP, SIG_DFL) != SIG_IGN)
+		sigaddset(&set, SIGHUP);
+	else
+		signal(SIGHUP, SIG_IGN);
 	if (sigprocmask(SIG_BLOCK, &set, NULL))
 		return -errno;
 	t->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);

@@ -25,8 +25,7 @@ enum event {
 
 /*
  * Takes SIGINT, SIGTERM and SIGHUP from now on; a SIGHUP is an EVENT_REOPEN
- * where @reopen, else as good as SIGTERM. SIGPIPE is ignored: writing tells.
- * Returns 0 or -errno.
+ * where @reopen, else as good as SIGTERM. Returns 0 or -errno.
  */
 int ticker__open(struct ticker *t, bool reopen);
 void ticker__close(struct ticker *t);

@@ -1,0 +1,505 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#
+# The command line as a user, a script and cron see it: exit codes, messages,
+# signals, output files. Wants root and the tracepoint kvm:kvm_exit; what cannot
+# be tried without is counted as skipped. Usage: tests/test_cli.sh [KVMEXIT]
+set -u
+cd "$(dirname "$0")/.." || exit 1
+
+dir=$(mktemp -d)
+# Messages begin with the name it was called by
+mkdir "$dir/bin"
+ln -s "$(realpath "${1:-./kvmexit}")" "$dir/bin/kvmexit"
+PATH=$dir/bin:$PATH
+vm_pid='' thread='' tool='' code=0
+passed=0 failed=0 skipped=0
+try_help="Try \`kvmexit --help' or \`kvmexit --usage' for more information."
+
+cleanup()
+{
+	[ -z "$vm_pid" ] || kill "$vm_pid" 2>/dev/null
+	[ -z "$tool" ] || kill "$tool" 2>/dev/null
+	rm -rf "$dir"
+}
+trap cleanup EXIT
+
+# check NAME GOT EXPECTED; expected may be a [[ ]] pattern
+check()
+{
+	# shellcheck disable=SC2053 # a pattern is wanted
+	if [[ $2 == $3 ]]; then
+		passed=$((passed + 1))
+	else
+		failed=$((failed + 1))
+		printf '%s:%s: %s: got "%s", not "%s"\n' "${BASH_SOURCE[0]}" \
+			"${BASH_LINENO[0]}" "$1" "$2" "$3" >&2
+	fi
+}
+
+# check_that NAME COMMAND...
+check_that()
+{
+	local name=$1
+
+	shift
+	check "$name: $*" "$("$@" >/dev/null 2>&1; echo $?)" 0
+}
+
+skip()
+{
+	skipped=$((skipped + 1))
+	echo "skipped: $1"
+}
+
+first_line()
+{
+	head -n 1 "$1"
+}
+
+count_lines()
+{
+	wc -l <"$1"
+}
+
+# A key's value in each line of JSON
+values()
+{
+	sed -n "s/.*\"$1\":\([^,}]*\).*/\1/p" "$2" | paste -sd' '
+}
+
+# Output and exit code into $dir/out, $dir/err and $code
+run()
+{
+	timeout 20 kvmexit "$@" >"$dir/out" 2>"$dir/err" </dev/null
+	code=$?
+}
+
+# The same in the background: returns once it counts
+start()
+{
+	kvmexit --verbose "$@" >"$dir/out" 2>"$dir/err" </dev/null &
+	tool=$!
+	wait_for "start of kvmexit $*" grep -q 'in use$' "$dir/err"
+}
+
+# Waits for its end; what --verbose told is taken off its messages
+finish()
+{
+	wait "$tool"
+	code=$?
+	tool=''
+	sed -i '/^kvmexit: probe /d' "$dir/err"
+}
+
+# wait_for WHAT COMMAND...: up to ten seconds
+wait_for()
+{
+	local what=$1 i
+
+	shift
+	for ((i = 0; i < 500; i++)); do
+		"$@" 2>/dev/null && return
+		sleep 0.02
+	done
+	check "$what" missing there
+}
+
+# A process with a VM, its vCPUs 0 and 10, and a second thread
+start_vm()
+{
+	python3 -c '
+import fcntl, os, threading, time
+kvm = os.open("/dev/kvm", os.O_RDWR)
+vm = fcntl.ioctl(kvm, 0xAE01, 0)
+vcpus = [fcntl.ioctl(vm, 0xAE41, i) for i in (0, 10)]
+thread = threading.Thread(target=time.sleep, args=(600,), daemon=True)
+thread.start()
+print(thread.native_id, flush=True)
+time.sleep(600)' >"$dir/vm" 2>/dev/null &
+	vm_pid=$!
+	for ((i = 0; i < 250; i++)); do
+		thread=$(cat "$dir/vm")
+		[ -n "$thread" ] && return
+		kill -0 "$vm_pid" 2>/dev/null || break
+		sleep 0.02
+	done
+	vm_pid=''
+}
+
+# test_case LINE_NUMBER CODE ARGUMENTS STDERR STDOUT
+test_case()
+{
+	local name="cases.txt:$1: kvmexit $3" want=$2 lines=1
+	local -a args
+
+	eval "args=($3)"
+	run "${args[@]}"
+	[ "$want" = live ] && want=0
+	[ "$want" = 0 ] && lines=0
+	[ "$want" = 64 ] && lines=2
+	check "$name: exit code" "$code" "$want"
+	check "$name: standard error" "$(first_line "$dir/err")" "${4//\\/\\\\}"
+	check "$name: lines of standard error" "$(count_lines "$dir/err")" "$lines"
+	[ "$want" = 64 ] && check "$name: hint" "$(sed -n 2p "$dir/err")" "$try_help"
+	check "$name: standard output" "$(first_line "$dir/out")" "${5//\[/\\[}"
+	[ "$want" = 0 ] || check "$name: no output" "$(count_lines "$dir/out")" 0
+}
+
+test_cases()
+{
+	local number=0 line want args err out
+
+	mkdir "$dir/empty"
+	while IFS= read -r line; do
+		number=$((number + 1))
+		[[ -z $line || $line == '#'* ]] && continue
+		if [[ $line == *@VM@* || $line == *@THREAD@* ]] && [ -z "$vm_pid" ]; then
+			skip "cases.txt:$number: no VM can be made here"
+			continue
+		fi
+		if [[ $line == live* ]] && ! $live; then
+			skip "cases.txt:$number: nothing can be traced here"
+			continue
+		fi
+		line=${line//@SHELL@/$$}
+		line=${line//@VM@/$vm_pid}
+		line=${line//@THREAD@/$thread}
+		line=${line//@DIR@/$dir/empty}
+		want=${line%% | *}
+		line=${line#* | }
+		args=${line%% | *}
+		line=${line#* | }
+		err=${line%%|*}
+		out=${line#*|}
+		test_case "$number" "$want" "$args" "${err% }" "${out# }"
+	done <tests/cli/cases.txt
+}
+
+test_information()
+{
+	run --usage
+	check '--usage: exit code' "$code" 0
+	check '--usage: standard output' "$(first_line "$dir/out")" 'Usage: kvmexit *'
+	check '--usage: standard error' "$(cat "$dir/err")" ''
+	run --list-reasons
+	check '--list-reasons: lines' "$(count_lines "$dir/out")" \
+		$(($(run --list-reasons -j; count_lines "$dir/out") + 1))
+}
+
+# What cannot be written is an error, also of what is written last
+test_full()
+{
+	local option
+
+	for option in --list-reasons '--list-reasons -j' --help --usage --version; do
+		# shellcheck disable=SC2086 # two words
+		kvmexit $option >/dev/full 2>"$dir/err"
+		check "$option >/dev/full: exit code" $? 74
+		check "$option >/dev/full" "$(cat "$dir/err")" \
+			'kvmexit: writing standard output: No space left on device'
+	done
+	$live || { skip 'reports into /dev/full'; return; }
+	for option in 0.05 '-j 0.05' '-i 0.05' '-j -i 0.05 -c 5'; do
+		# shellcheck disable=SC2086
+		timeout 20 kvmexit $option >/dev/full 2>"$dir/err"
+		check "$option >/dev/full: exit code" $? 74
+		check "$option >/dev/full" "$(cat "$dir/err")" \
+			'kvmexit: writing standard output: No space left on device'
+	done
+	kvmexit 0.05 >&- 2>"$dir/err"
+	check 'closed standard output: exit code' $? 74
+	check 'closed standard output' "$(cat "$dir/err")" 'kvmexit: writing standard output: *'
+	run -j -o /dev/full 0.05
+	check '-o /dev/full: exit code' "$code" 74
+	check '-o /dev/full' "$(cat "$dir/err")" \
+		'kvmexit: writing /dev/full: No space left on device'
+}
+
+# A reader that has gone ends the run quietly
+test_closed_pipe()
+{
+	local option
+
+	for option in --list-reasons '--list-reasons -j' '-i 0.05' '-j -i 0.05' 0.05; do
+		if [[ $option != --list* ]] && ! $live; then
+			skip "$option into a closed pipe"
+			continue
+		fi
+		# shellcheck disable=SC2086
+		{
+			sleep 0.1 # : has ended by then
+			timeout 20 kvmexit $option 2>"$dir/err"
+			echo $? >"$dir/code"
+		} | :
+		check "$option into a closed pipe: exit code" "$(cat "$dir/code")" 0
+		check "$option into a closed pipe" "$(cat "$dir/err")" ''
+	done
+}
+
+# One line that says which privilege is missing
+test_permission()
+{
+	local probe
+
+	if [ "$(id -u)" != 0 ] || ! setpriv --reuid=65534 --regid=65534 --clear-groups true; then
+		skip 'running without privilege'
+		return
+	fi
+	cp "$dir/bin/kvmexit" "$dir/kvmexit"
+	chmod 755 "$dir" "$dir/kvmexit"
+	for probe in auto tracepoint; do
+		(cd "$dir" && timeout 20 setpriv --reuid=65534 --regid=65534 --clear-groups \
+			./kvmexit --probe "$probe" 0.05 >"$dir/out" 2>"$dir/err")
+		check "unprivileged --probe $probe: exit code" $? 77
+		check "unprivileged --probe $probe: message" "$(cat "$dir/err")" 'kvmexit: *CAP_*'
+		check "unprivileged --probe $probe: lines" "$(count_lines "$dir/err")" 1
+		check "unprivileged --probe $probe: output" "$(cat "$dir/out")" ''
+	done
+	# What the user can see for himself needs no privilege
+	(cd "$dir" && setpriv --reuid=65534 --regid=65534 --clear-groups \
+		./kvmexit -p 99999999 >"$dir/out" 2>"$dir/err")
+	check 'unprivileged -p 99999999: exit code' $? 69
+	(cd "$dir" && setpriv --reuid=65534 --regid=65534 --clear-groups \
+		./kvmexit --list-reasons >"$dir/out" 2>"$dir/err")
+	check 'unprivileged --list-reasons: exit code' $? 0
+}
+
+test_signals()
+{
+	local signal args
+
+	for signal in INT TERM HUP; do
+		for args in '' '-i 60' '60' '-i 60 -c 3'; do
+			# shellcheck disable=SC2086
+			start -j $args
+			kill -"$signal" "$tool"
+			finish
+			check "SIG$signal, -j $args: exit code" "$code" 0
+			check "SIG$signal, -j $args: messages" "$(cat "$dir/err")" ''
+			check "SIG$signal, -j $args: final" "$(values final "$dir/out")" true
+			check "SIG$signal, -j $args: seq" "$(values seq "$dir/out")" 0
+		done
+	done
+	start
+	kill -INT "$tool"
+	finish
+	check 'SIGINT, table: exit code' "$code" 0
+	check 'SIGINT, table' "$(cat "$dir/out")" \
+		'PID      TID      KVM_EXIT_REASON                     COUNT'
+	# The partial interval after whole ones
+	start -j -i 0.2
+	wait_for 'a second report' grep -q '"seq":1' "$dir/out"
+	kill -TERM "$tool"
+	finish
+	check 'SIGTERM, -i 0.2: final' "$(values final "$dir/out")" '*false true'
+	check 'SIGTERM, -i 0.2: last dur_ms' \
+		"$(($(values dur_ms "$dir/out" | awk '{ print $NF }') < 200))" 1
+}
+
+# check_seq FILE N: reports 0 to N-1, the last one final
+check_seq()
+{
+	check 'seq' "$(values seq "$1")" "$(seq -s' ' 0 $(($2 - 1)))"
+	check 'final' "$(values final "$1")" \
+		"$({ yes false | head -n $(($2 - 1)); echo true; } | paste -sd' ')"
+}
+
+# check_duration NAME MS: all of $dir/out together last that long, or a bit more
+check_duration()
+{
+	local sum
+
+	sum=$(($(values dur_ms "$dir/out" | tr ' ' +)))
+	# Each is cut to whole milliseconds
+	check "$1: $sum ms, not $2" $((sum >= $2 - 5 && sum < $2 + 400)) 1
+}
+
+test_times()
+{
+	run -j -i 0.2 -c 3
+	check '-i 0.2 -c 3: exit code' "$code" 0
+	check '-i 0.2 -c 3: messages' "$(cat "$dir/err")" ''
+	check_seq "$dir/out" 3
+	check_duration '-i 0.2 -c 3' 600
+	check '-i 0.2 -c 3: dur_ms' "$(values dur_ms "$dir/out")" '[12]?? [12]?? [12]??'
+	run -j 0.3
+	check_seq "$dir/out" 1
+	check_duration 0.3 300
+	# The last interval is the rest; none is empty, where it divides evenly
+	run -j -i 0.2 0.5
+	check_seq "$dir/out" 3
+	check_duration '-i 0.2 0.5' 500
+	run -j -i 0.1 0.3
+	check_seq "$dir/out" 3
+	check_duration '-i 0.1 0.3' 300
+	# Whichever comes first
+	run -j -i 0.1 -c 2 60
+	check_seq "$dir/out" 2
+	run -j -i 60 -c 2 0.1
+	check_seq "$dir/out" 1
+	# Tables: a time line each, an empty line between them
+	run -i 0.1 -c 2
+	check '-i 0.1 -c 2: lines' "$(count_lines "$dir/out")" 5
+	check '-i 0.1 -c 2: time' "$(first_line "$dir/out")" \
+		'20[0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9] (0.[12][0-9][0-9] s)'
+	check '-i 0.1 -c 2: third line' "$(sed -n 3p "$dir/out")" ''
+}
+
+# It sleeps while it waits: the CPU time of a longer run is that of a short one
+test_idle()
+{
+	local TIMEFORMAT='%U %S' short long
+
+	short=$({ time kvmexit -j 0.05 >/dev/null; } 2>&1 | awk '{ print int(1000 * ($1 + $2)) }')
+	long=$({ time kvmexit -j 1.5 >/dev/null; } 2>&1 | awk '{ print int(1000 * ($1 + $2)) }')
+	check "CPU time of 1.5 s: $long ms, of 0.05 s: $short ms" $((long < short + 500)) 1
+}
+
+# The time in a report is that of its end, in UTC
+test_clock()
+{
+	local before after ts
+
+	before=$(date -u +%Y-%m-%dT%H:%M:%S)
+	TZ=XXX-3 run -j 0.1
+	after=$(date -u +%Y-%m-%dT%H:%M:%S.999Z)
+	ts=$(values ts "$dir/out" | tr -d '"')
+	check_that 'ts not before the start' test ! "$ts" \< "$before"
+	check_that 'ts not after the end' test ! "$ts" \> "$after"
+}
+
+test_output_file()
+{
+	local file=$dir/report
+
+	run -j -o "$file" 0.05
+	check '-o: exit code' "$code" 0
+	check '-o: standard output' "$(cat "$dir/out")" ''
+	check '-o: standard error' "$(cat "$dir/err")" ''
+	check '-o: lines' "$(count_lines "$file")" 1
+	check '-o: mode' "$(stat -c %a "$file")" 640
+	# Appended, without an empty line between
+	run -j -o "$file" 0.05
+	check '-o twice: lines' "$(count_lines "$file")" 2
+	check '-o twice: records' "$(values type "$file")" '"interval" "interval"'
+	# A line that somebody did not finish stays a line of its own
+	printf '{"v":1,"ty' >"$file"
+	run -j -o "$file" 0.05
+	check 'torn line: exit code' "$code" 0
+	check 'torn line: first line' "$(first_line "$file")" '{"v":1,"ty'
+	check 'torn line: second line' "$(sed -n 2p "$file")" '{"v":1,"type":"interval",*}'
+	check 'torn line: lines' "$(count_lines "$file")" 2
+	# A file that may be written but not made longer than nothing: a pipe
+	mkfifo "$dir/fifo"
+	cat "$dir/fifo" >"$dir/read" &
+	run -j -o "$dir/fifo" 0.05
+	wait $!
+	check 'fifo: exit code' "$code" 0
+	check 'fifo: records' "$(values type "$dir/read")" '"interval"'
+}
+
+test_reopen()
+{
+	local file=$dir/log
+
+	start -j -i 0.1 -o "$file"
+	wait_for 'first report' test -s "$file"
+	mv "$file" "$file.1"
+	kill -HUP "$tool"
+	wait_for 'report in the new file' test -s "$file"
+	kill -TERM "$tool"
+	finish
+	check 'SIGHUP: exit code' "$code" 0
+	check 'SIGHUP: messages' "$(cat "$dir/err")" ''
+	check 'SIGHUP: final' "$(values final "$file")" '*true'
+	# Nothing lost and nothing twice
+	cat "$file.1" "$file" >"$dir/both"
+	check_seq "$dir/both" "$(count_lines "$dir/both")"
+	# A new file that cannot be opened: told once, the old one goes on
+	mkdir "$dir/gone"
+	start -j -i 0.1 -o "$dir/gone/log"
+	wait_for 'first report' test -s "$dir/gone/log"
+	mv "$dir/gone" "$dir/kept"
+	kill -HUP "$tool"
+	wait_for 'message' grep -q 'reopening' "$dir/err"
+	kill -TERM "$tool"
+	finish
+	check 'failed SIGHUP: exit code' "$code" 0
+	check 'failed SIGHUP: message' "$(cat "$dir/err")" \
+		"kvmexit: reopening $dir/gone/log: No such file or directory; writing on to the old file"
+	check 'failed SIGHUP: final' "$(values final "$dir/kept/log")" '*true'
+}
+
+# On a terminal the banner, on standard error
+test_banner()
+{
+	local args name
+
+	if ! script -qec true /dev/null >/dev/null 2>&1; then
+		skip 'banner: no script(1)'
+		return
+	fi
+	while IFS='|' read -r args name; do
+		if [[ -z $vm_pid && $args == *-[pTt]* ]]; then
+			skip "banner of $args: no VM can be made here"
+			continue
+		fi
+		script -qec "kvmexit $args >/dev/null" /dev/null >"$dir/out" </dev/null
+		check "banner of $args" "$(tr -d '\r' <"$dir/out")" \
+			"Display kvm exit reasons and statistics for $name"
+	done <<-END
+		0.05|all threads after sleeping 0.05 secs.
+		-p $vm_pid 0.05|PID $vm_pid after sleeping 0.05 secs.
+		-p $vm_pid -a 0.05|PID $vm_pid and its all threads after sleeping 0.05 secs.
+		-p $vm_pid -v 10 0.05|PID $vm_pid VCPU 10 after sleeping 0.05 secs.
+		-t $thread 0.05|TID $thread after sleeping 0.05 secs.
+		-T $thread,$vm_pid 0.05|TIDS $vm_pid,$thread after sleeping 0.05 secs.
+		-i 0.05 -c 1|all threads every 0.05 secs... Hit Ctrl-C to end.
+	END
+}
+
+# Each probe either works or says why not
+test_probes()
+{
+	local probe
+
+	for probe in direct read legacy tracepoint; do
+		run --probe "$probe" 0.05
+		if [ "$code" = 0 ]; then
+			check "--probe $probe" "$(cat "$dir/err")" ''
+		else
+			check "--probe $probe: exit code" "$code" 69
+			check "--probe $probe" "$(cat "$dir/err")" \
+				"kvmexit: --probe $probe cannot be used here: *"
+			check "--probe $probe: lines" "$(count_lines "$dir/err")" 1
+		fi
+	done
+}
+
+[ -e /sys/kernel/tracing/events ] || mount -t tracefs tracefs /sys/kernel/tracing 2>/dev/null
+run 0.01
+live=true
+if [ "$code" != 0 ] && { [ "$(id -u)" != 0 ] || [ ! -e /sys/kernel/tracing/events/kvm/kvm_exit ]; }; then
+	live=false
+fi
+start_vm
+test_cases
+test_information
+test_full
+test_closed_pipe
+test_permission
+if $live; then
+	test_signals
+	test_times
+	test_idle
+	test_clock
+	test_output_file
+	test_reopen
+	test_banner
+	test_probes
+else
+	skip 'reports: no kvm_exit tracepoint, or not root'
+fi
+echo "cli: $passed passed, $failed failed$([ "$skipped" = 0 ] || echo ", $skipped skipped")"
+[ "$failed" = 0 ] && [ "$passed" != 0 ]

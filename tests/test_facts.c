@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* The tracepoint's format file: recorded, changed, broken. */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "../src/facts.h"
+#include "check.h"
+
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+
+/* /sys/kernel/tracing/events/kvm/kvm_exit/format of 6.18, the end shortened */
+static const char recorded[] =
+	"name: kvm_exit\n"
+	"ID: 103\n"
+	"format:\n"
+	"\tfield:unsigned short common_type;\toffset:0;\tsize:2;\tsigned:0;\n"
+	"\tfield:unsigned char common_flags;\toffset:2;\tsize:1;\tsigned:0;\n"
+	"\tfield:unsigned char common_preempt_count;\toffset:3;\tsize:1;\tsigned:0;\n"
+	"\tfield:int common_pid;\toffset:4;\tsize:4;\tsigned:1;\n"
+	"\n"
+	"\tfield:unsigned int exit_reason;\toffset:8;\tsize:4;\tsigned:0;\n"
+	"\tfield:unsigned long guest_rip;\toffset:16;\tsize:8;\tsigned:0;\n"
+	"\tfield:u32 isa;\toffset:24;\tsize:4;\tsigned:0;\n"
+	"\tfield:u64 info1;\toffset:32;\tsize:8;\tsigned:0;\n"
+	"\tfield:u64 info2;\toffset:40;\tsize:8;\tsigned:0;\n"
+	"\tfield:u32 intr_info;\toffset:48;\tsize:4;\tsigned:0;\n"
+	"\tfield:u32 error_code;\toffset:52;\tsize:4;\tsigned:0;\n"
+	"\tfield:unsigned int vcpu_id;\toffset:56;\tsize:4;\tsigned:0;\n"
+	"\tfield:u64 requests;\toffset:64;\tsize:8;\tsigned:0;\n"
+	"\n"
+	"print fmt: \"vcpu %u reason %s%s%s rip 0x%lx\", REC->vcpu_id, (REC->isa == 1) ? "
+	"__print_symbolic(REC->exit_reason & 0xffff, { 0, \"EXCEPTION_NMI\" }, { 12, \"HLT\" }) : "
+	"__print_symbolic(REC->exit_reason, { 0x078, \"hlt\" }), REC->guest_rip\n";
+
+/* @text with the first @old in it replaced; the caller's to free */
+static char *replace(const char *text, const char *old, const char *new)
+{
+	const char *at = strstr(text, old);
+	char *out = NULL;
+
+	if (CHECK(at) &&
+	    asprintf(&out, "%.*s%s%s", (int)(at - text), text, new, at + strlen(old)) < 0)
+		return NULL;
+	return out;
+}
+
+static void test_recorded(void)
+{
+	struct facts f = { 0 };
+
+	CHECK_INT(facts__parse_format(&f, recorded), 0);
+	CHECK_INT(f.off_exit_reason, 8);
+	CHECK_INT(f.off_isa, 24);
+	CHECK_INT(f.off_vcpu_id, 56);
+}
+
+static void test_changed(void)
+{
+	static const struct {
+		const char *old, *new;
+		int err;
+		__u32 exit_reason, isa, vcpu_id;
+	} cases[] = {
+		/* Moved, also to where several digits are needed */
+		{ "exit_reason;\toffset:8;", "exit_reason;\toffset:12;", 0, 12, 24, 56 },
+		{ "isa;\toffset:24;", "isa;\toffset:128;", 0, 8, 128, 56 },
+		{ "vcpu_id;\toffset:56;", "vcpu_id;\toffset:1024;", 0, 8, 24, 1024 },
+		/* Other types of the same size, other sign */
+		{ "unsigned int exit_reason", "u32 exit_reason", 0, 8, 24, 56 },
+		{ "size:4;\tsigned:0;\n\tfield:u64 info1", "size:4;\tsigned:1;\n\tfield:u64 info1",
+		  0, 8, 24, 56 },
+		/* Fields whose names only look alike, in front of the wanted ones */
+		{ "\tfield:unsigned int exit_reason",
+		  "\tfield:u32 last_exit_reason;\toffset:9;\tsize:4;\tsigned:0;\n"
+		  "\tfield:u32 exit_reason_2;\toffset:10;\tsize:4;\tsigned:0;\n"
+		  "\tfield:unsigned int exit_reason",
+		  0, 8, 24, 56 },
+		/* Missing */
+		{ " exit_reason;", " reason;", -EINVAL, 0, 0, 0 },
+		{ " isa;", " isaac;", -EINVAL, 0, 0, 0 },
+		{ " vcpu_id;", " my_vcpu_id;", -EINVAL, 0, 0, 0 },
+		/* Another size: reading 4 bytes would be wrong */
+		{ "exit_reason;\toffset:8;\tsize:4;", "exit_reason;\toffset:8;\tsize:8;", -EINVAL,
+		  0, 0, 0 },
+		{ "isa;\toffset:24;\tsize:4;", "isa;\toffset:24;\tsize:2;", -EINVAL, 0, 0, 0 },
+		{ "vcpu_id;\toffset:56;\tsize:4;", "vcpu_id;\toffset:56;\tsize:48;", -EINVAL, 0, 0,
+		  0 },
+		/* No offset, a wrong one, one that fits in nothing */
+		{ "offset:24;", "offset:;", -EINVAL, 0, 0, 0 },
+		{ "offset:24;", "offset:x;", -EINVAL, 0, 0, 0 },
+		{ "offset:24;", "offset:-4;", -EINVAL, 0, 0, 0 },
+		{ "offset:24;", "offset:4294967320;", -EINVAL, 0, 0, 0 },
+		{ "offset:24;", "offset:18446744073709551640;", -EINVAL, 0, 0, 0 },
+		{ "offset:24;", "offset:99999999999999999999999999999999;", -EINVAL, 0, 0, 0 },
+	};
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		char *text = replace(recorded, cases[i].old, cases[i].new);
+		struct facts f = { 0 };
+		bool ok;
+
+		if (!text)
+			continue;
+		ok = CHECK_INT(facts__parse_format(&f, text), cases[i].err);
+		if (!cases[i].err) {
+			ok &= CHECK_INT(f.off_exit_reason, cases[i].exit_reason);
+			ok &= CHECK_INT(f.off_isa, cases[i].isa);
+			ok &= CHECK_INT(f.off_vcpu_id, cases[i].vcpu_id);
+		}
+		if (!ok)
+			fprintf(stderr, "\tin case %zu: %s\n", i, cases[i].new);
+		free(text);
+	}
+}
+
+/* Cut anywhere: complete with vcpu_id's size, an error before; never a crash */
+static void test_truncated(void)
+{
+	const char *complete = strstr(recorded, "vcpu_id;\toffset:56;\tsize:4;");
+	size_t len = complete - recorded + strlen("vcpu_id;\toffset:56;\tsize:4;");
+	size_t n;
+
+	for (n = 0; n < sizeof(recorded); n++) {
+		char *text = strndup(recorded, n);
+		struct facts f;
+
+		if (!CHECK_INT(facts__parse_format(&f, text), n < len ? -EINVAL : 0))
+			fprintf(stderr, "\tat %zu bytes\n", n);
+		free(text);
+	}
+}
+
+static void test_garbage(void)
+{
+	static const char *const texts[] = {
+		"",
+		"\n",
+		"field:",
+		" exit_reason;\toffset:",
+		" exit_reason; isa; vcpu_id;",
+		" exit_reason;\toffset:8;\tsize:4; isa;\toffset:8;\tsize:4",
+		"\xff\xfe\xfd",
+		"print fmt: \"\", REC->exit_reason, REC->isa, REC->vcpu_id",
+	};
+	struct facts f;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(texts); i++)
+		if (!CHECK_INT(facts__parse_format(&f, texts[i]), -EINVAL))
+			fprintf(stderr, "\tin case %zu\n", i);
+}
+
+int main(void)
+{
+	test_recorded();
+	test_changed();
+	test_truncated();
+	test_garbage();
+	return check__report("facts");
+}

@@ -1,0 +1,467 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* The VM's name from a command line, names made UTF-8, who is gone. */
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "../src/options.h"
+#include "../src/util.h"
+#include "../src/vm.h"
+#include "check.h"
+
+#define NAME_SIZE (4 * VM_NAME_MAX + 1)
+#define A64 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+
+/* Arguments separated by '|' here, ended by 0 there */
+static void test_parse_name(void)
+{
+	static const struct {
+		const char *cmdline;
+		const char *name; /* NULL: none */
+	} cases[] = {
+		/* QEMU by hand */
+		{ "qemu-system-x86_64|-name|web1", "web1" },
+		{ "/usr/bin/qemu-system-x86_64|-m|1G|-name|web1|-smp|2", "web1" },
+		{ "qemu-system-x86_64|--name|web1", "web1" },
+		{ "/usr/libexec/qemu-kvm|-name|web1", "web1" },
+		{ "/usr/bin/kvm|-name|web1", "web1" },
+		{ "qemu-system-x86_64|-name|web 1", "web 1" },
+		{ "qemu-system-x86_64|-name|guest=web1", "web1" },
+		{ "qemu-system-x86_64|-name|web1,process=p", "web1" },
+		{ "qemu-system-x86_64|-name|web1,debug-threads=on", "web1" },
+		{ "qemu-system-x86_64|-name|guest=web1,process=p,debug-threads=on", "web1" },
+		{ "qemu-system-x86_64|-name|process=p,guest=web1", "web1" },
+		{ "qemu-system-x86_64|-name|debug-threads=on,process=p,guest=web1", "web1" },
+		{ "qemu-system-x86_64|-name|process=guest,guest=web1", "web1" },
+		{ "qemu-system-x86_64|-name|process=a,,guest=b,guest=web1", "web1" },
+		{ "qemu-system-x86_64|-name|a,,b", "a,b" },
+		{ "qemu-system-x86_64|-name|guest=a,,b,process=p", "a,b" },
+		{ "qemu-system-x86_64|-name|guest=,,,,,debug-threads=on", ",," },
+		{ "qemu-system-x86_64|-name|guest=a=b", "a=b" },
+		{ "qemu-system-x86_64|-name|guest=guest=b", "guest=b" },
+		{ "qemu-system-x86_64|-name|b\xc3\xbc\xc3\xbc", "b\xc3\xbc\xc3\xbc" },
+		{ "qemu-system-x86_64|-name|b\xc3", "b\xef\xbf\xbd" },
+		{ "qemu-system-x86_64|-name|guest=" A64 "b", A64 },
+		{ "qemu-system-x86_64|-name|" A64, A64 },
+		{ "qemu-system-x86_64|-name|process=p", NULL },
+		{ "qemu-system-x86_64|-name|debug-threads=on", NULL },
+		{ "qemu-system-x86_64|-name|", NULL },
+		{ "qemu-system-x86_64|-name|guest=", NULL },
+		{ "qemu-system-x86_64|-name", NULL },
+		{ "qemu-system-x86_64|-m|1G", NULL },
+		{ "qemu-system-x86_64|-names|web1", NULL },
+		{ "qemu-system-x86_64|-name=web1", NULL },
+		{ "qemu-system-x86_64|name|web1", NULL },
+		{ "qemu-system-x86_64", NULL },
+		/* libvirt */
+		{ "/usr/bin/qemu-system-x86_64|-name|guest=web1,debug-threads=on|-S|-object|"
+		  "{\"qom-type\":\"secret\",\"id\":\"masterKey0\"}|-uuid|"
+		  "c7a5fdbd-edaf-9455-926a-d65c16db1809|-no-user-config",
+		  "web1" },
+		/* Firecracker, also by its jailer */
+		{ "firecracker|--api-sock|/tmp/f.sock|--id|anonymous-instance",
+		  "anonymous-instance" },
+		{ "/usr/bin/firecracker|--id=551e7604-e35c-42b3-b825-416853441234|"
+		  "--start-time-us=1",
+		  "551e7604-e35c-42b3-b825-416853441234" },
+		{ "firecracker-v1.16.1-x86_64|--id|f1|--no-api", "f1" },
+		{ "firecracker|--id", NULL },
+		{ "firecracker|--id=", NULL },
+		{ "firecracker|--identity|x", NULL },
+		{ "firecracker|--no-api", NULL },
+		/* Cloud Hypervisor has no name: that of its socket */
+		{ "cloud-hypervisor|--api-socket|/run/ch/vm1.sock|--kernel|/k", "vm1" },
+		{ "/usr/bin/cloud-hypervisor|--api-socket=/run/vm2.sock", "vm2" },
+		{ "cloud-hypervisor|--api-socket|path=/run/ch/vm3.sock", "vm3" },
+		{ "cloud-hypervisor|--api-socket|vm4", "vm4" },
+		{ "cloud-hypervisor|--api-socket|a.b.sock", "a.b" },
+		{ "cloud-hypervisor|--api-socket|/run/.hidden", ".hidden" },
+		{ "cloud-hypervisor|--kernel|/k", NULL },
+		/* crosvm */
+		{ "crosvm|run|--name|c1|-s|/run/other.sock", "c1" },
+		{ "crosvm|run|-s|/run/c2.sock|vmlinux", "c2" },
+		{ "/usr/bin/crosvm|run|--socket=/run/c3.sock", "c3" },
+		{ "crosvm|run|--socket|/run/c4.sock", "c4" },
+		{ "crosvm|run|vmlinux", NULL },
+		/* kvmtool */
+		{ "lkvm|run|--name|l1|-k|bzImage", "l1" },
+		{ "/usr/bin/lkvm|run|-n|l2", "l2" },
+		{ "lkvm|run|-k|bzImage", NULL },
+		/* VirtualBox */
+		{ "/usr/lib/virtualbox/VBoxHeadless|--comment|v1|--startvm|"
+		  "c7a5fdbd-edaf-9455-926a-d65c16db1809|--vrde|config",
+		  "v1" },
+		{ "VBoxHeadless|--startvm|v2", "v2" },
+		{ "/usr/lib/virtualbox/VirtualBoxVM|--comment|v3|--startvm|x", "v3" },
+		/* Others, and paths that only contain such a name */
+		{ "bash|-name|web1|--id|x|--name|y", NULL },
+		{ "/opt/qemu/other|-name|web1", NULL },
+		{ "my-firecracker|--id|x", NULL },
+		{ "|-name|web1", NULL },
+		{ "", NULL },
+	};
+	size_t i, k;
+
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		size_t len = strlen(cases[i].cmdline) + 1;
+		char *cmdline = malloc(len), name[NAME_SIZE] = "";
+		bool found;
+
+		memcpy(cmdline, cases[i].cmdline, len);
+		for (k = 0; k < len; k++)
+			if (cmdline[k] == '|')
+				cmdline[k] = 0;
+		found = vm__parse_name(cmdline, len, name, sizeof(name));
+		if (!CHECK_INT(found, !!cases[i].name) ||
+		    (found && !CHECK_STR(name, cases[i].name)))
+			fprintf(stderr, "\tin %s\n", cases[i].cmdline);
+		free(cmdline);
+	}
+}
+
+static void test_parse_name_limits(void)
+{
+	static const char line[] = "qemu\0-name\0web1";
+	char name[NAME_SIZE] = "untouched", tight[4], *cmdline;
+	size_t len;
+
+	/* Nothing at all, and no 0 at the end, wherever it is cut */
+	CHECK(!vm__parse_name("", 0, name, sizeof(name)));
+	for (len = 1; len < sizeof(line); len++) {
+		cmdline = malloc(len); /* exactly: valgrind and ASan see what is behind */
+		memcpy(cmdline, line, len);
+		if (!CHECK_INT(vm__parse_name(cmdline, len, name, sizeof(name)), false))
+			fprintf(stderr, "\tat %zu bytes\n", len);
+		free(cmdline);
+	}
+	CHECK(vm__parse_name(line, sizeof(line), name, sizeof(name)));
+	CHECK_STR(name, "web1");
+	/* A name of a megabyte, each comma of it doubled */
+	len = 1 << 20;
+	cmdline = malloc(len);
+	memset(cmdline, ',', len);
+	memcpy(cmdline, "qemu\0-name\0guest=", 17);
+	cmdline[len - 1] = 0;
+	CHECK(vm__parse_name(cmdline, len, name, sizeof(name)));
+	CHECK_INT(strlen(name), VM_NAME_MAX);
+	CHECK_INT(strspn(name, ","), VM_NAME_MAX);
+	/* A long line with the name at its very end */
+	memset(cmdline, 'x', len);
+	cmdline[4] = 0;
+	memcpy(cmdline, "qemu", 4);
+	memcpy(cmdline + len - 11, "\0-name\0end", 11);
+	CHECK(vm__parse_name(cmdline, len, name, sizeof(name)));
+	CHECK_STR(name, "end");
+	free(cmdline);
+	CHECK(vm__parse_name(line, sizeof(line), tight, sizeof(tight)));
+	CHECK_STR(tight, "web");
+}
+
+#define FFFD "\xef\xbf\xbd"
+
+static void test_clean(void)
+{
+	static const struct {
+		const char *in, *out;
+	} cases[] = {
+		{ "", "" },
+		{ "plain", "plain" },
+		{ "\x01\x7f", "\x01\x7f" },
+		/* First and last of each length */
+		{ "\xc2\x80\xdf\xbf", "\xc2\x80\xdf\xbf" },
+		{ "\xe0\xa0\x80\xef\xbf\xbf", "\xe0\xa0\x80\xef\xbf\xbf" },
+		{ "\xf0\x90\x80\x80\xf4\x8f\xbf\xbf", "\xf0\x90\x80\x80\xf4\x8f\xbf\xbf" },
+		/* Around the surrogates */
+		{ "\xed\x9f\xbf\xee\x80\x80", "\xed\x9f\xbf\xee\x80\x80" },
+		{ "\xed\xa0\x80", FFFD FFFD FFFD },
+		{ "\xed\xbf\xbf", FFFD FFFD FFFD },
+		/* Overlong, too large, never valid */
+		{ "\xc0\x80", FFFD FFFD },
+		{ "\xc1\xbf", FFFD FFFD },
+		{ "\xe0\x9f\xbf", FFFD FFFD FFFD },
+		{ "\xf0\x8f\xbf\xbf", FFFD FFFD FFFD FFFD },
+		{ "\xf4\x90\x80\x80", FFFD FFFD FFFD FFFD },
+		{ "\xf5\x80\x80\x80", FFFD FFFD FFFD FFFD },
+		{ "\xff\xfe", FFFD FFFD },
+		/* Continuation alone, lead alone, cut in the middle */
+		{ "\x80", FFFD },
+		{ "a\xbfz", "a" FFFD "z" },
+		{ "\xc3", FFFD },
+		{ "\xc3z", FFFD "z" },
+		{ "\xe2\x82", FFFD FFFD },
+		{ "\xe2\x82z", FFFD FFFD "z" },
+		{ "\xf0\x9f\x92", FFFD FFFD FFFD },
+		{ "\xf0\x9f\x92z", FFFD FFFD FFFD "z" },
+		/* A valid one right behind a broken one */
+		{ "\xe2\xc3\xbc", FFFD "\xc3\xbc" },
+	};
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		size_t len = strlen(cases[i].in);
+		char *in = malloc(len + 1), out[64];
+
+		memcpy(in, cases[i].in, len); /* no 0 behind it */
+		in[len] = 0xbf;
+		utf8__clean(out, sizeof(out), in, len, 20);
+		if (!CHECK_STR(out, cases[i].out))
+			fprintf(stderr, "\tin case %zu\n", i);
+		free(in);
+	}
+}
+
+/* At most so many characters and so many bytes, never half a character */
+static void test_clean_limits(void)
+{
+	static const struct {
+		const char *in;
+		size_t size, max;
+		const char *out;
+	} cases[] = {
+		{ "abc", 64, 3, "abc" },
+		{ "abc", 64, 2, "ab" },
+		{ "abc", 64, 0, "" },
+		{ "abc", 4, 9, "abc" },
+		{ "abc", 3, 9, "ab" },
+		{ "abc", 1, 9, "" },
+		{ "\xc3\xbc\xc3\xbc", 64, 1, "\xc3\xbc" },
+		{ "\xc3\xbc\xc3\xbc", 5, 9, "\xc3\xbc\xc3\xbc" },
+		{ "\xc3\xbc\xc3\xbc", 4, 9, "\xc3\xbc" },
+		{ "\xc3\xbc\xc3\xbc", 3, 9, "\xc3\xbc" },
+		{ "\xc3\xbc\xc3\xbc", 2, 9, "" },
+		{ "\xf0\x9f\x92\xbb", 5, 9, "\xf0\x9f\x92\xbb" },
+		{ "\xf0\x9f\x92\xbb", 4, 9, "" },
+		{ "\xff", 4, 9, FFFD },
+		{ "\xff", 3, 9, "" },
+		{ "\xff\xff\xff", 64, 2, FFFD FFFD },
+		{ "a\xe2\x82\xac"
+		  "b",
+		  4, 9, "a" },
+		{ "a\xe2\x82\xac"
+		  "b",
+		  5, 9, "a\xe2\x82\xac" },
+	};
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		char out[65];
+
+		memset(out, '#', sizeof(out));
+		utf8__clean(out, cases[i].size, cases[i].in, strlen(cases[i].in), cases[i].max);
+		if (!CHECK_STR(out, cases[i].out) || !CHECK(out[cases[i].size] == '#'))
+			fprintf(stderr, "\tin case %zu\n", i);
+	}
+}
+
+/*
+ * The reference: decodes the way the RFC describes it, by number and not by
+ * tables of bytes. Bytes of the character at @p, 0: none.
+ */
+static size_t reference_length(const unsigned char *p, size_t len)
+{
+	static const unsigned int least[] = { 0, 0, 0x80, 0x800, 0x10000 };
+	size_t n = *p < 0x80 ? 1 : (*p & 0xe0) == 0xc0 ? 2 : (*p & 0xf0) == 0xe0 ? 3 : 4;
+	unsigned int c = n == 1 ? *p : *p & (0x7f >> n);
+	size_t i;
+
+	if (n > len || (n == 4 && (*p & 0xf8) != 0xf0))
+		return 0;
+	for (i = 1; i < n; i++) {
+		if (p[i] >> 6 != 2)
+			return 0;
+		c = c << 6 | (p[i] & 0x3f);
+	}
+	return c < least[n] || c > 0x10ffff || (c >= 0xd800 && c <= 0xdfff) ? 0 : n;
+}
+
+static bool as_reference(const unsigned char *in, size_t len)
+{
+	char out[32], want[32];
+	size_t used = 0, n, i;
+
+	for (i = 0; i < len; i += n ? n : 1) {
+		n = reference_length(in + i, len - i);
+		memcpy(want + used, n ? (const char *)in + i : FFFD, n ? n : 3);
+		used += n ? n : 3;
+	}
+	want[used] = 0;
+	utf8__clean(out, sizeof(out), (const char *)in, len, 99);
+	return !memcmp(out, want, used + 1);
+}
+
+static void test_clean_all(void)
+{
+	unsigned int wrong[3] = { 0 }, i, k, state = 1;
+	unsigned char in[4];
+
+	for (i = 0; i < 256; i++) {
+		in[0] = i;
+		wrong[0] += !as_reference(in, 1);
+		for (k = 0; k < 256; k++) {
+			in[1] = k;
+			wrong[1] += !as_reference(in, 2);
+		}
+	}
+	for (i = 0; i < 1000000; i++) {
+		for (k = 0; k < 4; k++) {
+			state = state * 1664525 + 1013904223;
+			/* Mostly bytes with the high bit, or few would be long */
+			in[k] = state >> 24 | (state & 0x30000 ? 0x80 : 0);
+			if (k && state & 0xc0000)
+				in[k] &= 0xbf;
+		}
+		wrong[2] += !as_reference(in, 4);
+	}
+	CHECK_INT(wrong[0], 0);
+	CHECK_INT(wrong[1], 0);
+	CHECK_INT(wrong[2], 0);
+}
+
+static void *tell_tid(void *arg)
+{
+	*(pid_t *)arg = syscall(SYS_gettid);
+	return NULL;
+}
+
+static void test_is_gone(void)
+{
+	pthread_t thread;
+	pid_t pid, tid = 0;
+	int status = -1;
+
+	CHECK(!vm__is_gone(getpid(), getpid()));
+	CHECK(!vm__is_gone(1, 1));
+	if (CHECK(!pthread_create(&thread, NULL, tell_tid, &tid))) {
+		pthread_join(thread, NULL);
+		/* The kernel lets the joiner go a moment before the TID is free */
+		for (int i = 0; i < 1000 && !vm__is_gone(getpid(), tid); i++)
+			usleep(1000);
+		CHECK(vm__is_gone(getpid(), tid));
+	}
+	pid = fork();
+	if (!pid)
+		_exit(pause());
+	CHECK(!vm__is_gone(pid, pid));
+	/* There is such a thread, but not in this process */
+	CHECK(vm__is_gone(getpid(), pid));
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	CHECK(vm__is_gone(pid, pid));
+	/* Somebody else's process is there, though it may not be signalled */
+	pid = fork();
+	if (!pid)
+		_exit((!geteuid() && setuid(65534)) || vm__is_gone(1, 1));
+	waitpid(pid, &status, 0);
+	CHECK_INT(status, 0);
+}
+
+/* A process with this comm and these arguments, waiting for its end */
+static pid_t start(const char *comm, char *const argv[])
+{
+	int ready[2];
+	pid_t pid;
+	char c = 0;
+
+	if (pipe(ready))
+		return -1;
+	pid = fork();
+	if (!pid) {
+		dup2(ready[1], STDOUT_FILENO);
+		setenv("KVMEXIT_TEST_COMM", comm, 1);
+		execv("/proc/self/exe", argv);
+		_exit(1);
+	}
+	close(ready[1]);
+	CHECK(read(ready[0], &c, 1) == 1);
+	close(ready[0]);
+	return pid;
+}
+
+static void stop(pid_t pid)
+{
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+}
+
+static void test_get_running(void)
+{
+	char *const named[] = { "qemu-system-x86_64", "-name", "guest=web1", NULL };
+	char *const unnamed[] = { "qemu-system-x86_64", "-m", "1G", NULL };
+	struct vms *vms = vms__new();
+	const struct vm *vm;
+	pid_t a = start("main \xff", named), b = start("name\nline", unnamed);
+
+	vm = vms__get(vms, a, "CPU 0/KVM");
+	CHECK_INT(vm->pid, a);
+	CHECK_STR(vm->comm, "main " FFFD);
+	CHECK_STR(vm->name, "web1");
+	vm = vms__get(vms, b, "CPU 0/KVM");
+	CHECK_STR(vm->comm, "name\nline");
+	CHECK_STR(vm->name, "name\nline");
+	stop(a);
+	/* Still told after its end, until it is forgotten */
+	CHECK_STR(vms__get(vms, a, "CPU 0/KVM")->name, "web1");
+	vms__forget(vms);
+	CHECK_STR(vms__get(vms, a, "CPU 0/KVM")->name, "CPU 0/KVM");
+	CHECK_STR(vms__get(vms, b, "CPU 0/KVM")->name, "name\nline");
+	stop(b);
+	vms__free(vms);
+}
+
+/* PIDs that no process can have: what is known is the thread's name */
+static void test_get_gone(void)
+{
+	struct vms *vms = vms__new();
+	char comm[32];
+	__u32 i;
+
+	CHECK_STR(vms__get(vms, 2000000000, "CPU 0/KVM")->comm, "CPU 0/KVM");
+	CHECK_STR(vms__get(vms, 2000000000, "CPU 1/KVM")->name, "CPU 0/KVM");
+	CHECK_STR(vms__get(vms, 2000000001, "")->name, "");
+	CHECK_STR(vms__get(vms, 2000000002, "CPU \xe2\x82")->name, "CPU " FFFD FFFD);
+	CHECK_STR(vms__get(vms, 4294967295, "0123456789abcdefghi")->comm, "0123456789abcde");
+	vms__forget(vms);
+	/* Many, in any order */
+	for (i = 0; i < 1000; i++) {
+		snprintf(comm, sizeof(comm), "%u", i * 7919 % 1000);
+		vms__get(vms, 2000000000 + i * 7919 % 1000, comm);
+	}
+	for (i = 0; i < 1000; i++) {
+		snprintf(comm, sizeof(comm), "%u", i);
+		if (!CHECK_STR(vms__get(vms, 2000000000 + i, "x")->name, comm))
+			break;
+	}
+	vms__free(vms);
+}
+
+static void test_check_target(void)
+{
+	struct options none = { 0 };
+
+	CHECK_INT(vm__check_target(&none), 0);
+}
+
+int main(void)
+{
+	const char *comm = getenv("KVMEXIT_TEST_COMM");
+
+	if (comm) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		prctl(PR_SET_NAME, comm);
+		return write(STDOUT_FILENO, "x", 1) == 1 ? pause() : 1;
+	}
+	test_parse_name();
+	test_parse_name_limits();
+	test_clean();
+	test_clean_limits();
+	test_clean_all();
+	test_is_gone();
+	test_get_running();
+	test_get_gone();
+	test_check_target();
+	return check__report("vm");
+}
