@@ -295,7 +295,9 @@ static void flush_stdout(void)
 int main(int argc, char **argv)
 {
 	struct options opts;
-	struct session s = { .opts = &opts, .output.fd = -1, .ticker = { .timer = -1, .signals = -1 } };
+	struct session s = { .opts = &opts,
+			     .output.fd = -1,
+			     .ticker = { .timer = -1, .signals = -1 } };
 	int code;
 
 	signal(SIGPIPE, SIG_IGN);
