@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -32,6 +33,7 @@ struct session {
 	struct output output;
 	struct ticker ticker;
 	struct snapshot snapshot;
+	bool live; /* reports are shown in place, on a terminal */
 	__u64 start; /* of the interval, CLOCK_MONOTONIC */
 	__u64 checked; /* when ended threads were last looked for */
 	__u64 told_lost; /* exits that the user knows to be lost */
@@ -116,19 +118,37 @@ static int collect(struct session *s)
 	return counters__collect(s->counters, check ? vm__is_gone : NULL);
 }
 
+static int terminal_lines(void)
+{
+	struct winsize size;
+
+	return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) ? 0 : size.ws_row;
+}
+
 /* Builds the report in memory, to be written in one piece */
 static int render(struct session *s, char **text, size_t *size)
 {
 	const struct options *o = s->opts;
 	FILE *out = open_memstream(text, size);
+	struct table table = {
+		.view = view__of(o, s->live),
+		.timed = o->interval,
+		.live = s->live,
+		.top = o->top,
+		.lines = s->live ? terminal_lines() : 0,
+		.vms = s->vms,
+	};
 	int err;
 
 	if (!out)
 		return -ENOMEM;
+	/* To the upper left corner, and clear what is below */
+	if (s->live)
+		fputs("\033[H\033[J", out);
 	if (o->json)
 		err = json__print(out, &s->snapshot, s->vms);
 	else
-		err = table__print(out, view__of(o), &s->snapshot, o->interval);
+		err = table__print(out, &table, &s->snapshot);
 	if (fclose(out) && !err)
 		err = -ENOMEM;
 	return err;
@@ -207,6 +227,12 @@ static int run(struct session *s)
 	return code;
 }
 
+/* A VM is asked for its name early: it may have ended when it is to be told */
+static void meet(void *vms, __u32 pid, const char *comm)
+{
+	vms__get(vms, pid, comm);
+}
+
 static int open_output(struct session *s)
 {
 	int err = output__open(&s->output, s->opts->output);
@@ -225,6 +251,7 @@ static int start(struct session *s)
 	const struct options *o = s->opts;
 	int err, code;
 
+	s->live = o->interval && !o->json && !o->output && !o->no_clear && isatty(STDOUT_FILENO);
 	code = vm__check_target(o);
 	if (!code)
 		code = open_output(s);
@@ -246,7 +273,10 @@ static int start(struct session *s)
 	}
 	s->vms = vms__new();
 	s->counters = counters__new(probe__memory(s->probe), o->max_vcpus);
-	return s->vms && s->counters ? EXIT_OK : out_of_memory();
+	if (!s->vms || !s->counters)
+		return out_of_memory();
+	counters__on_new(s->counters, meet, s->vms);
+	return EXIT_OK;
 }
 
 static int stop(struct session *s, int code)
@@ -261,6 +291,55 @@ static int stop(struct session *s, int code)
 	vms__free(s->vms);
 	free(s->snapshot.samples);
 	return err && code == EXIT_OK ? tell_write(&s->output, err) : code;
+}
+
+static int list_vms(const struct options *o)
+{
+	struct vmlist list;
+	int err = vmlist__read(&list);
+
+	if (!err && o->json)
+		err = json__print_vms(stdout, &list);
+	else if (!err)
+		vmlist__print(stdout, &list);
+	if (!err && list.unreadable)
+		complain("%zu processes of other users could not be looked at; run as root",
+			 list.unreadable);
+	vmlist__free(&list);
+	if (!err)
+		return EXIT_OK;
+	complain("reading /proc: %s", strerror(-err));
+	return EXIT_INTERNAL;
+}
+
+/* -n: the PID of the one VM with that name */
+static int find_name(struct options *o)
+{
+	struct vmlist list;
+	int err = vmlist__read(&list), code = EXIT_OK;
+	size_t i;
+
+	for (i = 0; i < list.nr_vms && !err && !code; i++) {
+		if (strcmp(list.vms[i].vm.name, o->name))
+			continue;
+		if (o->pid) {
+			complain("-n %s: processes %u and %u have this name; use -p PID", o->name,
+				 o->pid, list.vms[i].vm.pid);
+			code = EXIT_NOTHING;
+		}
+		o->pid = list.vms[i].vm.pid;
+	}
+	vmlist__free(&list);
+	if (err) {
+		complain("reading /proc: %s", strerror(-err));
+		return EXIT_INTERNAL;
+	}
+	if (!o->pid) {
+		complain("-n %s: there is no VM of this name; kvmexit --vms lists the VMs",
+			 o->name);
+		return EXIT_NOTHING;
+	}
+	return code;
 }
 
 static int list_reasons(const struct options *o)
@@ -305,8 +384,12 @@ int main(int argc, char **argv)
 	options__parse(&opts, argc, argv);
 	if (opts.list_reasons) {
 		code = list_reasons(&opts);
+	} else if (opts.list_vms) {
+		code = list_vms(&opts);
 	} else {
-		code = start(&s);
+		code = opts.name ? find_name(&opts) : EXIT_OK;
+		if (!code)
+			code = start(&s);
 		if (!code) {
 			print_banner(&opts);
 			ticker__start(&s.ticker, s.start, opts.interval, opts.duration);

@@ -62,6 +62,8 @@ struct counters {
 	bool sorted; /* the threads */
 	void *vcpus; /* tsearch() tree */
 	struct vcpu *unused; /* those whose threads have all ended */
+	void (*met)(void *arg, __u32 pid, const char *comm);
+	void *met_arg;
 };
 
 __u32 counter__code(const struct control *control, __u32 i)
@@ -87,6 +89,13 @@ struct counters *counters__new(const struct shared *shared, __u32 max)
 		return NULL;
 	}
 	return c;
+}
+
+void counters__on_new(struct counters *c, void (*met)(void *arg, __u32 pid, const char *comm),
+		      void *arg)
+{
+	c->met = met;
+	c->met_arg = arg;
 }
 
 static void vcpu__free(void *p)
@@ -165,6 +174,8 @@ static int add_thread(struct counters *c, __u32 nr)
 	t->vcpu->users++;
 	c->threads[c->nr_threads++] = t;
 	c->sorted = false;
+	if (c->met)
+		c->met(c->met_arg, t->pid, t->comm);
 	return 0;
 }
 

@@ -23,6 +23,13 @@ struct counters *counters__new(const struct shared *shared, __u32 max);
 void counters__free(struct counters *c);
 
 /*
+ * @met is called for each thread when it is first seen, while its process most
+ * likely lives; @comm is valid during the call.
+ */
+void counters__on_new(struct counters *c, void (*met)(void *arg, __u32 pid, const char *comm),
+		      void *arg);
+
+/*
  * Reads all counters. Where @is_gone (NULL: nothing ever is) says that a
  * thread has ended, its slot is taken from it, and given back by the next call.
  * Returns 0 or -ENOMEM: then the figures are as they were, and nothing is lost.

@@ -166,6 +166,40 @@ int json__print(FILE *out, const struct snapshot *snap, struct vms *vms)
 	return err;
 }
 
+static void set_vm(struct record *r, const char *type, const struct vm *vm)
+{
+	set_integer(r, "v", 1);
+	set_string(r, "type", type);
+	set_integer(r, "pid", vm->pid);
+	set_string(r, "comm", vm->comm);
+	set_string(r, "vm", vm->name);
+	set_string(r, "vmm", vm->vmm);
+}
+
+int json__print_vms(FILE *out, const struct vmlist *list)
+{
+	struct record vms = { 0 }, vcpus = { 0 };
+	size_t i, k;
+	int err = 0;
+
+	for (i = 0; i < list->nr_vms && !err; i++) {
+		const struct listed_vm *vm = &list->vms[i];
+
+		set_vm(&vms, "vm", &vm->vm);
+		set_integer(&vms, "vcpus", vm->nr_vcpus);
+		err = print_record(out, &vms);
+		for (k = 0; k < vm->nr_vcpus && !err; k++) {
+			set_vm(&vcpus, "vcpu", &vm->vm);
+			set_integer(&vcpus, "vcpu", vm->vcpus[k].id);
+			set_integer(&vcpus, "tid", vm->vcpus[k].tid);
+			err = print_record(out, &vcpus);
+		}
+	}
+	json_decref(vms.object);
+	json_decref(vcpus.object);
+	return err;
+}
+
 int json__print_reasons(FILE *out)
 {
 	struct record r = { 0 };

@@ -7,6 +7,7 @@
 
 #include "snapshot.h"
 #include "vm.h"
+#include "vmlist.h"
 
 /*
  * Prints the interval's records to @out: an exit record per sample, then the
@@ -14,6 +15,9 @@
  * knows.
  */
 int json__print(FILE *out, const struct snapshot *snap, struct vms *vms);
+
+/* Prints a record for each VM, and one for each of its vCPUs; 0 or -ENOMEM */
+int json__print_vms(FILE *out, const struct vmlist *list);
 
 /* Prints the known reasons, one object a line; 0 or -ENOMEM */
 int json__print_reasons(FILE *out);

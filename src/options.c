@@ -16,13 +16,17 @@ enum {
 	KEY_LIST_REASONS,
 	KEY_VERBOSE,
 	KEY_USAGE,
+	KEY_TOP,
+	KEY_NO_CLEAR,
+	KEY_VMS,
 };
 
 static const struct argp_option argp_options[] = {
 	{ NULL, 0, NULL, 0, "What to count:", 1 },
 	{ "pid", 'p', "PID", 0, "One VM, its threads collapsed, most frequent reason first", 1 },
-	{ "alltids", 'a', NULL, 0, "With -p: a row per thread and reason", 1 },
-	{ "vcpu", 'v', "VCPU", 0, "With -p: this vCPU only", 1 },
+	{ "name", 'n', "VM", 0, "The same by the VM's name (see --vms)", 1 },
+	{ "alltids", 'a', NULL, 0, "With -p or -n: a row per thread and reason", 1 },
+	{ "vcpu", 'v', "VCPU", 0, "With -p or -n: this vCPU only", 1 },
 	{ "v", 0, NULL, OPTION_ALIAS | OPTION_HIDDEN, NULL, 1 },
 	{ "tid", 't', "TID", 0, "One thread, most frequent reason first", 1 },
 	{ "tids", 'T', "TID,TID", 0, "These threads", 1 },
@@ -30,6 +34,11 @@ static const struct argp_option argp_options[] = {
 	{ "interval", 'i', "SEC", 0,
 	  "Report every SEC seconds (fractions allowed), not once at the end", 2 },
 	{ "count", 'c', "N", 0, "With -i: stop after N reports", 2 },
+	{ "wide", 'w', NULL, 0, "A row per thread and reason, with vCPU and name of the VM", 2 },
+	{ "group-by", 'g', "WHAT", 0, "vm, reason or vcpu: a row for each, most active first", 2 },
+	{ "top", KEY_TOP, "N", 0, "The N most frequent rows, the rest in one line", 2 },
+	{ "no-clear", KEY_NO_CLEAR, NULL, 0,
+	  "With -i on a terminal: one report below the other, not in place", 2 },
 	{ "json", 'j', NULL, 0, "Newline-delimited JSON instead of tables", 2 },
 	{ "output", 'o', "FILE", 0, "Append to FILE instead of standard output; reopened on SIGHUP",
 	  2 },
@@ -37,6 +46,8 @@ static const struct argp_option argp_options[] = {
 	{ "max-vcpus", KEY_MAX_VCPUS, "N", 0, "Room for N vCPU threads (4096)", 3 },
 	{ "probe", KEY_PROBE, "NAME", 0, "auto, direct, read, legacy or tracepoint (auto)", 3 },
 	{ NULL, 0, NULL, 0, "Information:", -1 },
+	{ "vms", KEY_VMS, NULL, 0,
+	  "List the VMs of this host, their vCPUs and threads (with -j: as JSON)", -1 },
 	{ "list-reasons", KEY_LIST_REASONS, NULL, 0,
 	  "Print the known exit reasons with code and meaning (with -j: as JSON)", -1 },
 	{ "verbose", KEY_VERBOSE, NULL, 0, "Tell on standard error what was chosen, and why", -1 },
@@ -141,10 +152,30 @@ static void check_combination(struct argp_state *state)
 			argp_error(state, "%s and %s exclude each other", first, views[i].name);
 		first = views[i].name;
 	}
-	if ((o->has_vcpu || o->alltids) && !o->pid)
-		argp_error(state, "%s needs -p PID", first);
+	if (o->name && o->pid)
+		argp_error(state, "-p and -n exclude each other");
+	if ((o->has_vcpu || o->alltids) && !o->pid && !o->name)
+		argp_error(state, "%s needs -p PID or -n VM", first);
+	if (o->group_by && o->wide)
+		argp_error(state, "-g and -w exclude each other");
 	if (o->count && !o->interval)
 		argp_error(state, "-c needs -i SEC");
+}
+
+static enum group need_group(struct argp_state *state, const char *what)
+{
+	static const char *const names[] = {
+		[GROUP_VM] = "vm",
+		[GROUP_REASON] = "reason",
+		[GROUP_VCPU] = "vcpu",
+	};
+	size_t i;
+
+	for (i = GROUP_VM; i < ARRAY_SIZE(names); i++)
+		if (!strcmp(what, names[i]))
+			return i;
+	argp_error(state, "-g %s: not one of vm, reason, vcpu", what);
+	return GROUP_NONE;
 }
 
 static error_t parse_option(int key, char *arg, struct argp_state *state)
@@ -156,6 +187,26 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	case 'p':
 		need_uint(state, "-p", arg, 1, INT_MAX, &n);
 		o->pid = n;
+		break;
+	case 'n':
+		if (!*arg)
+			argp_error(state, "-n: an empty name");
+		o->name = arg;
+		break;
+	case 'w':
+		o->wide = true;
+		break;
+	case 'g':
+		o->group_by = need_group(state, arg);
+		break;
+	case KEY_TOP:
+		need_uint(state, "--top", arg, 1, INT_MAX, &o->top);
+		break;
+	case KEY_NO_CLEAR:
+		o->no_clear = true;
+		break;
+	case KEY_VMS:
+		o->list_vms = true;
 		break;
 	case 'a':
 		o->alltids = true;
@@ -241,6 +292,7 @@ void options__parse(struct options *opts, int argc, char **argv)
 		       "Examples:\n"
 		       "  kvmexit                    all vCPU threads of all VMs, until Ctrl-C\n"
 		       "  kvmexit 5                  for 5 seconds\n"
+		       "  kvmexit -i 1               live, most active first\n"
 		       "  kvmexit -p 4242 5          one VM, most frequent reason first\n"
 		       "  kvmexit -p 4242 -a 5       the same, a row per thread\n"
 		       "  kvmexit -p 4242 -v 0 5     vCPU 0 of it\n"

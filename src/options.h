@@ -10,17 +10,30 @@
 #define KVMEXIT_VERSION "0.1.0"
 #define DEFAULT_MAX_VCPUS 4096
 
+enum group {
+	GROUP_NONE,
+	GROUP_VM,
+	GROUP_REASON,
+	GROUP_VCPU,
+};
+
 struct options {
 	__u64 duration; /* ns, 0: until a signal */
 	__u64 interval; /* ns, 0: one report, at the end */
 	__u64 count; /* reports, 0: no limit */
 	__u32 pid; /* 0: all VMs */
+	const char *name; /* -n: the VM's name; its PID is found later */
 	bool has_vcpu;
 	__u32 vcpu;
 	bool alltids;
 	bool one_tid; /* -t: its only TID is not a column */
 	__u32 *tids; /* sorted, each once; owned */
 	size_t nr_tids;
+	enum group group_by;
+	bool wide;
+	__u64 top; /* rows of a table, 0: all */
+	bool no_clear;
+	bool list_vms;
 	bool json;
 	const char *output; /* NULL: standard output */
 	__u32 max_vcpus;

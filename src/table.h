@@ -7,10 +7,21 @@
 
 #include "view.h"
 
+struct vms;
+
+struct table {
+	enum view view;
+	bool timed; /* a time line above each report */
+	bool live; /* in place on a terminal: with rates, cut to its height */
+	long top; /* rows at most, the rest in one; 0: all */
+	int lines; /* of the terminal, where live */
+	struct vms *vms; /* for the VMs' names, in views that show them */
+};
+
 /*
- * Prints one report to @out, with a time line above it where @timed. Returns 0
- * or -ENOMEM; whether the writing succeeded @out knows.
+ * Prints one report to @out. Returns 0 or -ENOMEM; whether the writing
+ * succeeded @out knows.
  */
-int table__print(FILE *out, enum view view, const struct snapshot *snap, bool timed);
+int table__print(FILE *out, const struct table *table, const struct snapshot *snap);
 
 #endif

@@ -10,8 +10,8 @@
 
 #include "util.h"
 
-/* How often slots of ended threads are looked for, and new VMs' names read */
-#define UPKEEP NSEC_PER_SEC
+/* How often new VMs are looked for between reports: they are asked their names */
+#define UPKEEP (NSEC_PER_SEC / 5)
 
 int ticker__open(struct ticker *t, bool reopen)
 {

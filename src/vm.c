@@ -8,15 +8,28 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "options.h"
 #include "util.h"
 
+bool vm__sees_host_pids(void)
+{
+	/* PROC_PID_INIT_INO in include/linux/proc_ns.h */
+	const ino_t initial = 0xeffffffc;
+	static int known = -1;
+	struct stat st;
+
+	if (known < 0)
+		known = stat("/proc/self/ns/pid", &st) || st.st_ino == initial;
+	return known;
+}
+
 bool vm__is_gone(__u32 pid, __u32 tid)
 {
-	return syscall(SYS_tgkill, pid, tid, 0) < 0 && errno == ESRCH;
+	return vm__sees_host_pids() && syscall(SYS_tgkill, pid, tid, 0) < 0 && errno == ESRCH;
 }
 
 /* The bytes of the UTF-8 character at @p; 0: there is no valid one (RFC 3629) */
@@ -64,6 +77,18 @@ void utf8__clean(char *out, size_t size, const char *in, size_t len, size_t max)
 		len -= n ? n : 1;
 	}
 	out[used] = 0;
+}
+
+void utf8__printable(char *text)
+{
+	unsigned char *p = (unsigned char *)text;
+
+	for (; *p; p++) {
+		if (*p < 0x20 || *p == 0x7f)
+			*p = '?';
+		else if (*p == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0)
+			p[0] = p[1] = '?';
+	}
 }
 
 /* QEMU's -name: "NAME[,...]" or "guest=NAME[,...]"; ",," stands for a comma */
@@ -129,6 +154,35 @@ static const struct {
 	{ "VirtualBoxVM", "--startvm", take_value },
 };
 
+static const char *program_name(const char *cmdline)
+{
+	const char *slash = strrchr(cmdline, '/');
+
+	return slash ? slash + 1 : cmdline;
+}
+
+static const char *find_vmm(const char *cmdline)
+{
+	static const struct {
+		const char *program, *vmm;
+	} vmms[] = {
+		{ "qemu", "qemu" },
+		{ "kvm", "qemu" },
+		{ "firecracker", "firecracker" },
+		{ "cloud-hypervisor", "cloud-hypervisor" },
+		{ "crosvm", "crosvm" },
+		{ "lkvm", "kvmtool" },
+		{ "VBox", "virtualbox" },
+		{ "VirtualBox", "virtualbox" },
+	};
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(vmms); i++)
+		if (!strncmp(program_name(cmdline), vmms[i].program, strlen(vmms[i].program)))
+			return vmms[i].vmm;
+	return "other";
+}
+
 /* The value of @option in "--option value" or "--option=value", or NULL */
 static const char *option_value(const char *arg, const char *end, const char *option)
 {
@@ -150,8 +204,7 @@ bool vm__parse_name(const char *cmdline, size_t len, char *name, size_t size)
 
 	if (!len || end[-1])
 		return false;
-	program = strrchr(cmdline, '/');
-	program = program ? program + 1 : cmdline;
+	program = program_name(cmdline);
 	for (i = 0; i < ARRAY_SIZE(name_options); i++) {
 		if (strncmp(program, name_options[i].program, strlen(name_options[i].program)))
 			continue;
@@ -190,26 +243,28 @@ void vms__free(struct vms *vms)
 	free(vms);
 }
 
-/* comm and name of a process, from /proc where it is still there */
-static void identify(struct vm *vm, const char *comm)
+void vm__identify(struct vm *vm, const char *comm)
 {
 	/* libvirt's command lines run to some 10 KB, with -name in front */
 	static char text[65536];
 	char path[64];
-	int n;
+	int n = -ENOENT;
 
 	snprintf(path, sizeof(path), "/proc/%u/comm", vm->pid);
-	n = read_file(path, text, sizeof(text));
+	if (vm__sees_host_pids())
+		n = read_file(path, text, sizeof(text));
 	if (n > 0)
 		utf8__clean(vm->comm, sizeof(vm->comm), text, n - (text[n - 1] == '\n'),
 			    VM_COMM_MAX);
 	else
 		utf8__clean(vm->comm, sizeof(vm->comm), comm, strlen(comm), VM_COMM_MAX);
 	snprintf(path, sizeof(path), "/proc/%u/cmdline", vm->pid);
-	n = read_file(path, text, sizeof(text));
+	if (n > 0)
+		n = read_file(path, text, sizeof(text));
 	/* A longer one is cut by read_file(), with a 0 behind it */
 	if (n == (int)sizeof(text) - 1)
 		n++;
+	vm->vmm = n > 0 ? find_vmm(text) : "other";
 	if (n <= 0 || !vm__parse_name(text, n, vm->name, sizeof(vm->name)))
 		snprintf(vm->name, sizeof(vm->name), "%s", vm->comm);
 }
@@ -236,11 +291,11 @@ const struct vm *vms__get(struct vms *vms, __u32 pid, const char *comm)
 	if (!vm || !grown) {
 		free(vm);
 		vms->unknown = (struct vm){ .pid = pid };
-		identify(&vms->unknown, comm);
+		vm__identify(&vms->unknown, comm);
 		return &vms->unknown;
 	}
 	vm->pid = pid;
-	identify(vm, comm);
+	vm__identify(vm, comm);
 	memmove(grown + low + 1, grown + low, (vms->nr - low) * sizeof(*grown));
 	grown[low] = vm;
 	vms->nr++;
@@ -372,9 +427,16 @@ static int check_tid(const struct options *opts, __u32 tid)
 
 int vm__check_target(const struct options *opts)
 {
-	int code = opts->pid ? check_pid(opts) : 0;
+	int code;
 	size_t i;
 
+	if ((opts->pid || opts->nr_tids) && !vm__sees_host_pids()) {
+		complain("-p, -n, -t and -T name processes of the host, which this PID namespace "
+			 "does not show; run kvmexit on the host, or in a container with its PIDs "
+			 "(--pid=host)");
+		return EXIT_NOTHING;
+	}
+	code = opts->pid ? check_pid(opts) : 0;
 	for (i = 0; i < opts->nr_tids && !code; i++)
 		code = check_tid(opts, opts->tids[i]);
 	return code;

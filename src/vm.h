@@ -21,12 +21,24 @@ bool vm__is_gone(__u32 pid, __u32 tid);
 /* Valid UTF-8, within the JSON schema's lengths */
 #define VM_COMM_MAX 15 /* characters */
 #define VM_NAME_MAX 64
+#define VM_NAME_SIZE (4 * VM_NAME_MAX + 1) /* bytes */
 
 struct vm {
 	__u32 pid;
+	const char *vmm; /* "qemu" and so on; "other" */
 	char comm[4 * VM_COMM_MAX + 1]; /* the process's */
-	char name[4 * VM_NAME_MAX + 1]; /* the VM's, else that of the process */
+	char name[VM_NAME_SIZE]; /* the VM's, else that of the process */
 };
+
+/* Fills @vm for its PID, from /proc; @comm where that knows no such process */
+void vm__identify(struct vm *vm, const char *comm);
+
+/*
+ * Whether the PIDs that the kernel counts by are those this process sees: not
+ * so in a PID namespace of its own, where /proc tells of other processes, or
+ * none, under these numbers.
+ */
+bool vm__sees_host_pids(void);
 
 struct vms;
 
@@ -52,5 +64,8 @@ bool vm__parse_name(const char *cmdline, size_t len, char *name, size_t size);
 
 /* @in as valid UTF-8 of at most @max characters; what is not becomes U+FFFD */
 void utf8__clean(char *out, size_t size, const char *in, size_t len, size_t max);
+
+/* For terminals: control characters, of C0 and C1, become question marks */
+void utf8__printable(char *text);
 
 #endif

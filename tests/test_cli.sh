@@ -78,7 +78,7 @@ run()
 # The same in the background: returns once it counts
 start()
 {
-	kvmexit --verbose "$@" >"$dir/out" 2>"$dir/err" </dev/null &
+	env --default-signal=HUP,INT,TERM kvmexit --verbose "$@" >"$dir/out" 2>"$dir/err" </dev/null &
 	tool=$!
 	wait_for "start of kvmexit $*" grep -q 'in use$' "$dir/err"
 }

@@ -8,7 +8,11 @@
 
 #include "../src/table.h"
 #include "../src/util.h"
+#include "../src/vm.h"
 #include "check.h"
+
+/* Most cases have no need of the last fields */
+#pragma GCC diagnostic ignored "-Wmissing-field-initializers"
 
 /* What the replaced tool's examples show */
 static struct sample example[] = {
@@ -44,6 +48,14 @@ static struct sample odd[] = {
 	{ 4294967295, 4294967295, 0, ISA_SVM, 0x80000018, 1, 1, "" },
 };
 
+/* Names that a table must not break on: wide, not UTF-8, meant for a terminal */
+static struct sample two_vms[] = {
+	{ 4294967000, 4294967001, 0, ISA_VMX, 12, 1000, 1000, "web1" },
+	{ 4294967000, 4294967001, 0, ISA_VMX, 32, 30, 30, "web1" },
+	{ 4294967000, 4294967002, 1, ISA_VMX, 32, 200, 200, "web1" },
+	{ 4294967100, 4294967101, 7, ISA_VMX, 49, 4, 4, "\033[31m\xc3\xa4\xff\x7f\xc2\x9b" },
+};
+
 #define SAMPLES(s) .samples = (s), .nr_samples = ARRAY_SIZE(s)
 #define END 1767225620004000000 /* 2026-01-01T00:00:20.004Z */
 
@@ -52,7 +64,28 @@ static const struct {
 	enum view view;
 	bool timed;
 	struct snapshot snap;
+	bool live;
+	int top, lines;
 } cases[] = {
+	/* The processes do not exist: their VMs are named by the threads' comm */
+	{ "wide", VIEW_WIDE, false, { SAMPLES(two_vms) } },
+	{ "vms", VIEW_VMS, false, { SAMPLES(two_vms) } },
+	{ "vcpus", VIEW_VCPUS, false, { SAMPLES(two_vms) } },
+	{ "top", VIEW_ALL, false, { SAMPLES(one_vm) }, .top = 3 },
+	{ "top-all", VIEW_ALL, false, { SAMPLES(one_vm) }, .top = 7 },
+	{ "live",
+	  VIEW_LIVE,
+	  true,
+	  { SAMPLES(two_vms), .seq = 3, .end = END, .duration = 2 * NSEC_PER_SEC, .exits = 1234,
+	    .vms = 2, .vcpus = 3 },
+	  .live = true,
+	  .lines = 24 },
+	{ "live-low",
+	  VIEW_LIVE,
+	  true,
+	  { SAMPLES(two_vms), .seq = 3, .end = END, .duration = NSEC_PER_SEC / 2 },
+	  .live = true,
+	  .lines = 6 },
 	{ "all", VIEW_ALL, false, { SAMPLES(example) } },
 	{ "pid", VIEW_REASONS, false, { SAMPLES(one_vm) } },
 	{ "pid-alltids", VIEW_TIDS, false, { SAMPLES(one_vm) } },
@@ -102,16 +135,21 @@ static void write_golden(const char *name, const char *text)
 		perror(path);
 }
 
-static char *print(enum view view, const struct snapshot *snap, bool timed)
+static char *print_table(const struct table *table, const struct snapshot *snap)
 {
 	char *text = NULL;
 	size_t size = 0;
 	FILE *out = open_memstream(&text, &size);
 
-	CHECK_INT(table__print(out, view, snap, timed), 0);
+	CHECK_INT(table__print(out, table, snap), 0);
 	CHECK_INT(fclose(out), 0);
 	CHECK_INT(strlen(text), size);
 	return text;
+}
+
+static char *print(enum view view, const struct snapshot *snap, bool timed)
+{
+	return print_table(&(struct table){ .view = view, .timed = timed }, snap);
 }
 
 static void set_zone(const char *zone)
@@ -122,11 +160,20 @@ static void set_zone(const char *zone)
 
 static void test_golden(bool make)
 {
+	struct vms *vms = vms__new();
 	size_t i;
 
 	set_zone("UTC");
 	for (i = 0; i < ARRAY_SIZE(cases); i++) {
-		char *text = print(cases[i].view, &cases[i].snap, cases[i].timed);
+		const struct table table = {
+			.view = cases[i].view,
+			.timed = cases[i].timed,
+			.live = cases[i].live,
+			.top = cases[i].top,
+			.lines = cases[i].lines,
+			.vms = vms,
+		};
+		char *text = print_table(&table, &cases[i].snap);
 
 		if (make)
 			write_golden(cases[i].name, text);
@@ -134,6 +181,7 @@ static void test_golden(bool make)
 			fprintf(stderr, "\tin %s\n", cases[i].name);
 		free(text);
 	}
+	vms__free(vms);
 }
 
 /* The time line is for people: local time */

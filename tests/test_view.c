@@ -7,6 +7,9 @@
 #include "../src/view.h"
 #include "check.h"
 
+/* Rows are written down as far as the view tells them apart */
+#pragma GCC diagnostic ignored "-Wmissing-field-initializers"
+
 static void test_view_of(void)
 {
 	static __u32 tids[] = { 7, 8 };
@@ -29,7 +32,7 @@ static void test_view_of(void)
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(cases); i++)
-		if (!CHECK_INT(view__of(&cases[i].opts), cases[i].view))
+		if (!CHECK_INT(view__of(&cases[i].opts, false), cases[i].view))
 			fprintf(stderr, "\tin case %zu\n", i);
 }
 
@@ -132,6 +135,52 @@ static void test_any_order(void)
 	}
 }
 
+/* The most frequent stay, in the view's order; the others' sum is told */
+static void test_cut(void)
+{
+	struct row rows[] = {
+		{ 1, 1, ISA_VMX, 12, 5 }, { 1, 1, ISA_VMX, 10, 50 }, { 2, 2, ISA_VMX, 12, 7 },
+		{ 2, 2, ISA_VMX, 32, 1 }, { 3, 3, ISA_VMX, 12, 9 },
+	};
+	__u64 rest = 1;
+
+	CHECK_INT(view__cut(VIEW_ALL, rows, 5, 5, &rest), 5);
+	CHECK_INT(rest, 0);
+	CHECK_INT(view__cut(VIEW_ALL, rows, 5, 3, &rest), 3);
+	CHECK_INT(rest, 6);
+	CHECK_INT(rows[0].pid, 1);
+	CHECK_INT(rows[0].count, 50);
+	CHECK_INT(rows[1].pid, 2);
+	CHECK_INT(rows[1].count, 7);
+	CHECK_INT(rows[2].pid, 3);
+	CHECK_INT(view__cut(VIEW_LIVE, rows, 3, 2, &rest), 2);
+	CHECK_INT(rest, 7);
+	CHECK_INT(rows[0].count, 50);
+	CHECK_INT(rows[1].count, 9);
+}
+
+static void test_views_of_more(void)
+{
+	static const struct {
+		struct options opts;
+		bool live;
+		enum view view;
+	} cases[] = {
+		{ { .wide = true }, false, VIEW_WIDE },
+		{ { .wide = true, .pid = 1 }, true, VIEW_LIVE },
+		{ { 0 }, true, VIEW_LIVE },
+		{ { .pid = 1 }, true, VIEW_REASONS },
+		{ { .group_by = GROUP_VM }, false, VIEW_VMS },
+		{ { .group_by = GROUP_VCPU, .pid = 1 }, true, VIEW_VCPUS },
+		{ { .group_by = GROUP_REASON }, false, VIEW_REASONS },
+	};
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(cases); i++)
+		if (!CHECK_INT(view__of(&cases[i].opts, cases[i].live), cases[i].view))
+			fprintf(stderr, "\tin case %zu\n", i);
+}
+
 int main(void)
 {
 	test_view_of();
@@ -140,5 +189,7 @@ int main(void)
 	test_reasons();
 	test_empty();
 	test_any_order();
+	test_cut();
+	test_views_of_more();
 	return check__report("view");
 }

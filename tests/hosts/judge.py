@@ -268,15 +268,39 @@ def case_filters(sections):
     return f"10 views and filters; {total} exits, KVM's own count {kvm}"
 
 
+def case_names(sections):
+    listed = [json.loads(line) for line in sections["text vms"]]
+    vms = {r["vm"]: r for r in listed if r["type"] == "vm"}
+    need(set(vms) == {"web1", "db,2"}, "--vms lists", sorted(vms))
+    need({r["vmm"] for r in listed} == {"qemu"}, "vmm", listed)
+    need(all(r["vcpus"] == 1 for r in vms.values()), "vcpus", listed)
+    exits, intervals = records(sections["kvmexit"])
+    need(intervals[-1]["lost"] == 0, "lost", intervals[-1]["lost"])
+    counted_as = {(r["vm"], r["pid"], r["vcpu"], r["tid"]) for r in exits}
+    vcpus = {(r["vm"], r["pid"], r["vcpu"], r["tid"]) for r in listed if r["type"] == "vcpu"}
+    need(counted_as == vcpus, "--vms says", sorted(vcpus), "the exits", sorted(counted_as))
+    need({r["comm"] for r in exits} == {"qemu-system-x86"}, "comm")
+    mine, _ = records(sections["text web1"])
+    need(mine and {r["vm"] for r in mine} == {"web1"}, "-n web1 gave", {r["vm"] for r in mine})
+    head, *body = [line.split() for line in sections["text wide"]]
+    need(head == ["PID", "TID", "VM", "VCPU", "KVM_EXIT_REASON", "COUNT"], "head", head)
+    rows_of = {(r[2], int(r[0]), int(r[3]), int(r[1])) for r in body}
+    need(rows_of == vcpus, "--wide has", sorted(rows_of))
+    return f"two QEMU guests named in {len(exits)} records, --vms, -n and --wide"
+
+
 def case_attach(sections):
     need(sections["text exits"] and int(sections["text exits"][-1]) > 0, "nothing counted")
     need(sections["text modules"] == ["unloaded"], "modules stay in use", sections["text modules"])
-    return "nothing left behind: kvm can be unloaded"
+    need(len(sections["text nokvm"]) == 2 and sections["text nokvm"][1] == "69" and
+         "KVM is not loaded" in sections["text nokvm"][0], "without KVM:", sections["text nokvm"])
+    return "nothing left behind: kvm can be unloaded; then 69, KVM is not loaded"
 
 
 CASES = {"exact": case_exact, "vms": case_simple, "one_thread": case_simple,
          "churn": case_simple, "reuse": case_simple, "surplus": case_surplus,
-         "filters": case_filters, "attach": case_attach}
+         "filters": case_filters, "names": case_names,
+         "attach": case_attach}
 
 
 def main():

@@ -176,12 +176,37 @@ case_filters() {
 	emit guest "$tmp/guest"
 }
 
+# Two real QEMU guests, one with thread names; by name, and listed without BPF
+case_names() {
+	local vm vms=
+	for vm in guest=web1,debug-threads=on db,,2; do
+		qemu-system-x86_64 -enable-kvm -cpu host -nodefaults -display none -m 64 -name "$vm" \
+			>"$tmp/qemu.log" 2>&1 &
+		vms="$vms $!"
+	done
+	sleep 3
+	start kvmexit -j --probe "$1" || { unsupported kvmexit; return; }
+	sleep 2
+	kvmexit --vms -j >"$tmp/vms"
+	emit "text vms" "$tmp/vms"
+	kvmexit -n web1 -j --probe "$1" 1 >"$tmp/web1"
+	emit "text web1" "$tmp/web1"
+	kvmexit -w --probe "$1" 1 >"$tmp/wide"
+	emit "text wide" "$tmp/wide"
+	# They end while kvmexit runs, and are still named in their last records
+	# shellcheck disable=SC2086 # words are wanted
+	kill $vms
+	for vm in $vms; do wait "$vm"; done
+	stop kvmexit
+	emit kvmexit "$tmp/kvmexit"
+}
+
 # Attached and detached many times while a guest runs: nothing stays behind
 case_attach() {
 	local i=0 guest
 	guest -v 1 -s 1000 hlt=1000000 >/dev/null &
 	guest=$!
-	while [ $((i += 1)) -le "${ATTACH:-30}" ]; do
+	while [ $((i += 1)) -le "${ATTACH:-100}" ]; do
 		kvmexit -j --probe "$1" 0.02 >"$tmp/once" 2>"$tmp/once.log" || {
 			cp "$tmp/once.log" "$tmp/kvmexit.log"; unsupported kvmexit; kill $guest; return; }
 	done
@@ -193,7 +218,10 @@ case_attach() {
 	echo "@text modules"
 	vendor=$(lsmod | sed -n 's/^\(kvm_amd\|kvm_intel\) .*/\1/p')
 	rmmod "$vendor" && rmmod kvm && echo unloaded
-	[ -z "${MODULES:-}" ] || for m in kvm "$vendor"; do insmod "$MODULES/$m.ko"; done
+	echo "@text nokvm"
+	kvmexit 1 2>&1
+	echo "$?"
+	modprobe "$vendor"
 }
 
 for probe in $KVMEXIT_PROBES; do

@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "vmlist.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <limits.h>
+#include <linux/kvm.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "util.h"
+
+static const char vcpu_file[] = "anon_inode:kvm-vcpu:";
+
+static int compare_ids(const void *a, const void *b)
+{
+	return THREE_WAY(((const struct listed_vcpu *)a)->id, ((const struct listed_vcpu *)b)->id);
+}
+
+static int compare_pids(const void *a, const void *b)
+{
+	return THREE_WAY(((const struct listed_vm *)a)->vm.pid,
+			 ((const struct listed_vm *)b)->vm.pid);
+}
+
+/* The vCPU that file @fd of a process is; -1: it is none */
+static long vcpu_of_file(__u32 pid, const char *fd, bool *is_vm)
+{
+	char path[64], target[64];
+	ssize_t n;
+	__u64 id;
+
+	snprintf(path, sizeof(path), "/proc/%u/fd/%.20s", pid, fd);
+	n = readlink(path, target, sizeof(target) - 1);
+	if (n < 0)
+		return -1;
+	target[n] = 0;
+	*is_vm |= !strcmp(target, "anon_inode:kvm-vm");
+	if (strncmp(target, vcpu_file, strlen(vcpu_file)) ||
+	    parse_uint(target + strlen(vcpu_file), 0, UINT_MAX, &id))
+		return -1;
+	return id;
+}
+
+long vmlist__vcpu_of_comm(const char *comm)
+{
+	static const struct {
+		const char *before, *after;
+	} customs[] = {
+		{ "CPU ", "/KVM" }, /* QEMU */
+		{ "fc_vcpu ", "" }, /* Firecracker */
+		{ "vcpu", "" }, /* Cloud Hypervisor */
+		{ "crosvm_vcpu", "" }, { "kvm-vcpu-", "" }, /* kvmtool */
+		{ "EMT-", "" }, /* VirtualBox */
+	};
+	char digits[16];
+	size_t i, len;
+	__u64 id;
+
+	for (i = 0; i < ARRAY_SIZE(customs); i++) {
+		if (strncmp(comm, customs[i].before, strlen(customs[i].before)))
+			continue;
+		comm += strlen(customs[i].before);
+		len = strspn(comm, "0123456789");
+		if (len >= sizeof(digits) || strcmp(comm + len, customs[i].after))
+			return -1;
+		snprintf(digits, sizeof(digits), "%.*s", (int)len, comm);
+		return parse_uint(digits, 0, INT_MAX, &id) ? -1 : (long)id;
+	}
+	return -1;
+}
+
+/*
+ * The vCPU that a thread is just running, if it sleeps in ioctl(KVM_RUN). Threads
+ * that the kernel made for the VM (kvm-nx-lpage-recovery) inherit the call's
+ * arguments, but have no program counter in user space: the last number is 0.
+ */
+static long vcpu_of_syscall(__u32 pid, __u32 tid)
+{
+	char path[64], text[256], fd[24];
+	unsigned long nr, file, request, pc;
+	bool is_vm = false;
+
+	snprintf(path, sizeof(path), "/proc/%u/task/%u/syscall", pid, tid);
+	if (read_file(path, text, sizeof(text)) <= 0 ||
+	    sscanf(text, "%lu %lx %lx %*x %*x %*x %*x %*x %lx", &nr, &file, &request, &pc) != 4 ||
+	    nr != SYS_ioctl || request != KVM_RUN || !pc)
+		return -1;
+	snprintf(fd, sizeof(fd), "%lu", file);
+	return vcpu_of_file(pid, fd, &is_vm);
+}
+
+static long vcpu_of_thread(__u32 pid, __u32 tid)
+{
+	long id = vcpu_of_syscall(pid, tid);
+	char path[64], comm[32];
+	int n;
+
+	if (id >= 0)
+		return id;
+	snprintf(path, sizeof(path), "/proc/%u/task/%u/comm", pid, tid);
+	n = read_file(path, comm, sizeof(comm));
+	if (n > 0 && comm[n - 1] == '\n')
+		comm[n - 1] = 0;
+	return n > 0 ? vmlist__vcpu_of_comm(comm) : -1;
+}
+
+static void find_threads(struct listed_vm *vm)
+{
+	const struct dirent *e;
+	char path[64];
+	__u64 tid;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/proc/%u/task", vm->vm.pid);
+	dir = opendir(path);
+	while (dir && (e = readdir(dir))) {
+		struct listed_vcpu key = { 0 }, *found;
+		long id;
+
+		if (parse_uint(e->d_name, 1, INT_MAX, &tid))
+			continue;
+		id = vcpu_of_thread(vm->vm.pid, tid);
+		key.id = id;
+		found = id < 0 ? NULL
+			       : bsearch(&key, vm->vcpus, vm->nr_vcpus, sizeof(key), compare_ids);
+		if (found)
+			found->tid = tid;
+	}
+	if (dir)
+		closedir(dir);
+}
+
+/* 1: the process has a VM, 0: it has none, or -errno */
+static int look_at(struct listed_vm *vm, __u32 pid)
+{
+	bool is_vm = false;
+	const struct dirent *e;
+	size_t room = 0;
+	char path[64];
+	DIR *dir;
+	int err = 0;
+
+	*vm = (struct listed_vm){ .vm.pid = pid };
+	snprintf(path, sizeof(path), "/proc/%u/fd", pid);
+	dir = opendir(path);
+	if (!dir)
+		return -errno;
+	while (!err && (e = readdir(dir))) {
+		long id = vcpu_of_file(pid, e->d_name, &is_vm);
+		struct listed_vcpu *grown;
+
+		if (id < 0)
+			continue;
+		grown = array_grow(vm->vcpus, &room, vm->nr_vcpus, sizeof(*grown));
+		if (!grown) {
+			err = -ENOMEM;
+			break;
+		}
+		vm->vcpus = grown;
+		vm->vcpus[vm->nr_vcpus++] = (struct listed_vcpu){ .id = id };
+	}
+	closedir(dir);
+	if (err)
+		return err;
+	if (vm->nr_vcpus)
+		qsort(vm->vcpus, vm->nr_vcpus, sizeof(*vm->vcpus), compare_ids);
+	return is_vm;
+}
+
+int vmlist__read(struct vmlist *list)
+{
+	DIR *proc = opendir("/proc");
+	struct listed_vm vm, *grown;
+	const struct dirent *e;
+	size_t room = 0;
+	int err = 0;
+	__u64 pid;
+
+	*list = (struct vmlist){ 0 };
+	if (!proc)
+		return -errno;
+	while (!err && (e = readdir(proc))) {
+		int found;
+
+		if (parse_uint(e->d_name, 1, INT_MAX, &pid))
+			continue;
+		found = look_at(&vm, pid);
+		list->unreadable += found == -EACCES || found == -EPERM;
+		err = found == -ENOMEM ? found : 0;
+		grown = found > 0 ? array_grow(list->vms, &room, list->nr_vms, sizeof(*grown))
+				  : NULL;
+		if (!grown) {
+			free(vm.vcpus);
+			err = found > 0 ? -ENOMEM : err;
+			continue;
+		}
+		vm__identify(&vm.vm, "");
+		find_threads(&vm);
+		list->vms = grown;
+		list->vms[list->nr_vms++] = vm;
+	}
+	closedir(proc);
+	if (list->nr_vms)
+		qsort(list->vms, list->nr_vms, sizeof(*list->vms), compare_pids);
+	return err;
+}
+
+void vmlist__free(struct vmlist *list)
+{
+	size_t i;
+
+	for (i = 0; i < list->nr_vms; i++)
+		free(list->vms[i].vcpus);
+	free(list->vms);
+	*list = (struct vmlist){ 0 };
+}
+
+/* VMM last but for the list of vCPUs and threads, which may be long */
+void vmlist__print(FILE *out, const struct vmlist *list)
+{
+	size_t i, k;
+
+	fprintf(out, "%-8s %-16s %-17s %5s  %s\n", "PID", "VM", "VMM", "VCPUS", "VCPU:TID");
+	for (i = 0; i < list->nr_vms; i++) {
+		const struct listed_vm *vm = &list->vms[i];
+		char name[VM_NAME_SIZE];
+
+		snprintf(name, sizeof(name), "%s", vm->vm.name);
+		utf8__printable(name);
+		fprintf(out, "%-8u %-16s %-17s %5zu ", vm->vm.pid, name, vm->vm.vmm, vm->nr_vcpus);
+		for (k = 0; k < vm->nr_vcpus; k++)
+			if (vm->vcpus[k].tid)
+				fprintf(out, " %u:%u", vm->vcpus[k].id, vm->vcpus[k].tid);
+			else
+				fprintf(out, " %u:?", vm->vcpus[k].id);
+		fputc('\n', out);
+	}
+}

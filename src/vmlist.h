@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The VMs of this host as /proc shows them, without BPF */
+#ifndef VMLIST_H
+#define VMLIST_H
+
+#include <linux/types.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#include "vm.h"
+
+struct listed_vcpu {
+	__u32 id; /* KVM's */
+	__u32 tid; /* 0: not known */
+};
+
+struct listed_vm {
+	struct vm vm;
+	struct listed_vcpu *vcpus; /* by id */
+	size_t nr_vcpus;
+};
+
+struct vmlist {
+	struct listed_vm *vms; /* by PID */
+	size_t nr_vms;
+	size_t unreadable; /* processes whose open files may not be looked at */
+};
+
+/* Looks through /proc: 0 or -errno. To be freed in either case. */
+int vmlist__read(struct vmlist *list);
+void vmlist__free(struct vmlist *list);
+
+void vmlist__print(FILE *out, const struct vmlist *list);
+
+/*
+ * The vCPU id in the name of a thread, by the customs of the VMMs ("CPU 3/KVM");
+ * -1: it has none. QEMU counts CPUs there, which may differ from KVM's ids.
+ */
+long vmlist__vcpu_of_comm(const char *comm);
+
+#endif
