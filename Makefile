@@ -62,6 +62,25 @@ $(BUILD)/guest: tests/guest.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) -static -pthread -MMD -MP -o $@ $<
 
+# What it costs, compared: tests/bench/run
+BENCH := $(addprefix $(BUILD)/bench/,attach event readout startup peers.bpf.o own.bpf.o)
+
+bench:
+	$(Q)scripts/install-deps build test host
+	$(Q)$(MAKE) --no-print-directory all $(BUILD)/guest $(BENCH)
+	$(Q)tests/bench/run
+
+$(BUILD)/bench/%: tests/bench/%.c $(filter-out $(BUILD)/kvmexit.o,$(OBJS))
+	$(say) BENCH $@
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -static -pthread -MMD -MP -o $@ $(filter %.c %.o,$^) \
+		-Wl,--start-group $$($(PKG_CONFIG) --static --libs $(LIBS)) -Wl,--end-group
+
+$(BUILD)/bench/%.bpf.o: tests/bench/%.bpf.c
+	$(say) BPF $@
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -MMD -MP -c -o $@ $<
+
 check:
 	$(Q)tests/run
 
@@ -80,7 +99,7 @@ install: kvmexit
 	install -D -m 644 man/kvmexit.8 $(DESTDIR)$(PREFIX)/share/man/man8/kvmexit.8
 
 C_FILES := $(wildcard *.[ch] src/*.[ch] tests/*.[ch] tests/bench/*.[ch])
-SHELL_FILES := $(shell grep -l '^\#!/bin/.*sh' scripts/* tests/*.sh tests/run tests/hosts/* .ci/run)
+SHELL_FILES := $(shell grep -l '^\#!/bin/.*sh' scripts/* tests/*.sh tests/run tests/hosts/* tests/bench/* .ci/run)
 
 lint: $(SKEL)
 	$(Q)scripts/install-deps lint
@@ -92,6 +111,6 @@ lint: $(SKEL)
 clean:
 	rm -rf $(BUILD) kvmexit
 
-.PHONY: all check check-hosts clean demo install lint
+.PHONY: all bench check check-hosts clean demo install lint
 .DELETE_ON_ERROR:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

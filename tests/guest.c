@@ -125,7 +125,7 @@ struct worker {
 static struct {
 	uint64_t counts[NR_KINDS], loops;
 	int vms, vcpus, processes, rounds, first_id, nap;
-	bool hop, single, wait, keep;
+	bool hop, single, yield, wait, keep;
 	const char *name;
 } opt = { .vms = 1, .vcpus = 1, .processes = 1, .rounds = 1 };
 
@@ -374,6 +374,8 @@ static int worker__turn(struct worker *worker)
 		vcpu__run(vcpu);
 		if (vcpu->done)
 			vcpu__report(vcpu);
+		if (opt.yield)
+			sched_yield();
 		ran++;
 	}
 	return ran;
@@ -563,6 +565,7 @@ static void usage(void)
 	      "  -r ROUNDS     again and again, with new VMs and threads (1)\n"
 	      "  -1            one thread runs all vCPUs of a VM in turn\n"
 	      "  -H            threads hop from CPU to CPU, every 100 returns to user space\n"
+	      "  -y            yield the CPU at every return to user space\n"
 	      "  -s USEC       sleep at every hlt\n"
 	      "  -w            print the thread ids, wait for a line on standard input\n"
 	      "  -k            keep the VMs when done until end of input or SIGTERM\n"
@@ -609,7 +612,7 @@ static void parse_options(int argc, char **argv)
 {
 	int c;
 
-	while ((c = getopt(argc, argv, "m:v:p:r:s:V:n:1Hwk")) != -1) {
+	while ((c = getopt(argc, argv, "m:v:p:r:s:V:n:1Hywk")) != -1) {
 		switch (c) {
 		case 'm':
 			opt.vms = parse_number(optarg, 1, 4096);
@@ -637,6 +640,9 @@ static void parse_options(int argc, char **argv)
 			break;
 		case 'H':
 			opt.hop = true;
+			break;
+		case 'y':
+			opt.yield = true;
 			break;
 		case 'w':
 			opt.wait = true;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* attach OBJECT PROGRAM: holds one of the programs attached until SIGTERM */
+/* attach OBJECT PROGRAM: holds a program attached until SIGTERM */
 #include <bpf/libbpf.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,0 +1,114 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#
+# host.sh PROGRAM...
+#
+# On an emulated host whose clock counts instructions: runs guests with each of
+# the programs attached in turn, and prints what they say of their time in
+# KVM_RUN, for run. Each guest runs twice, with 100 exits and with 900, so that
+# what it costs to begin and end falls out.
+#
+#   @ PROGRAM CASE EXITS
+#   {"run_ns":...,"round":...,...}   of each round and vCPU
+#   @kernel RELEASE
+#
+#   steady   one vCPU, CPUID exits
+#   threads  two vCPU threads on one CPU that yield it after each exit (OUT), and
+#            so take turns: misses where a CPU remembers the last thread
+#   vcpus    one thread runs two vCPUs in turn, OUT exits: misses of kvmexit's,
+#            which remembers one vCPU for each thread
+#
+# shellcheck shell=dash
+set -u
+tmp=$(mktemp -d)
+rounds=${KVMEXIT_ROUNDS:-30}
+holder=
+
+guests() {
+	local n
+	for n in 100 900; do
+		echo "@ $1 steady $n"
+		build/guest -r "$rounds" cpuid=$n
+		echo "@ $1 threads $n"
+		chrt -f 1 build/guest -r "$rounds" -v 2 -y io=$n
+		echo "@ $1 vcpus $n"
+		build/guest -r "$rounds" -1 -v 2 io=$n
+	done
+}
+
+# hold READY COMMAND...: in the background, going on once it has said READY
+hold() {
+	local ready="$1" i=0
+	shift
+	"$@" >"$tmp/log" 2>&1 </dev/null &
+	holder=$!
+	while ! grep -q "$ready" "$tmp/log"; do
+		if ! kill -0 $holder 2>/dev/null || [ $((i += 1)) -gt 1200 ]; then
+			echo "$*:" >&2
+			cat "$tmp/log" >&2
+			return 1
+		fi
+		sleep 0.1
+	done
+}
+
+release() {
+	kill "$holder" 2>/dev/null
+	wait "$holder" 2>/dev/null
+}
+
+own() { hold 'in use' ./kvmexit --verbose -j -o /dev/null "$@"; }
+peer() { hold attached build/bench/attach build/bench/peers.bpf.o "$1"; }
+
+attach() {
+	case $1 in
+	nothing) sleep 1000 & holder=$! ;;
+	direct | read | legacy | tracepoint) own --probe "$1" ;;
+	# A filter that lets no exit of the guests measured through: another VM's
+	filtered)
+		mkfifo "$tmp/end"
+		build/guest -k cpuid=1 <"$tmp/end" >/dev/null &
+		exec 3>"$tmp/end"
+		other=$!
+		sleep 1
+		own -p $other
+		;;
+	perf) hold begun sh -c 'echo begun; exec perf stat -a -e kvm:kvm_exit' && sleep 5 ;;
+	bpftrace)
+		hold Attaching bpftrace -e \
+			'tracepoint:kvm:kvm_exit { @[tid, args->exit_reason] = count(); }' && sleep 30
+		;;
+	bcc) hold REASON kvmexit-bpfcc && sleep 5 ;;
+	*) peer "$1" ;;
+	esac
+}
+
+# One VM only, this one: a filter that lets everything through
+wanted() {
+	local n
+	for n in 100 900; do
+		mkfifo "$tmp/go"
+		build/guest -w -r "$rounds" cpuid=$n <"$tmp/go" >"$tmp/guest" &
+		guest=$!
+		exec 4>"$tmp/go"
+		until grep -q ready "$tmp/guest"; do sleep 0.1; done
+		own -p $guest -v 0 || return
+		echo >&4
+		wait $guest
+		release
+		exec 4>&-
+		echo "@ wanted steady $n"
+		grep run_ns "$tmp/guest"
+		rm "$tmp/go"
+	done
+}
+
+echo "@kernel $(uname -r)"
+for program; do
+	if [ "$program" = wanted ]; then
+		wanted
+	elif attach "$program"; then
+		guests "$program"
+		release
+	fi
+done

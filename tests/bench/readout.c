@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * readout: what user space spends on an interval, with 4096 live threads of 64
+ * processes that all had exits of 20 reasons: the loop of kvmexit.c on slots made
+ * here. Prints "NAME MS", the CPU time of the best interval:
+ *
+ *   json, table      every counter has changed
+ *   rest             none has, and every thread is looked up, as once a second
+ */
+#include <err.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "../../src/counters.h"
+#include "../../src/json.h"
+#include "../../src/options.h"
+#include "../../src/table.h"
+#include "../../src/util.h"
+
+enum {
+	VMS = 64,
+	VCPUS = 64,
+	THREADS = VMS * VCPUS,
+	REASONS = 20,
+	INTERVALS = 15,
+};
+
+enum format {
+	JSON,
+	TABLE,
+};
+
+static struct shared shared; /* with the kernel, in kvmexit; with the children, here */
+static struct counters *counters;
+static struct vms *vms;
+
+static void *map_memory(size_t size)
+{
+	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	if (p == MAP_FAILED)
+		err(1, "memory");
+	return p;
+}
+
+/* A thread takes its slot, and lives on */
+static void *thread_main(void *arg)
+{
+	struct slot *slot = arg;
+	__u32 nr = slot - shared.slots;
+
+	slot->vcpu = nr % VCPUS;
+	slot->isa = ISA_VMX;
+	snprintf(slot->comm, sizeof(slot->comm), "CPU %u/KVM", slot->vcpu);
+	slot->thread = (__u64)getpid() << 32 | (__u32)syscall(SYS_gettid);
+	__atomic_store_n(&shared.taken[nr], 1, __ATOMIC_RELEASE);
+	for (;;)
+		pause();
+	return NULL;
+}
+
+static void vm_main(int vm)
+{
+	pthread_attr_t attr;
+	pthread_t thread;
+	int i;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, 64 << 10);
+	for (i = 0; i < VCPUS; i++)
+		if (pthread_create(&thread, &attr, thread_main, &shared.slots[vm * VCPUS + i]))
+			err(1, "thread");
+	for (;;)
+		pause();
+}
+
+static void start_vms(pid_t *pids)
+{
+	int i;
+
+	for (i = 0; i < VMS; i++) {
+		pids[i] = fork();
+		if (pids[i] < 0)
+			err(1, "fork");
+		if (!pids[i])
+			vm_main(i);
+	}
+	for (i = 0; i < THREADS; i++)
+		while (!__atomic_load_n(&shared.taken[i], __ATOMIC_ACQUIRE))
+			usleep(1000);
+}
+
+/* Exits of the most usual reasons of VMX, with counts of all sizes */
+static void make_exits(void)
+{
+	int i, k;
+
+	for (i = 0; i < THREADS; i++)
+		for (k = 0; k < REASONS; k++)
+			shared.slots[i].count[k * 3] += (i * 37 + k * 12345) % 100003 + 1;
+}
+
+static double cpu_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
+	return ts.tv_sec * 1e3 + ts.tv_nsec / 1e6;
+}
+
+/* What kvmexit.c's report() does, without the writing; bytes of the report */
+static size_t interval(struct snapshot *snap, enum format format)
+{
+	char *text = NULL;
+	size_t size = 0;
+	FILE *out = open_memstream(&text, &size);
+	int failed;
+
+	failed = !out || counters__collect(counters, vm__is_gone) ||
+		 counters__report(counters, snap);
+	if (!failed && format == JSON)
+		failed = json__print(out, snap, vms);
+	else if (!failed)
+		failed = table__print(out, VIEW_ALL, snap, true);
+	if (failed || fclose(out))
+		errx(1, "no memory");
+	free(text);
+	counters__forget(counters, vm__is_gone);
+	vms__forget(vms);
+	snap->seq++;
+	return size;
+}
+
+static void measure(const char *name, struct snapshot *snap, enum format format, bool busy)
+{
+	double best = 0, took;
+	int i;
+
+	for (i = 0; i < INTERVALS; i++) {
+		if (busy)
+			make_exits();
+		snap->end = 1800000000 * NSEC_PER_SEC + i * NSEC_PER_SEC;
+		snap->duration = NSEC_PER_SEC;
+		took = -cpu_ms();
+		interval(snap, format);
+		took += cpu_ms();
+		if (snap->nr_samples != (busy ? THREADS * REASONS : 0))
+			errx(1, "%s: %zu records", name, snap->nr_samples);
+		if (!i || took < best)
+			best = took;
+	}
+	printf("%s %.2f\n", name, best);
+}
+
+int main(void)
+{
+	struct snapshot snap = { 0 };
+	pid_t pids[VMS];
+	int i;
+
+	shared.slots = map_memory(THREADS * sizeof(*shared.slots));
+	shared.taken = map_memory(THREADS * sizeof(*shared.taken));
+	shared.ring = map_memory(THREADS * sizeof(*shared.ring));
+	shared.control = map_memory(sizeof(*shared.control));
+	start_vms(pids);
+	counters = counters__new(&shared, THREADS);
+	vms = vms__new();
+	if (!counters || !vms)
+		errx(1, "no memory");
+	measure("json", &snap, JSON, true);
+	measure("table", &snap, TABLE, true);
+	measure("rest", &snap, JSON, false);
+	counters__free(counters);
+	vms__free(vms);
+	free(snap.samples);
+	for (i = 0; i < VMS; i++) {
+		kill(pids[i], SIGKILL);
+		waitpid(pids[i], NULL, 0);
+	}
+	return 0;
+}
