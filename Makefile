@@ -97,9 +97,12 @@ demo:
 install: kvmexit
 	install -D -m 755 -s kvmexit $(DESTDIR)$(PREFIX)/sbin/kvmexit
 	install -D -m 644 man/kvmexit.8 $(DESTDIR)$(PREFIX)/share/man/man8/kvmexit.8
+	install -D -m 644 scripts/kvmexit.bash-completion \
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/kvmexit
 
 C_FILES := $(wildcard *.[ch] src/*.[ch] tests/*.[ch] tests/bench/*.[ch])
-SHELL_FILES := $(shell grep -l '^\#!/bin/.*sh' scripts/* tests/*.sh tests/run tests/hosts/* tests/bench/* .ci/run)
+SHELL_FILES := $(shell grep -ls '^\#!/bin/.*sh' scripts/* tests/*.sh tests/run tests/hosts/* \
+	tests/bench/* .ci/run) scripts/kvmexit.bash-completion
 
 lint: $(SKEL)
 	$(Q)scripts/install-deps lint

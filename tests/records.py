@@ -1,0 +1,94 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""records.py [-w WRITERS] FILE...
+
+Holds kvmexit's JSON lines, in FILE after FILE as if they were one, to the schema
+and to what the manual promises: whole lines, intervals in one piece that add up,
+no gap in seq. With -w, so many kvmexits wrote to the file. Prints what is wrong,
+or nothing; with nothing in the files, that is wrong.
+"""
+import argparse
+import collections
+import json
+import os
+import sys
+
+import jsonschema
+
+SCHEMA = os.path.join(os.path.dirname(os.path.realpath(__file__)), "kvmexit.schema.json")
+
+
+def blocks(lines, tell):
+    """The intervals: lists of records, each ended by its interval record"""
+    with open(SCHEMA, encoding="utf-8") as file:
+        validator = jsonschema.Draft7Validator(json.load(file))
+    block = []
+    for where, line in lines:
+        if not line.endswith(b"\n"):
+            tell(where, "not ended by a newline: %r" % line[-60:])
+        if len(line) >= 1024:
+            tell(where, "%d bytes, 1023 at most expected" % len(line))
+        try:
+            record = json.loads(line)
+        except ValueError as error:
+            tell(where, "torn: %s: %r" % (error, line[:60]))
+            continue
+        for error in validator.iter_errors(record):
+            tell(where, "not of the schema: %s" % error.message[:200])
+            break
+        else:
+            block.append(record)
+            if record["type"] == "interval":
+                yield where, block
+                block = []
+    if block:
+        tell("the end", "%d records without their interval record" % len(block))
+
+
+def check(where, block, tell):
+    *exits, last = block
+    for key in "seq", "ts", "dur_ms":
+        got = {record[key] for record in block}
+        if len(got) > 1:
+            tell(where, "interval mixed: %s is %s" % (key, sorted(got)))
+    for key, got in ("records", len(exits)), ("exits", sum(e["count"] for e in exits)):
+        if last[key] != got:
+            tell(where, "interval %d: %s is %d, got %d" % (last["seq"], key, last[key], got))
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("-w", type=int, default=1)
+    parser.add_argument("files", nargs="+")
+    options = parser.parse_args()
+    wrong = []
+
+    def tell(where, text):
+        wrong.append("%s: %s" % (where, text))
+
+    lines = []
+    for name in options.files:
+        with open(name, "rb") as file:
+            lines += (("%s:%d" % (name, n), line) for n, line in enumerate(file, 1))
+    seen = collections.Counter()
+    finals = []
+    for where, block in blocks(lines, tell):
+        check(where, block, tell)
+        seq = block[-1]["seq"]
+        if options.w == 1 and seq != len(seen):
+            tell(where, "seq %d, expected %d" % (seq, len(seen)))
+        seen[seq] += 1
+        if block[-1]["final"]:
+            finals.append(seq)
+    if len(finals) != options.w:
+        tell("the end", "%d final intervals, expected %d" % (len(finals), options.w))
+    for seq in range(max(seen, default=0) + 1):
+        expected = sum(seq <= final for final in finals)
+        if options.w > 1 and seen[seq] != expected:
+            tell("seq %d" % seq, "%d times, expected %d" % (seen[seq], expected))
+    print("\n".join(wrong[:5]), end="\n" if wrong else "")
+    return bool(wrong)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,371 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#
+# test_ship.sh: kvmexit's records on their way to who wants them: scripts/ship,
+# the jq lines of the documentation, bash completion. The records come from an
+# emulated host with named VMs, where this runs again as "test_ship.sh --host";
+# rsyslogd follows from here while they are written. Last line: "ship: N passed,
+# N failed, N skipped". With KVMEXIT_SHIP=DIR, DIR keeps what was made.
+set -uo pipefail
+cd "$(dirname "$(realpath "$0")")/.." || exit
+ship=scripts/ship
+passed=0 failed=0 skipped=0
+
+# check NAME GOT EXPECTED
+check() {
+	if [ "$2" = "$3" ]; then
+		passed=$((passed + 1))
+	else
+		failed=$((failed + 1))
+		printf 'failed: %s\n  got:      %s\n  expected: %s\n' "$1" "${2//$'\n'/$'\n            '}" "$3"
+	fi
+}
+
+skip() {
+	skipped=$((skipped + 1))
+	echo "skipped: $1: $2"
+}
+
+report() {
+	echo "$1: $passed passed, $failed failed, $skipped skipped"
+	[ "$failed" = 0 ]
+}
+
+# await SECONDS COMMAND...: whether it succeeds in time
+await() {
+	local end=$((SECONDS + $1))
+	shift
+	until "$@"; do
+		[ $SECONDS -lt $end ] || return
+		sleep 0.1
+	done
+}
+
+# records OPTION... FILE...: nothing, or what is wrong with them
+records() { tests/records.py "$@" 2>&1; }
+
+# substitute FILE DIR: a configuration whose paths are below DIR
+substitute() {
+	sed -e "s|/var/log/kvmexit|$2/log|g" -e "s|/var/spool/kvmexit|$2/spool|g" \
+		-e "s|/run/lock/|$2/|g" -e "s|/usr/local/sbin/kvmexit|$PWD/kvmexit|g" "$1"
+}
+
+# ---- on the emulated host ----
+
+counting() { grep -q 'in use' "$1"; }
+
+# start NAME COMMAND...: in the background, counting when this returns; its PID
+# is in $pid. COMMAND gets --verbose.
+start() {
+	local log=$scratch/$1.log
+	shift
+	: >"$log"
+	"$@" --verbose 2>"$log" &
+	pid=$!
+	await 30 counting "$log" || { echo "failed: not counting: $*"; cat "$log"; exit 1; }
+}
+
+# NAME PID STATUS: ends it, and checks how it ended
+stop() {
+	local status=0
+	kill -TERM "$2" 2>/dev/null
+	wait "$2" || status=$?
+	check "$1: exit status" $status "$3"
+}
+
+start_guests() {
+	local name
+	for name in web1 db,,1; do
+		qemu-system-x86_64 -enable-kvm -cpu host -name "guest=$name,debug-threads=on" \
+			-smp 2 -m 16 -nodefaults -display none >"$scratch/qemu.$name" 2>&1 &
+		guests+=($!)
+	done
+	build/guest -v 2 -s 2000 io=100000 cpuid=100000 hlt=100000 >"$scratch/guest" 2>&1 &
+	guests+=($!)
+}
+
+# systemctl as the postrotate script uses it: kvmexit.service is PID
+stub_systemctl() {
+	mkdir -p "$scratch/bin"
+	cat >"$scratch/bin/systemctl" <<-END
+		#!/bin/sh
+		case "\$*" in
+		"--quiet is-active kvmexit.service") ;;
+		"reload kvmexit.service") kill -HUP $1 ;;
+		*) echo "systemctl \$*: not expected" >&2; exit 1 ;;
+		esac
+	END
+	chmod 755 "$scratch/bin/systemctl"
+	PATH=$scratch/bin:$PATH
+}
+
+# Written, rotated, written on; the intervals are short, so that some end while the
+# file is renamed
+rotate_log() {
+	stub_systemctl "$1"
+	substitute $ship/logrotate-kvmexit "$scratch" >"$scratch/logrotate.conf"
+	check "logrotate: messages" \
+		"$(logrotate --force --state "$scratch/state" "$scratch/logrotate.conf" 2>&1)" ""
+}
+
+# The command of the crontab line, twice at once
+run_cron() {
+	local command first status=0
+	command=$(substitute $ship/cron.d-kvmexit "$scratch" | sed -n 's/^[*0-9].* root //p' |
+		sed 's/ 10 / 3 /')
+	check "cron: one command" "$(grep -c . <<<"$command")" 1
+	check "cron: nothing that cron would take for a newline" "${command//[^%]/}" ""
+	PATH=$PWD:$PATH sh -c "$command" >"$scratch/cron1" 2>&1 &
+	first=$!
+	await 10 test -e "$scratch/kvmexit.lock"
+	sleep 0.5
+	PATH=$PWD:$PATH sh -c "$command" >"$scratch/cron2" 2>&1 || status=$?
+	check "cron: a second run at once ends with" $status 75
+	status=0
+	wait "$first" || status=$?
+	check "cron: the first ends with" $status 0
+	check "cron: nothing to mail" "$(cat "$scratch"/cron[12])" ""
+}
+
+# A reader that takes three lines and goes
+run_gone() {
+	local got
+	./kvmexit -j -i 0.05 2>"$scratch/gone.log" | head -n 3 >"$scratch/gone"
+	got="${PIPESTATUS[*]} $(wc -l <"$scratch/gone") $(cat "$scratch/gone.log")"
+	check "reader goes away: status of kvmexit, head; lines; messages" "$got" "0 0 3 "
+}
+
+# Leaves what it made in $KVMEXIT_SHARE/host, to be looked at where there is time
+host() {
+	local stream rotated first second stalled
+	scratch=$(mktemp -d)
+	mkdir "$scratch/log"
+	guests=()
+	start stream ./kvmexit -j -i 0.2 -o "$KVMEXIT_SHARE/log/kvmexit.ndjson"
+	stream=$pid
+	start_guests
+	start rotated ./kvmexit -j -i 0.02 -o "$scratch/log/kvmexit.ndjson"
+	rotated=$pid
+	# Two writers of one file, an interval being more than a page now and then
+	start first ./kvmexit -j -i 0.05 -o "$scratch/two"
+	first=$pid
+	start second ./kvmexit -j -i 0.06 -o "$scratch/two"
+	second=$pid
+	# A pipe that nobody reads for seconds: it fills, and what is counted
+	# meanwhile must be in the interval after
+	mkfifo "$scratch/pipe"
+	{ sleep 5; cat; } <"$scratch/pipe" >"$scratch/stalled" &
+	start stalled ./kvmexit -j -i 0.01 -o "$scratch/pipe"
+	stalled=$pid
+	rotate_log "$rotated"
+	run_gone
+	run_cron
+	stop "rotated file" "$rotated" 0
+	stop "two writers, the first" "$first" 0
+	stop "two writers, the second" "$second" 0
+	stop "stalled reader" "$stalled" 0
+	stop "stream" "$stream" 0
+	kill "${guests[@]}" 2>/dev/null
+	wait
+	rm "$scratch/pipe"
+	cp -r "$scratch" "$KVMEXIT_SHARE/host"
+	report host
+}
+
+if [ "${1:-}" = --host ]; then
+	host
+	exit
+fi
+
+# ---- here ----
+
+rsyslog_start() {
+	rsyslogd -n -f "$work/rsyslog.conf" -i "$work/rsyslog.pid" >>"$work/rsyslog.out" 2>&1 &
+	rsyslog=$!
+}
+
+rsyslog_stop() {
+	kill "$rsyslog" && wait "$rsyslog"
+	rsyslog=
+}
+
+forwarded() {
+	[ "$(sed -n '$=' "$work/spool/forwarded.ndjson" 2>/dev/null)" -ge "$1" ] 2>/dev/null
+}
+
+# The emulated host writes, rsyslogd follows, and starts again on the way
+test_rsyslog() {
+	local host status=0 line stream=$work/log/kvmexit.ndjson
+	{
+		printf 'global(workDirectory="%s")\n' "$work"
+		substitute $ship/rsyslog-kvmexit.conf "$work"
+	} >"$work/rsyslog.conf"
+	check "rsyslogd takes the configuration" \
+		"$(rsyslogd -N1 -f "$work/rsyslog.conf" 2>&1 | grep -iE 'error|warn')" ""
+	KVMEXIT_SHARE=$work scripts/amd-host -q -c 2 -t 300 -- tests/test_ship.sh --host \
+		>"$work/host.out" 2>&1 &
+	host=$!
+	rsyslog_start
+	if await 120 forwarded 50; then
+		rsyslog_stop
+		sleep 2
+		rsyslog_start
+	fi
+	wait "$host" || status=$?
+	line=$(grep -E '^host: [0-9]+ passed' "$work/host.out")
+	grep -vE '^host: [0-9]+ passed' "$work/host.out"
+	if [[ $line =~ ([0-9]+)\ passed,\ ([0-9]+)\ failed ]]; then
+		passed=$((passed + BASH_REMATCH[1]))
+		failed=$((failed + BASH_REMATCH[2]))
+		[ "${BASH_REMATCH[2]}" != 0 ] || check "emulated host: exit status" "$status" 0
+	else
+		check "emulated host: its last line (exit status $status)" "$line" "host: N passed ..."
+	fi
+	check "stream: records" "$(records "$stream")" ""
+	check "stream: the VMs" "$(jq -r 'select(.type == "exit").vm' "$stream" | sort -u | xargs)" \
+		"db,1 guest web1"
+	await 10 forwarded "$(wc -l <"$stream")"
+	rsyslog_stop
+	for line in "$stream" "$work/spool/forwarded.ndjson"; do
+		jq -cS 'del(.metadata)' "$line" >"$line.sorted"
+	done
+	check "rsyslog: $(wc -l <"$stream") records are forwarded as they were, in order" \
+		"$(cmp "$stream.sorted" "$work/spool/forwarded.ndjson.sorted" 2>&1)" ""
+}
+
+test_host() {
+	local log=$work/host/log/kvmexit.ndjson name
+	check "rotated file: records of the old and the new" "$(records "$log.1" "$log")" ""
+	check "rotated file: records in both" \
+		"$(for name in "$log.1" "$log"; do [ -s "$name" ] && echo yes; done | xargs)" "yes yes"
+	check "rotated file: mode" "$(stat -c %a "$log")" 640
+	check "two writers: records" "$(records -w 2 "$work/host/two")" ""
+	check "stalled reader: records" "$(records "$work/host/stalled")" ""
+	# It did stall, or this shows nothing
+	check "stalled reader: there is an interval of more than a second" "$(jq -n '
+		any(inputs | select(.type == "interval"); .dur_ms > 1000)' "$work/host/stalled")" true
+	check "cron: records" "$(records "$work/host/log/snapshot.ndjson")" ""
+	for name in rotated first second stalled; do
+		check "$name: messages" "$(grep -v 'probe .*: ' "$work/host/$name.log")" ""
+	done
+}
+
+test_units() {
+	local unit line score
+	mkdir "$work/units"
+	for unit in "$ship"/*.service "$ship"/*.timer; do
+		substitute "$unit" "$work" >"$work/units/${unit##*/}"
+	done
+	check "systemd-analyze verify" "$(systemd-analyze verify --man=no "$work"/units/* 2>&1)" ""
+	for unit in "$work"/units/*.service; do
+		line=$(systemd-analyze security --offline=true --no-pager "$unit" 2>&1 | tail -n 1)
+		score=$(sed -nE 's/.*: ([0-9.]+) .*/\1/p' <<<"$line")
+		echo "${unit##*/}: exposure ${score:-unknown} of 10 (0 is best)"
+		check "${unit##*/}: exposure at most 3" \
+			"$(awk -v score="${score:-11}" 'BEGIN { print score <= 3 ? "yes" : score }')" yes
+	done
+}
+
+# fluent-bit and vector are not in Debian: without them, what YAML can tell
+test_shipper() {
+	local name=$1 out status=0
+	shift
+	check "$name.yaml: structure" "$(tests/shippers.py "$name" "$ship/$name.yaml" 2>&1)" ""
+	if ! command -v "$name" >/dev/null; then
+		skip "$name itself takes $name.yaml" "$name is not on the PATH, and not in Debian"
+		return
+	fi
+	out=$("$name" "$@" 2>&1) || status=$?
+	[ $status = 0 ] || echo "$out"
+	check "$name takes $name.yaml: exit status" "$status" 0
+}
+
+# The lines of FILE's ```sh blocks (of a manual: the .B lines) that call jq
+# shellcheck disable=SC2016 # these are Markdown's
+jq_lines() {
+	if [[ $1 == *.8 ]]; then
+		sed -n 's/^\.B //p' "$1" | sed 's/\\-/-/g' | grep '| jq '
+	else
+		sed -n '/^```sh$/,/^```$/p' "$1" | grep -E '^[^#]*jq '
+	fi
+}
+
+# Each must print something. One with "jq -e" is an alarm: it tells by its status,
+# and must be silent on good records and ring on bad ones.
+test_jq() {
+	local file line command out status n=0
+	sed 's/"lost":0/"lost":7/' "$work/log/kvmexit.ndjson" >"$work/lost.ndjson"
+	for file in README.md "$ship/README.md" man/kvmexit.8; do
+		while read -r line; do
+			n=$((n + 1))
+			command=$(sed -E 's/^(sudo )?kvmexit [^|]*\|/cat RECORDS |/
+				s/[a-z0-9/_-]*\.ndjson/RECORDS/g' <<<"$line")
+			status=0
+			if [[ $command == *'jq -e'* ]]; then
+				(cd "$work" && bash -o pipefail -c "${command//RECORDS/$work/log/kvmexit.ndjson}") \
+					>"$work/jq.out" 2>&1 || status=$?
+				check "$file: $line: exit status where all is well" "$status" 4
+				command=${command//RECORDS/$work/lost.ndjson} status=0
+			fi
+			command=${command//RECORDS/$work/log/kvmexit.ndjson}
+			# No pipefail: "| head" may leave early
+			out=$(cd "$work" && bash -c "$command" 2>"$work/jq.err") || status=$?
+			check "$file: $line: exit status" "$status" 0
+			check "$file: $line: messages" "$(cat "$work/jq.err")" ""
+			[[ $line == *'>'* ]] || check "$file: $line: prints something" "${out:+yes}" yes
+		done < <(jq_lines "$file")
+	done
+	echo "$n lines with jq in README.md, $ship/README.md and man/kvmexit.8"
+	check "jq lines found: at least 4" "$([ $n -ge 4 ] && echo yes || echo $n)" yes
+}
+
+# complete WORD...: what Tab would offer for the last one
+complete_line() {
+	COMP_WORDS=("$@")
+	COMP_CWORD=$(($# - 1))
+	COMPREPLY=()
+	_kvmexit
+	echo "${COMPREPLY[*]}"
+}
+
+test_completion() {
+	local all
+	# shellcheck source=scripts/kvmexit.bash-completion
+	. scripts/kvmexit.bash-completion
+	all=$(./kvmexit --help | grep -oE '^ +(-[a-zA-Z?], )?(--[a-z-]+)?' | grep -oE -- '-[-a-zA-Z]+' |
+		sort -u | xargs)
+	check "completion: the options of --help" \
+		"$(complete_line kvmexit - | tr ' ' '\n' | sort -u | xargs)" "$all"
+	check "completion: --pro" "$(complete_line kvmexit --pro)" --probe
+	check "completion: --probe r" "$(complete_line kvmexit --probe r)" read
+	check "completion: --probe=r" "$(complete_line kvmexit --probe = r)" read
+	check "completion: -o LIC" "$(complete_line kvmexit -o LIC)" LICENSE
+	check "completion: -i 1" "$(complete_line kvmexit -i 1)" ""
+	check "completion: it is registered" "$(complete -p kvmexit)" "complete -F _kvmexit kvmexit"
+	make -s install DESTDIR="$work/root" PREFIX=/usr >/dev/null
+	check "completion: installed" \
+		"$(cmp scripts/kvmexit.bash-completion "$work/root/usr/share/bash-completion/completions/kvmexit" 2>&1)" ""
+}
+
+if ! scripts/install-deps build ship host || ! make -s all build/guest; then
+	check "what the test needs is there" no yes
+	report ship
+	exit
+fi
+if [ -n "${KVMEXIT_SHIP:-}" ]; then
+	work=$(realpath "$KVMEXIT_SHIP")
+	mkdir -p "$work"
+else
+	work=$(mktemp -d)
+fi
+rsyslog=
+trap '[ -z "$rsyslog" ] || kill "$rsyslog"; [ -n "${KVMEXIT_SHIP:-}" ] || rm -rf "$work"' EXIT
+mkdir -p "$work/log" "$work/spool"
+test_rsyslog
+test_host
+test_units
+test_shipper fluent-bit --dry-run -c "$ship/fluent-bit.yaml"
+test_shipper vector validate --no-environment "$ship/vector.yaml"
+test_jq
+test_completion
+report ship
