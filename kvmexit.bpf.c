@@ -145,7 +145,18 @@ struct vcpu_svm {
 	struct vmcb *vmcb;
 } CORE;
 
+/*
+ * A second object is built without the kfunc: libbpf looks for it in the BTF of
+ * all modules, which needs CAP_SYS_ADMIN, whichever program is to be loaded, and
+ * fails where the kernel has no BTF at all.
+ */
+#ifdef WITHOUT_KFUNC
+#define bpf_rdonly_cast(from, type) NULL
+#define HAVE_KFUNC 0
+#else
 extern void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym __weak;
+#define HAVE_KFUNC 1
+#endif
 
 static __always_inline void lose(enum lost why)
 {
@@ -346,7 +357,7 @@ static __always_inline int load(void *to, __u32 size, const void *from, int dire
 {
 	void *p;
 
-	if (!direct)
+	if (!direct || !HAVE_KFUNC)
 		return bpf_probe_read_kernel(to, size, from);
 	p = bpf_rdonly_cast(from, bpf_core_type_id_kernel(struct timespec64));
 	if (size == 8)
@@ -422,6 +433,47 @@ SEC("?tp_btf/kvm_exit")
 int kvm_exit_read(__u64 *ctx)
 {
 	return read_exit(ctx, 0);
+}
+
+/* The exit reason at the offsets that user space found. 0: read. */
+static __always_inline int read_by_offset(__u32 *raw, const void *vcpu, __u32 isa)
+{
+	const void *vmcb = NULL;
+
+	if (isa == ISA_VMX)
+		return bpf_probe_read_kernel(raw, 4, vcpu + config.off_vmx_reason);
+	if (bpf_probe_read_kernel(&vmcb, 8, vcpu + config.off_svm_vmcb))
+		return -1;
+	return bpf_probe_read_kernel(raw, 4, vmcb + config.off_vmcb_code);
+}
+
+/*
+ * The same for those without CAP_SYS_ADMIN, who may not look modules' BTF up by
+ * its id, as both tp_btf and CO-RE do: user space found the offsets in
+ * /sys/kernel/btf, which all may read.
+ */
+SEC("?raw_tp/kvm_exit")
+int kvm_exit_raw(struct bpf_raw_tracepoint_args *ctx)
+{
+	const void *vcpu = (void *)ctx->args[0];
+	__u64 thread = bpf_get_current_pid_tgid();
+	__u32 isa = ctx->args[1], vcpu_id = 0, raw = 0;
+	struct slot *slot;
+
+	if (isa != ISA_SVM && isa != ISA_VMX) {
+		lose(LOST_ISA);
+	} else if (isa == ISA_SVM ? !config.off_svm_vmcb : !config.off_vmx_reason) {
+		lose(isa == ISA_SVM ? LOST_SVM : LOST_VMX);
+	} else if (bpf_probe_read_kernel(&vcpu_id, 4, vcpu + config.off_kvm_vcpu_id)) {
+		lose(LOST_VCPU);
+	} else if (read_by_offset(&raw, vcpu, isa)) {
+		lose(LOST_READ);
+	} else {
+		slot = slot_of(thread >> 32, thread, vcpu_id, isa);
+		if (slot)
+			count(slot, isa, raw);
+	}
+	return 0;
 }
 
 /*

@@ -18,6 +18,7 @@
 #include "src/json.h"
 #include "src/options.h"
 #include "src/output.h"
+#include "src/privileges.h"
 #include "src/probe.h"
 #include "src/reasons.h"
 #include "src/table.h"
@@ -245,6 +246,25 @@ static int open_output(struct session *s)
 	return EXIT_CREATE;
 }
 
+/* The exit code */
+static int drop_privileges(struct session *s)
+{
+	int fds[PROBE_FDS + 3];
+	struct needs needs = { .fds = fds, .append = s->opts->output, .verbose = s->opts->verbose };
+	const char *what;
+	int err;
+
+	needs.nr_fds = probe__fds(s->probe, fds);
+	fds[needs.nr_fds++] = s->ticker.timer;
+	fds[needs.nr_fds++] = s->ticker.signals;
+	fds[needs.nr_fds++] = s->output.fd;
+	err = privileges__drop(&needs, &what);
+	if (!err)
+		return EXIT_OK;
+	complain("giving up privileges: %s: %s", what, strerror(-err));
+	return EXIT_INTERNAL;
+}
+
 /* Everything that needs privilege; the exit code */
 static int start(struct session *s)
 {
@@ -266,11 +286,9 @@ static int start(struct session *s)
 	if (code)
 		return code;
 	s->start = now_ns();
-	err = probe__drop_privileges();
-	if (err) {
-		complain("giving up privileges: %s", strerror(-err));
-		return EXIT_INTERNAL;
-	}
+	code = drop_privileges(s);
+	if (code)
+		return code;
 	s->vms = vms__new();
 	s->counters = counters__new(probe__memory(s->probe), o->max_vcpus);
 	if (!s->vms || !s->counters)
@@ -381,6 +399,7 @@ int main(int argc, char **argv)
 
 	signal(SIGPIPE, SIG_IGN);
 	atexit(flush_stdout);
+	privileges__occupy_standard_fds();
 	options__parse(&opts, argc, argv);
 	if (opts.list_reasons) {
 		code = list_reasons(&opts);

@@ -95,11 +95,16 @@ struct config {
 	__u32 off_exit_reason;
 	__u32 off_isa;
 	__u32 off_vcpu_id;
+	/* Raw tracepoint, byte offsets from BTF; 0: unknown */
+	__u32 off_vmx_reason; /* in struct vcpu_vmx */
+	__u32 off_svm_vmcb; /* in struct vcpu_svm */
+	__u32 off_vmcb_code; /* in struct vmcb */
+	__u32 off_kvm_vcpu_id; /* in struct kvm_vcpu */
 };
 
 _Static_assert(sizeof(struct thread_key) == 16, "struct thread_key");
 _Static_assert(sizeof(struct slot) == 64 + 8 * NR_COUNTERS, "struct slot");
 _Static_assert(sizeof(struct control) == 8 * (2 + NR_EXTRA + NR_LOST), "struct control");
-_Static_assert(sizeof(struct config) == 32, "struct config");
+_Static_assert(sizeof(struct config) == 48, "struct config");
 
 #endif

@@ -105,18 +105,26 @@ static int find_offset(const struct btf *btf, const char *name, const char *path
 /* The facts that @btf shows: of vmlinux, or of a module on top of it */
 static void read_btf(struct facts *f, const struct btf *btf)
 {
-	int vmx, tdx;
+	int vmx, tdx, vmcb, code, id;
 
 	if (f->prototype == PROTO_UNKNOWN)
 		f->prototype = find_prototype(btf);
 	vmx = find_offset(btf, "vcpu_vmx", "vt.exit_reason.full");
 	if (vmx < 0)
 		vmx = find_offset(btf, "vcpu_vmx", "exit_reason.full");
-	f->vmx |= vmx >= 0;
+	if (vmx > 0)
+		f->off_vmx_reason = vmx;
 	tdx = find_offset(btf, "vcpu_tdx", "vt.exit_reason.full");
 	f->tdx_differs |= tdx >= 0 && tdx != vmx;
-	f->svm |= find_offset(btf, "vcpu_svm", "vmcb") >= 0 &&
-		  find_offset(btf, "vmcb", "control.exit_code") >= 0;
+	vmcb = find_offset(btf, "vcpu_svm", "vmcb");
+	code = find_offset(btf, "vmcb", "control.exit_code");
+	if (vmcb > 0 && code > 0) {
+		f->off_svm_vmcb = vmcb;
+		f->off_vmcb_code = code;
+	}
+	id = find_offset(btf, "kvm_vcpu", "vcpu_id");
+	if (id > 0 && !f->off_kvm_vcpu_id)
+		f->off_kvm_vcpu_id = id;
 }
 
 static void read_btfs(struct facts *f)

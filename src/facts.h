@@ -16,13 +16,16 @@ struct facts {
 	bool has_btf; /* of vmlinux */
 	enum prototype prototype;
 	bool rdonly_cast; /* kfunc bpf_rdonly_cast, since 6.2 */
-	bool vmx; /* the exit reason's place in struct vcpu_vmx is known */
-	bool svm; /* the same for struct vcpu_svm */
 	bool tdx_differs; /* struct vcpu_tdx has it elsewhere than struct vcpu_vmx */
 	int format_err; /* reading the tracepoint's format file: 0 or -errno */
 	__u32 off_exit_reason; /* in the classic tracepoint's record, bytes */
 	__u32 off_isa;
 	__u32 off_vcpu_id;
+	/* In the kernel's structs, bytes; 0: not known */
+	__u32 off_vmx_reason;
+	__u32 off_svm_vmcb;
+	__u32 off_vmcb_code;
+	__u32 off_kvm_vcpu_id;
 };
 
 /* Reads BTF and tracefs. What cannot be read is a fact that does not hold. */

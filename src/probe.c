@@ -6,29 +6,34 @@
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/capability.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "facts.h"
 #include "kvmexit.skel.h"
 #include "options.h"
+#include "plain.h"
+#include "privileges.h"
 #include "util.h"
 
 struct probe {
-	struct kvmexit_bpf *skel;
-	struct bpf_link *link;
+	struct kvmexit_bpf *skel; /* only until attached */
 	struct shared shared;
+	void *bss; /* where shared.control lies */
+	size_t bss_size;
 	__u32 max; /* slots */
+	/* Files, -1: none */
+	int link; /* while it is open, exits are counted */
+	int prog;
 	int fdinfo; /* of the program: it tells recursion_misses */
-	int no_btf; /* an empty BTF, for kernels that have none; else -1 */
+	int no_btf; /* an empty BTF, for kernels that have none */
 };
+
+static const struct probe no_probe = { .link = -1, .prog = -1, .fdinfo = -1, .no_btf = -1 };
 
 static bool verbose;
 
@@ -50,7 +55,8 @@ static const char *new_prototype(const struct facts *f)
 /* Such a probe can be used, but would count every exit as lost */
 static const char *no_types(const struct facts *f)
 {
-	return f->vmx || f->svm ? NULL : "no BTF shows struct vcpu_vmx or vcpu_svm";
+	return f->off_vmx_reason || f->off_svm_vmcb ? NULL
+						    : "no BTF shows struct vcpu_vmx or vcpu_svm";
 }
 
 static const char *no_reservation(const struct facts *f)
@@ -65,6 +71,15 @@ static const char *direct_hindrance(const struct facts *f)
 
 	if (!why && !f->rdonly_cast)
 		why = "the kernel has no bpf_rdonly_cast (since 6.2)";
+	return why;
+}
+
+static const char *raw_hindrance(const struct facts *f)
+{
+	const char *why = new_prototype(f);
+
+	if (!why && !f->off_kvm_vcpu_id)
+		why = "no BTF shows struct kvm_vcpu";
 	return why;
 }
 
@@ -86,7 +101,7 @@ static const char *tracepoint_hindrance(const struct facts *f)
 		return NULL;
 	case -EACCES:
 	case -EPERM:
-		return "tracefs may not be read";
+		return "tracefs may not be read (root and CAP_DAC_READ_SEARCH may)";
 	case -EINVAL:
 		return "its format file lacks exit_reason, isa or vcpu_id";
 	default:
@@ -94,18 +109,24 @@ static const char *tracepoint_hindrance(const struct facts *f)
 	}
 }
 
-/* The ladder, best first */
+/*
+ * The ladder, best first. `read` comes twice: its second form does without the
+ * lookup of module BTF that needs CAP_SYS_ADMIN, for two helper calls more.
+ */
 static const struct variant {
 	const char *name;
 	const char *program;
+	bool kfunc; /* calls one: to be loaded from the object that has it */
+	const char *note;
 	/* What forbids it, and what keeps it from being chosen unasked: or NULL */
 	const char *(*hindrance)(const struct facts *f);
 	const char *(*reservation)(const struct facts *f);
 } variants[] = {
-	{ "direct", "kvm_exit_direct", direct_hindrance, no_types },
-	{ "read", "kvm_exit_read", new_prototype, no_types },
-	{ "legacy", "kvm_exit_legacy", legacy_hindrance, no_reservation },
-	{ "tracepoint", "kvm_exit_tracepoint", tracepoint_hindrance, no_reservation },
+	{ "direct", "kvm_exit_direct", true, "", direct_hindrance, no_types },
+	{ "read", "kvm_exit_read", false, "", new_prototype, no_types },
+	{ "read", "kvm_exit_raw", false, " (raw tracepoint)", raw_hindrance, no_types },
+	{ "legacy", "kvm_exit_legacy", false, "", legacy_hindrance, no_reservation },
+	{ "tracepoint", "kvm_exit_tracepoint", false, "", tracepoint_hindrance, no_reservation },
 };
 
 bool probe__is_name(const char *name)
@@ -154,19 +175,30 @@ static int empty_btf(void)
 	return fd;
 }
 
-static struct kvmexit_bpf *open_object(struct probe *probe, bool has_btf)
+/* The skeleton with the object that @variant is in */
+static int open_object(struct probe *probe, const struct variant *variant, bool has_btf)
 {
 	struct bpf_object_open_opts open_opts = { .sz = sizeof(open_opts) };
+	struct kvmexit_bpf *skel = calloc(1, sizeof(*skel));
 	char path[32];
+	int err;
 
+	probe->skel = skel;
+	if (!skel)
+		return -ENOMEM;
+	err = kvmexit_bpf__create_skeleton(skel);
+	if (err)
+		return err;
+	if (!variant->kfunc)
+		skel->skeleton->data = plain_object(&skel->skeleton->data_sz);
 	if (!has_btf) {
 		probe->no_btf = empty_btf();
 		if (probe->no_btf < 0)
-			return NULL;
+			return -errno;
 		snprintf(path, sizeof(path), "/proc/self/fd/%d", probe->no_btf);
 		open_opts.btf_custom_path = path;
 	}
-	return kvmexit_bpf__open_opts(&open_opts);
+	return bpf_object__open_skeleton(skel->skeleton, &open_opts);
 }
 
 static int configure(struct kvmexit_bpf *skel, const struct options *opts, const struct facts *f)
@@ -182,6 +214,10 @@ static int configure(struct kvmexit_bpf *skel, const struct options *opts, const
 	config->off_exit_reason = f->off_exit_reason;
 	config->off_isa = f->off_isa;
 	config->off_vcpu_id = f->off_vcpu_id;
+	config->off_vmx_reason = f->off_vmx_reason;
+	config->off_svm_vmcb = f->off_svm_vmcb;
+	config->off_vmcb_code = f->off_vmcb_code;
+	config->off_kvm_vcpu_id = f->off_kvm_vcpu_id;
 	if (bpf_map__set_max_entries(skel->maps.slots, n) ||
 	    bpf_map__set_max_entries(skel->maps.taken, n) ||
 	    bpf_map__set_max_entries(skel->maps.ring, n) ||
@@ -214,6 +250,7 @@ static void unmap_memory(void *p, size_t element, __u32 n)
 		munmap(p, mapped_size(element, n));
 }
 
+/* Mappings of its own, which stay when the skeleton goes */
 static int map_shared(struct probe *probe)
 {
 	struct kvmexit_bpf *skel = probe->skel;
@@ -222,8 +259,13 @@ static int map_shared(struct probe *probe)
 	shared->slots = map_memory(skel->maps.slots, sizeof(*shared->slots), probe->max);
 	shared->taken = map_memory(skel->maps.taken, sizeof(*shared->taken), probe->max);
 	shared->ring = map_memory(skel->maps.ring, sizeof(*shared->ring), probe->max);
-	shared->control = &skel->bss->control;
-	return shared->slots && shared->taken && shared->ring ? 0 : -errno;
+	probe->bss_size = bpf_map__value_size(skel->maps.bss);
+	probe->bss = map_memory(skel->maps.bss, probe->bss_size, 1);
+	if (!shared->slots || !shared->taken || !shared->ring || !probe->bss)
+		return -errno;
+	shared->control =
+		(struct control *)((char *)probe->bss + offsetof(typeof(*skel->bss), control));
+	return 0;
 }
 
 static int fill_queue(const struct bpf_map *queue, __u32 n)
@@ -265,12 +307,40 @@ static int fill_maps(struct probe *probe, const struct options *opts)
 	return 0;
 }
 
-static int open_fdinfo(struct bpf_program *prog)
+/* Of all that the skeleton holds, counting needs neither memory nor files */
+static void close_object(struct probe *probe)
+{
+	kvmexit_bpf__destroy(probe->skel);
+	probe->skel = NULL;
+	if (probe->no_btf >= 0)
+		close(probe->no_btf);
+	probe->no_btf = -1;
+}
+
+static void open_fdinfo(struct probe *probe, const struct bpf_program *prog)
 {
 	char path[64];
 
-	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", bpf_program__fd(prog));
-	return open(path, O_RDONLY | O_CLOEXEC);
+	probe->prog = fcntl(bpf_program__fd(prog), F_DUPFD_CLOEXEC, 0);
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", probe->prog);
+	probe->fdinfo = open(path, O_RDONLY | O_CLOEXEC);
+}
+
+/*
+ * What remains of the link is its file. The perf event that a classic tracepoint
+ * has besides is held by the link, and its own file closed with all others that
+ * are not kept (privileges.c).
+ */
+static int attach(struct probe *probe, const struct bpf_program *prog)
+{
+	struct bpf_link *link = bpf_program__attach(prog);
+
+	if (!link)
+		return -errno;
+	probe->link = bpf_link__fd(link);
+	bpf_link__disconnect(link);
+	bpf_link__destroy(link);
+	return 0;
 }
 
 /* One variant, loaded and attached: 0 or -errno, and what failed in *@what */
@@ -281,9 +351,9 @@ static int try_variant(struct probe *probe, const struct variant *variant,
 	int err;
 
 	*what = "opening the BPF object";
-	probe->skel = open_object(probe, f->has_btf);
-	if (!probe->skel)
-		return -errno;
+	err = open_object(probe, variant, f->has_btf);
+	if (err)
+		return err;
 	err = configure(probe->skel, opts, f);
 	if (err)
 		return err;
@@ -300,30 +370,46 @@ static int try_variant(struct probe *probe, const struct variant *variant,
 	err = fill_maps(probe, opts);
 	if (err)
 		return err;
-	probe->fdinfo = open_fdinfo(prog);
+	open_fdinfo(probe, prog);
 	*what = "attaching to the tracepoint kvm:kvm_exit";
-	probe->link = bpf_program__attach(prog);
-	return probe->link ? 0 : -errno;
+	err = attach(probe, prog);
+	if (!err)
+		close_object(probe);
+	return err;
 }
 
 static void undo_variant(struct probe *probe)
 {
-	bpf_link__destroy(probe->link);
+	__u32 max;
+
+	if (probe->link >= 0)
+		close(probe->link);
 	unmap_memory(probe->shared.slots, sizeof(*probe->shared.slots), probe->max);
 	unmap_memory(probe->shared.taken, sizeof(*probe->shared.taken), probe->max);
 	unmap_memory(probe->shared.ring, sizeof(*probe->shared.ring), probe->max);
+	unmap_memory(probe->bss, probe->bss_size, 1);
 	if (probe->fdinfo >= 0)
 		close(probe->fdinfo);
-	if (probe->no_btf >= 0)
-		close(probe->no_btf);
-	kvmexit_bpf__destroy(probe->skel);
-	*probe = (struct probe){ .max = probe->max, .fdinfo = -1, .no_btf = -1 };
+	if (probe->prog >= 0)
+		close(probe->prog);
+	close_object(probe);
+	max = probe->max;
+	*probe = no_probe;
+	probe->max = max;
 }
 
-static int tell_permission(const char *what, int err)
+/* @missing: the capabilities that would help, or NULL: it is not for want of one */
+static int tell_permission(const char *what, int err, const char *missing)
 {
-	complain("%s: %s; run as root, or with CAP_BPF, CAP_PERFMON and CAP_SYS_ADMIN", what,
-		 strerror(-err));
+	if (missing)
+		complain("%s: %s; missing %s (root has all)", what, strerror(-err), missing);
+	else if (privileges__locked_down())
+		complain("%s: %s: kernel lockdown (confidentiality) forbids it", what,
+			 strerror(-err));
+	else
+		complain("%s: %s: not for want of a capability, but a security module or a "
+			 "container forbids it",
+			 what, strerror(-err));
 	return EXIT_PERMISSION;
 }
 
@@ -335,9 +421,12 @@ static bool is_permission(int err)
 /* Why no variant could be used at all */
 static int tell_nothing(const struct facts *f)
 {
-	if (is_permission(f->format_err))
-		return tell_permission("reading tracefs, events/kvm/kvm_exit/format",
-				       f->format_err);
+	if (is_permission(f->format_err)) {
+		const char *missing = privileges__missing_to_probe();
+
+		return tell_permission("reading tracefs, events/kvm/kvm_exit/format", f->format_err,
+				       missing ? missing : privileges__missing_to_read());
+	}
 	if (f->prototype == PROTO_UNKNOWN && f->format_err)
 		complain("no tracepoint kvm:kvm_exit: KVM is not loaded (modprobe kvm_intel or "
 			 "kvm_amd), or tracefs is not mounted on /sys/kernel/tracing");
@@ -350,7 +439,14 @@ static int tell_nothing(const struct facts *f)
 static int tell_failure(const char *probe, const char *what, int err)
 {
 	if (is_permission(err))
-		return tell_permission(what, err);
+		return tell_permission(what, err, privileges__missing_to_probe());
+	if (err == -ENOSYS) {
+		complain("%s: this kernel has no BPF (CONFIG_BPF_SYSCALL)", what);
+		return EXIT_NOTHING;
+	}
+	/* The verifier knows the helpers no more that would read kernel memory */
+	if (privileges__locked_down())
+		return tell_permission(what, err, NULL);
 	complain("%s%s%s: %s%s", probe ? "--probe " : "", probe ? probe : what,
 		 probe ? " cannot be used here" : "", strerror(-err),
 		 err == -ENOMEM ? "; fewer --max-vcpus need less memory" : "");
@@ -359,8 +455,8 @@ static int tell_failure(const char *probe, const char *what, int err)
 
 static int choose(struct probe *probe, const struct options *opts, const struct facts *f)
 {
-	const char *what = NULL;
-	int err = 0;
+	const char *what = NULL, *first_what = NULL;
+	int err = 0, first_err = 0;
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(variants); i++) {
@@ -388,14 +484,19 @@ static int choose(struct probe *probe, const struct options *opts, const struct 
 		err = try_variant(probe, v, opts, f, &what);
 		if (!err) {
 			if (verbose)
-				complain("probe %s: in use", v->name);
+				complain("probe %s: in use%s", v->name, v->note);
 			return EXIT_OK;
+		}
+		/* What is told if none works: that a privilege is missing, if so */
+		if (!first_err || (is_permission(err) && !is_permission(first_err))) {
+			first_err = err;
+			first_what = what;
 		}
 		undo_variant(probe);
 		if (verbose)
 			complain("probe %s: %s: %s", v->name, what, strerror(-err));
 	}
-	return err ? tell_failure(opts->probe, what, err) : tell_nothing(f);
+	return first_err ? tell_failure(opts->probe, first_what, first_err) : tell_nothing(f);
 }
 
 int probe__open(struct probe **out, const struct options *opts)
@@ -410,7 +511,8 @@ int probe__open(struct probe **out, const struct options *opts)
 		complain("no memory");
 		return EXIT_INTERNAL;
 	}
-	*probe = (struct probe){ .max = opts->max_vcpus, .fdinfo = -1, .no_btf = -1 };
+	*probe = no_probe;
+	probe->max = opts->max_vcpus;
 	verbose = opts->verbose;
 	libbpf_set_print(print_libbpf);
 	libbpf_set_strict_mode(LIBBPF_STRICT_ALL);
@@ -453,15 +555,10 @@ __u64 probe__misses(const struct probe *probe)
 	return p ? strtoull(p + strlen(key), NULL, 10) : 0;
 }
 
-int probe__drop_privileges(void)
+size_t probe__fds(const struct probe *probe, int *fds)
 {
-	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = { 0 };
-
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
-		return -errno;
-	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
-	if (syscall(SYS_capset, &header, none))
-		return -errno;
-	return 0;
+	fds[0] = probe->link;
+	fds[1] = probe->prog;
+	fds[2] = probe->fdinfo;
+	return PROBE_FDS;
 }

@@ -30,9 +30,8 @@ const struct shared *probe__memory(const struct probe *probe);
  */
 __u64 probe__misses(const struct probe *probe);
 
-/*
- * Gives up every capability for good. Returns 0 or -errno.
- */
-int probe__drop_privileges(void);
+/* The files that counting goes on with, into @fds; how many, -1 being none */
+#define PROBE_FDS 3
+size_t probe__fds(const struct probe *probe, int *fds);
 
 #endif

@@ -89,7 +89,7 @@ finish()
 	wait "$tool"
 	code=$?
 	tool=''
-	sed -i '/^kvmexit: probe /d' "$dir/err"
+	sed -i '/^kvmexit: probe /d; /^kvmexit: privileges /d' "$dir/err"
 }
 
 # wait_for WHAT COMMAND...: up to ten seconds

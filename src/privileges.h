@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Giving up what only loading and attaching needed */
+#ifndef PRIVILEGES_H
+#define PRIVILEGES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* What the loop still needs */
+struct needs {
+	const int *fds; /* besides 0, 1 and 2; -1 is nobody's */
+	size_t nr_fds;
+	bool append; /* whether files are opened to be appended to */
+	bool verbose; /* tell what was given up */
+};
+
+/*
+ * The capabilities that are missing to load and attach BPF programs, or to read
+ * tracefs, as text; NULL: none.
+ */
+const char *privileges__missing_to_probe(void);
+const char *privileges__missing_to_read(void);
+
+/* Whether the kernel is locked down so far that BPF may not read its memory */
+bool privileges__locked_down(void);
+
+/* Makes 0, 1 and 2 exist: a file opened later must not become one of them */
+void privileges__occupy_standard_fds(void);
+
+/*
+ * For good: closes all other files, drops all capabilities, forbids new ones,
+ * refuses (EPERM) each system call that the loop does not make. Returns 0 or
+ * -errno, and in *@what what failed.
+ */
+int privileges__drop(const struct needs *needs, const char **what);
+
+#endif

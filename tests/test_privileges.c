@@ -1,0 +1,376 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * What a process can still do after privileges__drop(): all that the loop does,
+ * nothing that an intruder would want. Each case runs in a process of its own.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/bpf.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/timerfd.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "../src/output.h"
+#include "../src/privileges.h"
+#include "../src/util.h"
+#include "../src/vm.h"
+#include "check.h"
+
+static char path[] = "/tmp/kvmexit-test-XXXXXX";
+static int kept; /* a file that was to be kept, one that was not, a pipe */
+static int closed;
+static int out[2];
+
+/* Each: 0 where the call succeeded, else errno */
+
+static int result(long value)
+{
+	return value < 0 ? errno : 0;
+}
+
+static int try_execve(void)
+{
+	return result(execl("/bin/true", "true", NULL));
+}
+
+static int try_fork(void)
+{
+	pid_t pid = fork();
+
+	if (!pid)
+		_exit(0);
+	return result(pid);
+}
+
+static int try_socket(void)
+{
+	return result(socket(AF_INET, SOCK_STREAM, 0));
+}
+
+static int try_bpf(void)
+{
+	union bpf_attr attr = {
+		.map_type = BPF_MAP_TYPE_ARRAY, .key_size = 4, .value_size = 4, .max_entries = 1
+	};
+
+	return result(syscall(SYS_bpf, BPF_MAP_CREATE, &attr, sizeof(attr)));
+}
+
+static int try_perf(void)
+{
+	return result(syscall(SYS_perf_event_open, NULL, 0, -1, -1, 0));
+}
+
+static int try_kill(void)
+{
+	return result(kill(getppid(), 0));
+}
+
+static int try_signal(void)
+{
+	return result(syscall(SYS_tgkill, getpid(), syscall(SYS_gettid), SIGCONT));
+}
+
+static int try_ptrace(void)
+{
+	return result(ptrace(PTRACE_TRACEME, 0, NULL, NULL));
+}
+
+static int try_write_file(void)
+{
+	return result(open(path, O_WRONLY));
+}
+
+static int try_truncate(void)
+{
+	return result(open(path, O_WRONLY | O_APPEND | O_CREAT | O_TRUNC, 0600));
+}
+
+static int try_append(void)
+{
+	return result(open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600));
+}
+
+static int try_unlink(void)
+{
+	return result(unlink(path));
+}
+
+static int try_chmod(void)
+{
+	return result(chmod(path, 0777));
+}
+
+static int try_mount(void)
+{
+	return result(syscall(SYS_mount, "none", "/tmp", "tmpfs", 0, NULL));
+}
+
+static int try_code(void)
+{
+	void *p = mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	return p == MAP_FAILED ? errno : 0;
+}
+
+static int try_mprotect(void)
+{
+	static char page[8192] __attribute__((aligned(4096)));
+
+	return result(mprotect(page, 4096, PROT_READ | PROT_EXEC));
+}
+
+static int try_setuid(void)
+{
+	return result(syscall(SYS_setuid, 0));
+}
+
+static int try_ioctl(void)
+{
+	return result(ioctl(kept, FIONBIO, &(int){ 0 }));
+}
+
+static int try_closed(void)
+{
+	return result(fcntl(closed, F_GETFD)) == EPERM &&
+			       result(read(closed, &(char){ 0 }, 1)) == EBADF
+		       ? EBADF
+		       : 0;
+}
+
+static int try_read(void)
+{
+	char text[64];
+	int n = read_file("/proc/self/comm", text, sizeof(text));
+
+	return n < 0 ? -n : result(pread(kept, text, 1, 0));
+}
+
+static int try_proc(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	const struct dirent *e;
+	char target[64];
+	int n = 0;
+
+	if (!dir)
+		return errno;
+	while ((e = readdir(dir)))
+		n += readlinkat(dirfd(dir), e->d_name, target, sizeof(target)) > 0;
+	closedir(dir);
+	/* 0, 1, 2, the kept one, the pipe's end, the directory */
+	return n == 6 ? 0 : 1000 + n;
+}
+
+static int try_output(void)
+{
+	struct output o = { .fd = kept, .path = path };
+	int err = output__reopen(&o);
+
+	return err ? -err : -output__write(&o, "x\n", 2);
+}
+
+static int try_memory(void)
+{
+	char *p = malloc(1 << 20), *q = realloc(p, 1 << 26);
+
+	if (!q)
+		return errno;
+	memset(q, 1, 1 << 26);
+	free(q);
+	return 0;
+}
+
+static int try_time(void)
+{
+	struct itimerspec when = { .it_value.tv_nsec = 1 };
+	struct pollfd p = { .fd = kept, .events = POLLIN };
+	struct timespec ts;
+	struct tm tm;
+
+	if (timerfd_settime(kept, 0, &when, NULL) && errno != EINVAL)
+		return errno;
+	if (poll(&p, 1, 10) < 0 || syscall(SYS_clock_gettime, CLOCK_MONOTONIC, &ts))
+		return errno;
+	return localtime_r(&ts.tv_sec, &tm) ? 0 : EINVAL;
+}
+
+static int try_is_gone(void)
+{
+	return vm__is_gone(getpid(), getpid()) || !vm__is_gone(1 << 22, 1 << 22);
+}
+
+static const struct test_case {
+	const char *name;
+	int (*try)(void);
+	bool append;
+	int want;
+} cases[] = {
+	{ "execve", try_execve, true, EPERM },
+	{ "fork", try_fork, true, EPERM },
+	{ "socket", try_socket, true, EPERM },
+	{ "bpf", try_bpf, true, EPERM },
+	{ "perf_event_open", try_perf, true, EPERM },
+	{ "kill", try_kill, true, EPERM },
+	{ "tgkill with a signal", try_signal, true, EPERM },
+	{ "ptrace", try_ptrace, true, EPERM },
+	{ "open to write", try_write_file, true, EPERM },
+	{ "open to truncate", try_truncate, true, EPERM },
+	{ "open to append, -o", try_append, true, 0 },
+	{ "open to append, no -o", try_append, false, EPERM },
+	{ "unlink", try_unlink, true, EPERM },
+	{ "chmod", try_chmod, true, EPERM },
+	{ "mount", try_mount, true, EPERM },
+	{ "mmap of code", try_code, true, EPERM },
+	{ "mprotect", try_mprotect, true, EPERM },
+	{ "setuid", try_setuid, true, EPERM },
+	{ "ioctl", try_ioctl, true, EPERM },
+	{ "a file not kept", try_closed, true, EBADF },
+	{ "read, pread", try_read, false, 0 },
+	{ "/proc", try_proc, false, 0 },
+	{ "output anew", try_output, true, 0 },
+	{ "memory", try_memory, false, 0 },
+	{ "time", try_time, false, 0 },
+	{ "is_gone", try_is_gone, false, 0 },
+};
+
+/* The value of a line of /proc/self/status, as text */
+static void status_line(const char *key, char *value, size_t size)
+{
+	char text[8192];
+	const char *p;
+
+	*value = 0;
+	if (read_file("/proc/self/status", text, sizeof(text)) <= 0)
+		return;
+	p = strstr(text, key);
+	if (p)
+		snprintf(value, size, "%.*s", (int)strcspn(p, "\n"), p);
+}
+
+static void drop(bool append)
+{
+	const int fds[] = { out[1], kept, -1, STDERR_FILENO };
+	const struct needs needs = { .fds = fds, .nr_fds = ARRAY_SIZE(fds), .append = append };
+	const char *what = "";
+	int err = privileges__drop(&needs, &what);
+
+	if (err) {
+		fprintf(stderr, "privileges__drop: %s: %s\n", what, strerror(-err));
+		_exit(99);
+	}
+}
+
+static void test_case(const struct test_case *c)
+{
+	int got = -1;
+	pid_t pid = fork();
+
+	if (!pid) {
+		drop(c->append);
+		got = c->try();
+		_exit(write(out[1], &got, sizeof(got)) != sizeof(got));
+	}
+	CHECK(pid > 0 && waitpid(pid, NULL, 0) == pid);
+	if (read(out[0], &got, sizeof(got)) != sizeof(got) || !CHECK_INT(got, c->want))
+		fprintf(stderr, "case: %s\n", c->name);
+}
+
+static void test_status(void)
+{
+	static const char *const want[] = { "CapInh:\t0000000000000000",
+					    "CapPrm:\t0000000000000000",
+					    "CapEff:\t0000000000000000",
+					    "CapAmb:\t0000000000000000",
+					    "NoNewPrivs:\t1",
+					    "Seccomp:\t2" };
+	bool root = !geteuid();
+	char line[64], text[512];
+	pid_t pid = fork();
+	ssize_t n;
+	size_t i;
+
+	if (!pid) {
+		drop(false);
+		for (i = 0; i < ARRAY_SIZE(want); i++) {
+			snprintf(text, sizeof(text), "%.*s", (int)strcspn(want[i], "\t"), want[i]);
+			status_line(text, line, sizeof(line));
+			dprintf(out[1], "%s\n", line);
+		}
+		status_line("CapBnd:", line, sizeof(line));
+		dprintf(out[1], "%s\n", line);
+		_exit(0);
+	}
+	waitpid(pid, NULL, 0);
+	n = read(out[0], text, sizeof(text) - 1);
+	if (!CHECK(n > 0))
+		return;
+	text[n] = 0;
+	for (i = 0; i < ARRAY_SIZE(want); i++)
+		if (!CHECK(strstr(text, want[i])))
+			fprintf(stderr, "%s in\n%s", want[i], text);
+	if (root)
+		CHECK(strstr(text, "CapBnd:\t0000000000000000"));
+}
+
+/* An abort must still be one: its core tells what happened */
+static void test_abort(void)
+{
+	int status = 0;
+	pid_t pid = fork();
+
+	if (!pid) {
+		prctl(PR_SET_DUMPABLE, 0);
+		drop(false);
+		abort();
+	}
+	waitpid(pid, &status, 0);
+	CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+}
+
+static void test_standard_fds(void)
+{
+	int status = 0;
+	pid_t pid = fork();
+
+	if (!pid) {
+		close(0);
+		close(1);
+		privileges__occupy_standard_fds();
+		_exit(open("/dev/null", O_RDONLY) <= 2 || write(1, "x", 1) != -1 ||
+		      errno != EBADF || read(0, &status, 1) != -1 || errno != EBADF);
+	}
+	waitpid(pid, &status, 0);
+	CHECK_INT(status, 0);
+}
+
+int main(void)
+{
+	size_t i;
+
+	kept = mkstemp(path);
+	closed = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	if (!CHECK(kept >= 0) || !CHECK(closed >= 0) || !CHECK_INT(pipe(out), 0) ||
+	    !CHECK_INT(write(kept, "x\n", 2), 2))
+		return check__report("privileges");
+	for (i = 0; i < ARRAY_SIZE(cases); i++)
+		test_case(&cases[i]);
+	test_status();
+	test_abort();
+	test_standard_fds();
+	unlink(path);
+	return check__report("privileges");
+}
