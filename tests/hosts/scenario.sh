@@ -224,6 +224,9 @@ case_attach() {
 	modprobe "$vendor"
 }
 
+# shellcheck source=tests/hosts/faults.sh
+[ ! -e tests/hosts/faults.sh ] || . tests/hosts/faults.sh
+
 for probe in $KVMEXIT_PROBES; do
 	for name in $KVMEXIT_CASES; do
 		echo "@case $name $probe"

@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# shellcheck shell=dash disable=SC2154 # $tmp is scenario.sh's
+#
+# Cases of scenario.sh that change the host under kvmexit: its clock, modules,
+# privileges. Sourced by it; they need the tools of a whole system.
+
+# with UID CAPABILITIES COMMAND...: with just these, "+bpf,+perfmon"; "": none
+with() {
+	local uid="$1" caps="-all${2:+,}$2"
+	shift 2
+	if [ "$uid" = 0 ]; then
+		setpriv --bounding-set="$caps" "$@"
+	else
+		setpriv --reuid "$uid" --clear-groups --bounding-set="$caps" --inh-caps="$caps" \
+			--ambient-caps="$caps" "$@"
+	fi
+}
+
+# What works with which capabilities; and that the least that does counts exactly
+case_caps() {
+	local uid caps probe code how pid
+	echo "@text caps"
+	for paranoid in 3 2; do
+		echo $paranoid >/proc/sys/kernel/perf_event_paranoid
+		for uid in 0 65534; do
+			for caps in +bpf,+perfmon,+sys_admin +sys_admin +bpf,+perfmon \
+				+bpf,+perfmon,+dac_read_search +bpf +perfmon ''; do
+				for probe in auto direct read tracepoint; do
+					with $uid "$caps" kvmexit --verbose --probe $probe -j 0.01 \
+						>"$tmp/out" 2>"$tmp/log"
+					code=$?
+					how=$(sed -n 's/.*probe \(.*\): in use/\1/p' "$tmp/log" | tr -d ' ()')
+					[ $code != 77 ] || how=$(tail -n 1 "$tmp/log" | grep -o 'missing.*' |
+						grep -o 'CAP_[A-Z_]*' | paste -sd+)
+					echo "$paranoid $uid ${caps:-none} $probe $code ${how:--}"
+				done
+			done
+		done
+	done
+	echo 3 >/proc/sys/kernel/perf_event_paranoid
+	# shellcheck disable=SC2016 # for the inner shell
+	with 65534 +bpf,+perfmon sh -c 'echo $$ && exec kvmexit --verbose -j 2>&3' \
+		3>"$tmp/kvmexit.log" >"$tmp/out" &
+	until grep -q 'given up' "$tmp/kvmexit.log"; do sleep 0.1; done
+	pid=$(head -n 1 "$tmp/out")
+	echo "@text status"
+	grep -E '^(Cap|NoNew|Seccomp:)' "/proc/$pid/status"
+	guest -v 2 -H io=300 cpuid=400 rdmsr=150 hlt=350 >"$tmp/guest"
+	kill "$pid"
+	wait $!
+	echo "@code $?"
+	sed 1d "$tmp/out" >"$tmp/kvmexit"
+	emit guest "$tmp/guest"
+	emit kvmexit "$tmp/kvmexit"
+}
+
+# The wall clock is set forward and back by an hour: intervals stay what they are
+case_clock() {
+	start kvmexit -j -i 0.5 --probe "$1" || { unsupported kvmexit; return; }
+	guest -v 1 io=50 cpuid=60 hlt=70 >"$tmp/guest"
+	sleep 1.2
+	date -s "@$(($(date +%s) + 3600))" >/dev/null
+	guest -v 1 io=50 cpuid=60 hlt=70 >>"$tmp/guest"
+	sleep 1.2
+	date -s "@$(($(date +%s) - 7200))" >/dev/null
+	guest -v 1 io=50 cpuid=60 hlt=70 >>"$tmp/guest"
+	sleep 1.2
+	date -s "@$(($(date +%s) + 3600))" >/dev/null
+	stop kvmexit
+	emit guest "$tmp/guest"
+	emit kvmexit "$tmp/kvmexit"
+}
+
+# kvmexit does not run for a while, as on a suspended or overloaded host
+case_missed() {
+	start kvmexit -j -i 0.2 --probe "$1" || { unsupported kvmexit; return; }
+	guest -v 2 cpuid=50 hlt=50 >"$tmp/guest"
+	sleep 1
+	kill -STOP "$pid_kvmexit"
+	guest -v 2 cpuid=500 hlt=500 >>"$tmp/guest"
+	sleep 2
+	kill -CONT "$pid_kvmexit"
+	guest -v 2 cpuid=50 hlt=50 >>"$tmp/guest"
+	sleep 1
+	stop kvmexit
+	emit guest "$tmp/guest"
+	emit kvmexit "$tmp/kvmexit"
+}
+
+# The modules kvm and kvm_amd: absent, loaded later, unloaded and loaded again
+case_modules() {
+	echo "@text modules"
+	start kvmexit -j --probe "$1" || { unsupported kvmexit; return; }
+	guest -v 1 cpuid=20 hlt=10 >"$tmp/guest"
+	sleep 0.3
+	rmmod kvm_amd && echo "kvm_amd unloaded while counting"
+	rmmod kvm 2>/dev/null || echo "kvm held while counting"
+	modprobe kvm_amd && echo "kvm_amd loaded again"
+	guest -v 1 cpuid=20 hlt=10 >>"$tmp/guest"
+	stop kvmexit
+	emit kvmexit "$tmp/kvmexit"
+	emit guest "$tmp/guest"
+	echo "@text modules"
+	sleep 1
+	rmmod kvm_amd && rmmod kvm && echo "both unloaded afterwards"
+	kvmexit -j 0.1 >"$tmp/out" 2>"$tmp/log"
+	echo "without kvm: $? $(wc -c <"$tmp/out") $(cat "$tmp/log")"
+	modprobe kvm
+	# Where only a vendor module shows the reason, what needs none is chosen
+	start kvmexit2 -j
+	echo "without kvm_amd: $(sed -n 's/.*probe \(.*\): in use/\1/p' "$tmp/kvmexit2.log")"
+	modprobe kvm_amd
+	guest -v 1 cpuid=20 hlt=10 >"$tmp/guest2"
+	stop kvmexit2
+	emit "text kvmexit2" "$tmp/kvmexit2"
+	emit "text guest2" "$tmp/guest2"
+}
+
+# tell NAME COMMAND...: what kvmexit says where something is not to be had
+tell() {
+	echo "@text $1"
+	shift
+	"$@" --verbose -j 0.3 >"$tmp/out" 2>"$tmp/log"
+	echo "$? $(sed -n 's/.*probe \(.*\): in use/\1/p' "$tmp/log" | tr -d ' ')"
+	sed -n 's/.*"type":"interval".*"exits":\([0-9]*\),.*/\1/p' "$tmp/out"
+	grep '^kvmexit:' "$tmp/log" | tail -n 1
+}
+
+# No BTF, no tracefs, /sys read-only, lockdown: the right probe or message. The
+# last case of a host: lockdown cannot be taken back.
+case_surroundings() {
+	local guest
+	guest -v 1 -s 1000 hlt=1000000 >/dev/null &
+	guest=$!
+	mkdir -p "$tmp/empty"
+	tell plain kvmexit
+	mount --bind "$tmp/empty" /sys/kernel/btf
+	tell no-btf kvmexit
+	tell no-btf-read kvmexit --probe read
+	umount /sys/kernel/tracing
+	umount /sys/kernel/debug/tracing 2>/dev/null
+	umount /sys/kernel/debug
+	tell no-btf-no-tracefs kvmexit
+	umount /sys/kernel/btf
+	tell no-tracefs kvmexit
+	tell no-tracefs-tracepoint kvmexit --probe tracepoint
+	mount -t tracefs -o ro tracefs /sys/kernel/tracing
+	mount -o remount,ro,bind /sys
+	tell read-only-sys kvmexit
+	tell read-only-tracepoint kvmexit --probe tracepoint
+	mount -o remount,rw,bind /sys
+	mount -t securityfs security /sys/kernel/security
+	echo integrity >/sys/kernel/security/lockdown
+	tell integrity kvmexit
+	echo confidentiality >/sys/kernel/security/lockdown
+	tell confidentiality kvmexit
+	tell confidentiality-read kvmexit --probe read
+	kill $guest
+	wait $guest 2>/dev/null
+}
+
+# VMs start and end for $KVMEXIT_SOAK seconds, the file is renamed every second
+case_soak() {
+	local n=0 end guests files
+	start kvmexit -j -i 0.1 --probe "$1" || { unsupported kvmexit; return; }
+	(
+		end=$(($(cut -d. -f1 /proc/uptime) + ${KVMEXIT_SOAK:-60}))
+		while [ "$(cut -d. -f1 /proc/uptime)" -lt $end ]; do
+			guest -m 2 -v 2 cpuid=20 hlt=20 io=10
+		done >"$tmp/guest"
+		: >"$tmp/done"
+	) &
+	guests=$!
+	echo "@text soak"
+	until [ -e "$tmp/done" ]; do
+		n=$((n + 1))
+		mv "$tmp/kvmexit" "$tmp/kvmexit.$(printf %05d $n)" && kill -HUP "$pid_kvmexit"
+		files=$(find "/proc/$pid_kvmexit/fd" -type l | wc -l)
+		echo "$files $(awk '/^VmRSS/ { print $2 }' "/proc/$pid_kvmexit/status")"
+		sleep 1
+	done
+	wait $guests
+	sleep 0.5
+	stop kvmexit
+	emit guest "$tmp/guest"
+	echo "@kvmexit"
+	cat "$tmp"/kvmexit.0* "$tmp/kvmexit"
+}
