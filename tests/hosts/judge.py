@@ -188,6 +188,17 @@ def case_exact(sections):
     return f"{exact} exits {witness}, {len(intervals)} intervals add up"
 
 
+def case_tracers(sections):
+    exact, got, _, guest_list = judge_counts(sections)
+    other = counted(records(sections["kvmexit2"])[0], {g["pid"] for g in guest_list})
+    need(summed(other) == summed(got), "the second kvmexit counted otherwise")
+    counts = [line.split(",") for line in sections["text perf"] if "kvm:kvm_exit" in line]
+    need(counts, "perf:", sections["text perf"][:2])
+    mine = sum(summed(got).values())
+    need(int(counts[0][0]) == mine, "perf counted", counts[0][0], "instead of", mine)
+    return f"{exact} exits; perf and a second kvmexit saw all {mine}"
+
+
 def case_simple(sections):
     exact, got, _, _ = judge_counts(sections)
     return f"{exact} exits of {len(got)} threads"
@@ -402,8 +413,8 @@ def case_soak(sections):
 
 CASES = {"caps": case_caps, "clock": case_clock, "missed": case_missed, "modules": case_modules,
          "surroundings": case_surroundings, "soak": case_soak,
-         "exact": case_exact, "vms": case_simple, "one_thread": case_simple,
-         "churn": case_simple, "reuse": case_simple, "surplus": case_surplus,
+         "exact": case_exact, "tracers": case_tracers, "vms": case_simple,
+         "one_thread": case_simple, "churn": case_simple, "reuse": case_simple, "surplus": case_surplus,
          "filters": case_filters, "names": case_names,
          "attach": case_attach}
 

@@ -82,6 +82,22 @@ case_exact() {
 	emit ftrace "$tmp/ftrace"
 }
 
+# perf on the same tracepoint keeps all its events, and so does a second kvmexit
+# by the classic tracepoint, where a program could withhold them
+case_tracers() {
+	command -v perf >/dev/null || { echo "@text perf"; echo "perf is not installed"; return; }
+	start kvmexit -j --probe "$1" || { unsupported kvmexit; return; }
+	start kvmexit2 -j --probe tracepoint || { unsupported kvmexit2; return; }
+	perf stat -x , -e kvm:kvm_exit -a -o "$tmp/perf" -- \
+		guest -v 2 io=100 cpuid=150 hlt=120 >"$tmp/guest" 2>&1
+	stop kvmexit2
+	stop kvmexit
+	emit guest "$tmp/guest"
+	emit kvmexit "$tmp/kvmexit"
+	emit kvmexit2 "$tmp/kvmexit2"
+	emit "text perf" "$tmp/perf"
+}
+
 # Two processes of two VMs each
 case_vms() {
 	start kvmexit -j --probe "$1" || { unsupported kvmexit; return; }
