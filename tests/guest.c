@@ -16,6 +16,8 @@
  *   hlt        hlt         HLT                            yes
  *   ud         UD          EXCEPTION_NMI                  -
  *   pause      -           -  (a filter would have to be filled)
+ *   nested     vmrun, and  -  (SVM only)                  -
+ *              cpuid of L2
  *   the end    shutdown    TRIPLE_FAULT, 1                yes
  *
  * as the kernel's kvm_exit lines name them. First touches of guest memory add
@@ -49,7 +51,7 @@
 #define STR_(x) #x
 #define STR(x) STR_(x)
 
-/* The guest: r15 its data page, r14 rounds to go, r13d non-zero on SVM. */
+/* The guest: r15 its data page, r14 rounds to go, r13d non-zero on SVM, r12 a VMCB. */
 #define KINDS(X)                                                                   \
 	X(0, io, "mov $" STR(IO_PORT) ", %edx; out %al, (%dx)")                    \
 	X(1, cpuid, "xor %eax, %eax; xor %ecx, %ecx; cpuid")                       \
@@ -61,7 +63,8 @@
 	X(5, mmio, "mov %eax, " STR(MMIO_ADDR))                                    \
 	X(6, hlt, "hlt")                                                           \
 	X(7, ud, "ud2")                                                            \
-	X(8, pause, "pause")
+	X(8, pause, "pause")                                                       \
+	X(9, nested, "mov %r12, %rax; vmrun; stgi") /* a guest of its own, SVM */
 
 #define ENUM(slot, name, insns) KIND_##name = slot,
 enum kind {
@@ -74,7 +77,7 @@ static const char *const kind_names[] = { KINDS(NAME) };
 #define STEP(slot, name, insns) \
 	"cmpq $0, 8*" #slot "(%r15); je 9f; decq 8*" #slot "(%r15);" insns "\n 9:\n"
 
-extern const uint8_t guest_code[], guest_ud[], guest_end[];
+extern const uint8_t guest_code[], guest_ud[], guest_l2[], guest_end[];
 asm(".pushsection .rodata\n"
     "guest_code:\n" KINDS(
 	    STEP) "	dec %r14\n"
@@ -84,6 +87,9 @@ asm(".pushsection .rodata\n"
 		  "guest_ud:\n"
 		  "	addq $2, (%rsp)\n"
 		  "	iretq\n"
+		  "guest_l2:\n"
+		  "	cpuid\n"
+		  "	jmp guest_l2\n"
 		  "guest_end:\n"
 		  ".popsection\n");
 
@@ -182,9 +188,15 @@ static void vm__fill_memory(uint8_t *memory)
 	memcpy(memory + CODE, guest_code, guest_end - guest_code);
 }
 
+/* Behind the data pages, for each vCPU: a VMCB, and what VMRUN saves of the host */
+static uint64_t vmcb_of(int index)
+{
+	return DATA + (uint64_t)opt.vcpus * PAGE + (uint64_t)index * 2 * PAGE;
+}
+
 static size_t vm__memory_size(void)
 {
-	return DATA + (size_t)opt.vcpus * PAGE;
+	return vmcb_of(opt.vcpus);
 }
 
 static void vm__create(struct vm *vm, int index)
@@ -208,6 +220,50 @@ static void vm__destroy(struct vm *vm)
 	munmap(vm->memory, vm__memory_size());
 }
 
+/*
+ * L2, by the offsets of the AMD manual's appendix B: the same memory and mode as
+ * L1, at guest_l2, with CPUID intercepted. Its rip stays there: an exit a VMRUN.
+ */
+static void vmcb__fill(uint8_t *vmcb)
+{
+	const uint16_t data = 0xc93, code = 0xa9b;
+
+	*(uint32_t *)(vmcb + 0x00c) = 1U << 18 | 1U << 31; /* CPUID, shutdown */
+	*(uint32_t *)(vmcb + 0x010) = 1; /* VMRUN */
+	*(uint32_t *)(vmcb + 0x058) = 1; /* ASID */
+	for (int segment = 0x400; segment <= 0x430; segment += 0x10) {
+		*(uint16_t *)(vmcb + segment) = segment == 0x410 ? CS : DS;
+		*(uint16_t *)(vmcb + segment + 2) = segment == 0x410 ? code : data;
+		*(uint32_t *)(vmcb + segment + 4) = ~0U;
+	}
+	*(uint64_t *)(vmcb + 0x4d0) = 1 << 12 | 1 << 10 | 1 << 8; /* EFER: SVME, LMA, LME */
+	*(uint64_t *)(vmcb + 0x548) = 1 << 5; /* CR4 */
+	*(uint64_t *)(vmcb + 0x550) = PML4;
+	*(uint64_t *)(vmcb + 0x558) = 1U << 31 | 0x31; /* CR0 */
+	*(uint64_t *)(vmcb + 0x560) = 0x400; /* DR7 */
+	*(uint64_t *)(vmcb + 0x568) = 0xffff0ff0; /* DR6 */
+	*(uint64_t *)(vmcb + 0x570) = 2; /* RFLAGS */
+	*(uint64_t *)(vmcb + 0x578) = CODE + (guest_l2 - guest_code);
+}
+
+static void vcpu__enable_svm(struct vcpu *vcpu, struct kvm_sregs *sregs)
+{
+	struct {
+		struct kvm_msrs head;
+		struct kvm_msr_entry entry;
+	} msrs = { .head.nmsrs = 1 };
+
+	if (!svm)
+		errx(64, "nested: on AMD only");
+	vmcb__fill(vcpu->vm->memory + vmcb_of(vcpu->index));
+	msrs.entry.index = 0xc0010117; /* VM_HSAVE_PA */
+	msrs.entry.data = vmcb_of(vcpu->index) + PAGE;
+	sregs->efer |= 1 << 12;
+	KVM(vcpu->fd, KVM_SET_SREGS, sregs);
+	if (KVM(vcpu->fd, KVM_SET_MSRS, &msrs) != 1)
+		errx(1, "nested: KVM refuses VM_HSAVE_PA");
+}
+
 static void vcpu__set_registers(struct vcpu *vcpu)
 {
 	uint64_t data = DATA + (uint64_t)vcpu->index * PAGE;
@@ -222,7 +278,8 @@ static void vcpu__set_registers(struct vcpu *vcpu)
 				 .rsp = data + PAGE,
 				 .r15 = data,
 				 .r14 = opt.loops,
-				 .r13 = svm };
+				 .r13 = svm,
+				 .r12 = vmcb_of(vcpu->index) };
 	struct kvm_sregs sregs;
 
 	KVM(vcpu->fd, KVM_GET_SREGS, &sregs);
@@ -235,6 +292,8 @@ static void vcpu__set_registers(struct vcpu *vcpu)
 	sregs.cr0 = 1U << 31 | 0x31; /* PG, NE, ET, PE */
 	sregs.efer = 1 << 10 | 1 << 8; /* LMA, LME */
 	KVM(vcpu->fd, KVM_SET_SREGS, &sregs);
+	if (opt.counts[KIND_nested])
+		vcpu__enable_svm(vcpu, &sregs);
 	KVM(vcpu->fd, KVM_SET_REGS, &regs);
 }
 

@@ -29,6 +29,7 @@ MMIO = {"svm": ["NPF"], "vmx": ["EPT_MISCONFIG", "EPT_VIOLATION"]}
 # As the kernel prints SVM's reasons in its own trace
 KERNEL_NAMES = {"io": "IOIO", "cpuid": "CPUID", "msr": "MSR", "hypercall": "VMMCALL",
                 "hlt": "HLT", "UD excp": "EXCP_UD", "shutdown": "SHUTDOWN", "npf": "NPF",
+                "vmrun": "VMRUN", "stgi": "STGI", "GP excp": "EXCP_GP",
                 "interrupt": "INTR", "vintr": "VINTR", "nmi": "NMI"}
 
 
@@ -197,6 +198,21 @@ def case_tracers(sections):
     mine = sum(summed(got).values())
     need(int(counts[0][0]) == mine, "perf counted", counts[0][0], "instead of", mine)
     return f"{exact} exits; perf and a second kvmexit saw all {mine}"
+
+
+def case_nested(sections):
+    guest_list = guests(sections)
+    exits, intervals = records(sections["kvmexit"])
+    got = counted(exits, {g["pid"] for g in guest_list})
+    need(len(guest_list) == 2 and len(got) == 2, "threads", got)
+    for g in guest_list:
+        mine = got[(g["pid"], g["tid"], g["vcpu"])]
+        need(mine["VMRUN"] == g["nested"], "VMRUN", mine)
+        need(mine["CPUID"] == g["cpuid"] + g["nested"], "CPUID of L1 and L2", mine)
+        need(mine["IOIO"] == g["io"], "IOIO", mine)
+    need(intervals[-1]["lost"] == 0, "lost", intervals[-1]["lost"])
+    witness = check_ftrace(sections, got, "svm")
+    return f"{sum(summed(got).values())} exits of L1 and L2 {witness}"
 
 
 def case_simple(sections):
@@ -413,7 +429,7 @@ def case_soak(sections):
 
 CASES = {"caps": case_caps, "clock": case_clock, "missed": case_missed, "modules": case_modules,
          "surroundings": case_surroundings, "soak": case_soak,
-         "exact": case_exact, "tracers": case_tracers, "vms": case_simple,
+         "exact": case_exact, "nested": case_nested, "tracers": case_tracers, "vms": case_simple,
          "one_thread": case_simple, "churn": case_simple, "reuse": case_simple, "surplus": case_surplus,
          "filters": case_filters, "names": case_names,
          "attach": case_attach}

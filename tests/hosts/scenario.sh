@@ -82,6 +82,18 @@ case_exact() {
 	emit ftrace "$tmp/ftrace"
 }
 
+# A guest that has a guest (AMD): L2's exits are counted under their own reason
+case_nested() {
+	start kvmexit -j --probe "$1" || { unsupported kvmexit; return; }
+	trace_on
+	guest -v 2 nested=60 cpuid=25 io=40 >"$tmp/guest"
+	trace_off
+	stop kvmexit
+	emit guest "$tmp/guest"
+	emit kvmexit "$tmp/kvmexit"
+	emit ftrace "$tmp/ftrace"
+}
+
 # perf on the same tracepoint keeps all its events, and so does a second kvmexit
 # by the classic tracepoint, where a program could withhold them
 case_tracers() {
