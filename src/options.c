@@ -301,10 +301,16 @@ void options__parse(struct options *opts, int argc, char **argv)
 		       "  kvmexit -i 1 -c 10         a report a second, ten times\n"
 		       "  kvmexit -j -i 10 | jq .    JSON, one object a line\n",
 	};
+	error_t err;
 
 	*opts = (struct options){ .max_vcpus = DEFAULT_MAX_VCPUS };
 	argp_err_exit_status = EXIT_USAGE;
-	argp_parse(&argp, argc, argv, ARGP_NO_HELP, NULL, opts);
+	/* Wrong options do not come back from here; want of memory does */
+	err = argp_parse(&argp, argc, argv, ARGP_NO_HELP, NULL, opts);
+	if (err) {
+		complain("reading the options: %s", strerror(err));
+		exit(EXIT_INTERNAL);
+	}
 }
 
 void options__free(struct options *opts)

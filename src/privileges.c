@@ -4,8 +4,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/audit.h>
 #include <linux/capability.h>
-#include <seccomp.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,44 +21,77 @@
 
 #include "util.h"
 
-/* These whatever their arguments; those with conditions are added below */
-static const int plain_calls[] = {
-	/* The loop and its output */
-	SCMP_SYS(read),
-	SCMP_SYS(pread64),
-	SCMP_SYS(write),
-	SCMP_SYS(writev),
-	SCMP_SYS(poll),
-	SCMP_SYS(ppoll),
-	SCMP_SYS(timerfd_settime),
-	/* Where the vDSO cannot tell the time */
-	SCMP_SYS(clock_gettime),
-	SCMP_SYS(gettimeofday),
-	/* /proc, and the output file opened anew */
-	SCMP_SYS(readlink),
-	SCMP_SYS(readlinkat),
-	SCMP_SYS(getdents64),
-	SCMP_SYS(fstat),
-	SCMP_SYS(newfstatat),
-	SCMP_SYS(lseek),
-	SCMP_SYS(close),
-	/* malloc; qsort asks for the size of the memory, jansson for a seed */
-	SCMP_SYS(brk),
-	SCMP_SYS(munmap),
-	SCMP_SYS(mremap),
-	SCMP_SYS(madvise),
-	SCMP_SYS(futex),
-	SCMP_SYS(sysinfo),
-	SCMP_SYS(getrandom),
-	/* Signals (poll is continued by restart_syscall after SIGCONT), the end */
-	SCMP_SYS(rt_sigprocmask),
-	SCMP_SYS(rt_sigreturn),
-	SCMP_SYS(restart_syscall),
-	SCMP_SYS(getpid),
-	SCMP_SYS(gettid),
-	SCMP_SYS(exit),
-	SCMP_SYS(exit_group),
+#if defined(__x86_64__)
+#define ARCH AUDIT_ARCH_X86_64
+#elif defined(__aarch64__)
+#define ARCH AUDIT_ARCH_AARCH64
+#endif
+
+#define OPEN_BITS (O_ACCMODE | O_CREAT | O_TRUNC | O_APPEND)
+
+/* No condition */
+#define ANY NO_ARG, 0, 0
+
+/*
+ * What the loop calls, and with what: argument @arg, of its low half the bits in
+ * @mask, is @value. The kernel takes all of these arguments as 32 bits wide, or
+ * looks only there (mmap's protection).
+ */
+enum {
+	NO_ARG = -1
 };
+
+static const struct call {
+	int nr;
+	int arg;
+	__u32 mask;
+	__u32 value;
+} calls[] = {
+	/* The loop and its output */
+	{ SYS_read, ANY },
+	{ SYS_pread64, ANY },
+	{ SYS_write, ANY },
+	{ SYS_writev, ANY },
+#ifdef SYS_poll
+	{ SYS_poll, ANY },
+#endif
+	{ SYS_ppoll, ANY },
+	{ SYS_timerfd_settime, ANY },
+	/* Where the vDSO cannot tell the time */
+	{ SYS_clock_gettime, ANY },
+	{ SYS_gettimeofday, ANY },
+	/* /proc, and the output file opened anew */
+	{ SYS_openat, 2, OPEN_BITS, O_RDONLY },
+	{ SYS_readlinkat, ANY },
+	{ SYS_getdents64, ANY },
+	{ SYS_fstat, ANY },
+	{ SYS_newfstatat, ANY },
+	{ SYS_lseek, ANY },
+	{ SYS_close, ANY },
+	{ SYS_tgkill, 2, ~0u, 0 }, /* whether a thread is there */
+	/* Whether it is a terminal, and its size */
+	{ SYS_ioctl, 1, ~0u, TCGETS },
+	{ SYS_ioctl, 1, ~0u, TIOCGWINSZ },
+	/* malloc; qsort asks for the size of the memory, jansson for a seed */
+	{ SYS_brk, ANY },
+	{ SYS_mmap, 2, PROT_EXEC, 0 },
+	{ SYS_munmap, ANY },
+	{ SYS_mremap, ANY },
+	{ SYS_madvise, ANY },
+	{ SYS_futex, ANY },
+	{ SYS_sysinfo, ANY },
+	{ SYS_getrandom, ANY },
+	/* Signals (poll is continued by restart_syscall after SIGCONT), the end */
+	{ SYS_rt_sigprocmask, ANY },
+	{ SYS_rt_sigreturn, ANY },
+	{ SYS_restart_syscall, ANY },
+	{ SYS_getpid, ANY },
+	{ SYS_gettid, ANY },
+	{ SYS_exit, ANY },
+	{ SYS_exit_group, ANY },
+};
+
+static const struct call append_call = { SYS_openat, 2, OPEN_BITS, O_WRONLY | O_APPEND | O_CREAT };
 
 static bool has_capability(int cap)
 {
@@ -113,17 +148,21 @@ static int compare_ints(const void *a, const void *b)
 	return THREE_WAY(*(const int *)a, *(const int *)b);
 }
 
-static int close_between(int first, int last)
+static void close_between(int first, int last)
 {
 	if (first > last || !syscall(SYS_close_range, first, last, 0))
-		return 0;
-	return -errno;
+		return;
+	/* Kernels before 5.9, and containers that do not know the call */
+	if (last > sysconf(_SC_OPEN_MAX))
+		last = sysconf(_SC_OPEN_MAX);
+	for (; first <= last; first++)
+		close(first);
 }
 
 static int close_files(const struct needs *needs)
 {
 	int *fds = calloc(needs->nr_fds + 1, sizeof(*fds));
-	int next = STDERR_FILENO + 1, err = 0;
+	int next = STDERR_FILENO + 1;
 	size_t i, n = 0;
 
 	if (!fds)
@@ -132,12 +171,13 @@ static int close_files(const struct needs *needs)
 		if (needs->fds[i] > STDERR_FILENO)
 			fds[n++] = needs->fds[i];
 	qsort(fds, n, sizeof(*fds), compare_ints);
-	for (i = 0; i < n && !err; i++) {
-		err = close_between(next, fds[i] - 1);
+	for (i = 0; i < n; i++) {
+		close_between(next, fds[i] - 1);
 		next = fds[i] + 1;
 	}
+	close_between(next, INT_MAX);
 	free(fds);
-	return err ? err : close_between(next, INT_MAX);
+	return 0;
 }
 
 static int drop_capabilities(void)
@@ -155,62 +195,89 @@ static int drop_capabilities(void)
 	return syscall(SYS_capset, &header, none) ? -errno : 0;
 }
 
-static int allow(scmp_filter_ctx filter, int call, unsigned int n, const struct scmp_arg_cmp *args)
+/* A program for seccomp; the number of the call is in the accumulator */
+struct filter {
+	struct sock_filter insns[6 * ARRAY_SIZE(calls) + 32];
+	unsigned short n;
+};
+
+static void emit(struct filter *f, __u16 code, __u32 k, __u8 if_true, __u8 if_false)
 {
-	return seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, call, n, args);
+	f->insns[f->n++] = (struct sock_filter){ code, if_true, if_false, k };
+}
+
+static void emit_load(struct filter *f, size_t offset)
+{
+	emit(f, BPF_LD | BPF_W | BPF_ABS, offset, 0, 0);
+}
+
+static void emit_return(struct filter *f, __u32 action)
+{
+	emit(f, BPF_RET | BPF_K, action, 0, 0);
+}
+
+/* Goes on with the next instruction where equal, else skips @skip of them */
+static void emit_equal(struct filter *f, __u32 value, __u8 skip)
+{
+	emit(f, BPF_JMP | BPF_JEQ | BPF_K, value, 0, skip);
+}
+
+static size_t arg_offset(int arg)
+{
+	size_t offset = offsetof(struct seccomp_data, args) + 8 * arg;
+
+	return offset + 4 * (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__);
+}
+
+static void allow(struct filter *f, const struct call *c)
+{
+	if (c->arg == NO_ARG) {
+		emit_equal(f, c->nr, 1);
+		emit_return(f, SECCOMP_RET_ALLOW);
+		return;
+	}
+	emit_equal(f, c->nr, 5);
+	emit_load(f, arg_offset(c->arg));
+	emit(f, BPF_ALU | BPF_AND | BPF_K, c->mask, 0, 0);
+	emit_equal(f, c->value, 1);
+	emit_return(f, SECCOMP_RET_ALLOW);
+	emit_load(f, offsetof(struct seccomp_data, nr));
+}
+
+/* An abort shall be one: tgkill(own PID, any of its threads, SIGABRT) */
+static void allow_abort(struct filter *f)
+{
+	emit_equal(f, SYS_tgkill, 5);
+	emit_load(f, arg_offset(0));
+	emit_equal(f, getpid(), 3);
+	emit_load(f, arg_offset(2));
+	emit_equal(f, SIGABRT, 1);
+	emit_return(f, SECCOMP_RET_ALLOW);
 }
 
 /*
- * Reading, and where @append appending: no file is ever truncated. Root's own
- * files could be written to without any capability.
+ * Files can be read, and where @append be appended to; none is ever truncated.
+ * Without any capability root's own files could be written to.
  */
-static int allow_open(scmp_filter_ctx filter, bool append)
-{
-	const scmp_datum_t bits = O_ACCMODE | O_CREAT | O_TRUNC | O_APPEND;
-	const struct scmp_arg_cmp reading[] = { SCMP_A2(SCMP_CMP_MASKED_EQ, bits, O_RDONLY) };
-	const struct scmp_arg_cmp appending[] = { SCMP_A2(SCMP_CMP_MASKED_EQ, bits,
-							  O_WRONLY | O_APPEND | O_CREAT) };
-	int err = allow(filter, SCMP_SYS(openat), 1, reading);
-
-	return err || !append ? err : allow(filter, SCMP_SYS(openat), 1, appending);
-}
-
-static int allow_conditional(scmp_filter_ctx filter)
-{
-	const struct scmp_arg_cmp terminal[] = { SCMP_A1(SCMP_CMP_EQ, TCGETS) };
-	const struct scmp_arg_cmp window[] = { SCMP_A1(SCMP_CMP_EQ, TIOCGWINSZ) };
-	const struct scmp_arg_cmp no_code[] = { SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0) };
-	const struct scmp_arg_cmp is_there[] = { SCMP_A2(SCMP_CMP_EQ, 0) };
-	const struct scmp_arg_cmp own_abort[] = { SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid()),
-						  SCMP_A2(SCMP_CMP_EQ, SIGABRT) };
-	int err = allow(filter, SCMP_SYS(ioctl), 1, terminal);
-
-	if (!err)
-		err = allow(filter, SCMP_SYS(ioctl), 1, window);
-	if (!err)
-		err = allow(filter, SCMP_SYS(mmap), 1, no_code);
-	if (!err)
-		err = allow(filter, SCMP_SYS(tgkill), 1, is_there);
-	return err ? err : allow(filter, SCMP_SYS(tgkill), 2, own_abort);
-}
-
 static int filter_calls(bool append)
 {
-	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
-	int err = filter ? 0 : -ENOMEM;
+	struct filter f = { .n = 0 };
+	struct sock_fprog program = { .filter = f.insns };
 	size_t i;
 
-	for (i = 0; i < ARRAY_SIZE(plain_calls) && !err; i++)
-		err = allow(filter, plain_calls[i], 0, NULL);
-	if (!err)
-		err = allow_open(filter, append);
-	if (!err)
-		err = allow_conditional(filter);
-	if (!err)
-		err = seccomp_load(filter);
-	if (filter)
-		seccomp_release(filter);
-	return err;
+	emit_load(&f, offsetof(struct seccomp_data, arch));
+	emit_equal(&f, ARCH, 1);
+	emit(&f, BPF_JMP | BPF_JA, 1, 0, 0);
+	emit_return(&f, SECCOMP_RET_KILL_PROCESS);
+	emit_load(&f, offsetof(struct seccomp_data, nr));
+	for (i = 0; i < ARRAY_SIZE(calls); i++)
+		allow(&f, &calls[i]);
+	if (append)
+		allow(&f, &append_call);
+	allow_abort(&f);
+	emit_return(&f, SECCOMP_RET_ERRNO | EPERM);
+	program.len = f.n;
+	return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0) ? -errno : 0;
 }
 
 int privileges__drop(const struct needs *needs, const char **what)
