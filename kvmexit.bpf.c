@@ -101,7 +101,7 @@ struct {
 #define CORE __attribute__((preserve_access_index))
 
 struct kvm_vcpu {
-	int vcpu_id;
+	__u32 vcpu_id;
 } CORE;
 
 struct task_struct {
@@ -163,15 +163,18 @@ static __always_inline void lose(enum lost why)
 	__sync_fetch_and_add(&control.lost[why], 1);
 }
 
+static __always_inline int wanted_vcpu(__u64 thread, __u32 vcpu)
+{
+	return (!config.tgid || config.tgid == thread >> 32) &&
+	       (!config.has_vcpu || config.vcpu == vcpu);
+}
+
 static __always_inline int wanted(const struct thread_key *key)
 {
 	__u32 tid = key->thread;
 
-	if (config.tgid && config.tgid != key->thread >> 32)
-		return 0;
-	if (config.has_vcpu && config.vcpu != key->vcpu)
-		return 0;
-	return !config.nr_tids || bpf_map_lookup_elem(&tids, &tid);
+	return wanted_vcpu(key->thread, key->vcpu) &&
+	       (!config.nr_tids || bpf_map_lookup_elem(&tids, &tid));
 }
 
 /*
@@ -321,10 +324,14 @@ static __noinline int count_rare(struct slot *slot, __u32 isa, __u32 raw)
 	return 0;
 }
 
-static __always_inline struct slot *slot_of(__u32 tgid, __u32 tid, __u32 vcpu, __u32 isa)
+static __always_inline struct slot *hinted_slot(__u64 thread)
 {
-	__u64 thread = (__u64)tgid << 32 | tid;
-	struct slot *slot = bpf_map_lookup_elem(&slots, &hint[tid % NR_HINTS]);
+	return bpf_map_lookup_elem(&slots, &hint[(__u32)thread % NR_HINTS]);
+}
+
+static __always_inline struct slot *slot_of(__u64 thread, __u32 vcpu, __u32 isa)
+{
+	struct slot *slot = hinted_slot(thread);
 
 	if (unlikely(!slot || slot->thread != thread || slot->vcpu != vcpu))
 		slot = find_slot(thread, vcpu, isa);
@@ -333,20 +340,20 @@ static __always_inline struct slot *slot_of(__u32 tgid, __u32 tid, __u32 vcpu, _
 
 static __always_inline void count(struct slot *slot, __u32 isa, __u32 raw)
 {
-	__u64 i = raw;
+	__u64 i = raw, high;
 
 	/* What is tested must be the very register the verifier sees used below */
 	barrier_var(i);
-	if (i >= NR_LOW) {
-		i -= HIGH_BASE;
-		barrier_var(i);
-		if (i >= NR_HIGH) {
-			count_rare(slot, isa, raw);
-			return;
-		}
-		i += NR_LOW;
+	high = i - HIGH_BASE;
+	if (i < NR_LOW) {
+		slot->count[i]++;
+		return;
 	}
-	slot->count[i]++;
+	barrier_var(high);
+	if (high < NR_HIGH)
+		slot->count[NR_LOW + high]++;
+	else
+		count_rare(slot, isa, i);
 }
 
 /*
@@ -367,13 +374,75 @@ static __always_inline int load(void *to, __u32 size, const void *from, int dire
 	return 0;
 }
 
-static __always_inline void on_exit(__u32 vcpu_id, __u32 isa, __u32 raw)
+/* Whether BTF showed where a vCPU of the ISA has the exit reason */
+static __always_inline int knows_vcpu(__u32 isa)
 {
-	const struct task_struct *task = (void *)bpf_get_current_task_btf();
-	struct slot *slot = slot_of(task->tgid, task->pid, vcpu_id, isa);
+	if (isa == ISA_SVM)
+		return bpf_core_field_exists(struct vcpu_svm, vmcb);
+	return bpf_core_field_exists(struct vcpu_vmx___vt, vt) ||
+	       bpf_core_field_exists(struct vcpu_vmx, exit_reason);
+}
+
+static __always_inline int read_reason(__u32 *raw, const struct kvm_vcpu *vcpu, __u32 isa,
+				       int direct)
+{
+	const void *p = vcpu;
+
+	if (isa == ISA_SVM)
+		return load(&p, 8, p + bpf_core_field_offset(struct vcpu_svm, vmcb), direct) ||
+		       load(raw, 4, p + bpf_core_field_offset(struct vmcb, control.exit_code),
+			    direct);
+	if (bpf_core_field_exists(struct vcpu_vmx___vt, vt))
+		p += bpf_core_field_offset(struct vcpu_vmx___vt, vt.exit_reason.full);
+	else
+		p += bpf_core_field_offset(struct vcpu_vmx, exit_reason.full);
+	return load(raw, 4, p, direct);
+}
+
+static __always_inline void count_reason(struct slot *slot, const struct kvm_vcpu *vcpu, __u32 isa,
+					 int direct)
+{
+	__u32 raw = 0;
+
+	if (read_reason(&raw, vcpu, isa, direct))
+		lose(LOST_READ);
+	else
+		count(slot, isa, raw);
+}
+
+/* All of the rest of it, for the hit to have nothing to keep over a call */
+static __noinline int count_miss(const struct kvm_vcpu *vcpu, __u64 thread, __u32 isa, int direct)
+{
+	struct slot *slot = find_slot(thread, vcpu->vcpu_id, isa);
 
 	if (slot)
-		count(slot, isa, raw);
+		count_reason(slot, vcpu, isa, direct);
+	return 0;
+}
+
+/*
+ * The slot comes before the reason: that leaves least to be kept over calls,
+ * and an exit that is not wanted ends there.
+ */
+static __always_inline void count_exit(const struct kvm_vcpu *vcpu, __u32 isa, int direct)
+{
+	const struct task_struct *task;
+	struct slot *hinted, *slot;
+	__u64 thread;
+
+	task = (void *)bpf_get_current_task_btf();
+	thread = (__u64)task->tgid << 32 | (__u32)task->pid;
+	hinted = hinted_slot(thread);
+	if (unlikely(!hinted || hinted->thread != thread || hinted->vcpu != vcpu->vcpu_id)) {
+		/* Here too, as with a filter this is where most exits end */
+		barrier_var(thread);
+		if (wanted_vcpu(thread, vcpu->vcpu_id))
+			count_miss(vcpu, thread, isa, direct);
+		return;
+	}
+	/* A copy that the compiler can't see through takes the thread's register */
+	asm volatile("%0 = %1" : "=r"(slot) : "r"(hinted));
+	count_reason(slot, vcpu, isa, direct);
 }
 
 /*
@@ -385,38 +454,21 @@ static __always_inline void on_exit(__u32 vcpu_id, __u32 isa, __u32 raw)
 static __always_inline int read_exit(__u64 *ctx, int direct)
 {
 	const struct kvm_vcpu *vcpu = (void *)ctx[0];
-	__u32 isa = ctx[1], raw = 0, vcpu_id;
-	const void *vmcb = NULL;
+	__u32 isa = ctx[1];
 
 	/* To the verifier of 6.12 and later the vCPU may be NULL */
 	if (!vcpu) {
 		lose(LOST_VCPU);
-		return 0;
-	}
-	vcpu_id = vcpu->vcpu_id;
-	if (__builtin_expect(isa == ISA_SVM, 1)) {
-		if (!bpf_core_field_exists(struct vcpu_svm, vmcb))
+	} else if (__builtin_expect(isa == ISA_SVM, 1)) {
+		if (knows_vcpu(ISA_SVM))
+			count_exit(vcpu, ISA_SVM, direct);
+		else
 			lose(LOST_SVM);
-		else if (load(&vmcb, 8, (void *)vcpu + bpf_core_field_offset(struct vcpu_svm, vmcb),
-			      direct) ||
-			 load(&raw, 4, vmcb + bpf_core_field_offset(struct vmcb, control.exit_code),
-			      direct))
-			lose(LOST_READ);
-		else
-			on_exit(vcpu_id, ISA_SVM, raw);
 	} else if (isa == ISA_VMX) {
-		__u64 off = 0;
-
-		if (bpf_core_field_exists(struct vcpu_vmx___vt, vt))
-			off = bpf_core_field_offset(struct vcpu_vmx___vt, vt.exit_reason.full);
-		else if (bpf_core_field_exists(struct vcpu_vmx, exit_reason))
-			off = bpf_core_field_offset(struct vcpu_vmx, exit_reason.full);
-		if (!off)
-			lose(LOST_VMX);
-		else if (load(&raw, 4, (void *)vcpu + off, direct))
-			lose(LOST_READ);
+		if (knows_vcpu(ISA_VMX))
+			count_exit(vcpu, ISA_VMX, direct);
 		else
-			on_exit(vcpu_id, ISA_VMX, raw);
+			lose(LOST_VMX);
 	} else {
 		lose(LOST_ISA);
 	}
@@ -469,7 +521,7 @@ int kvm_exit_raw(struct bpf_raw_tracepoint_args *ctx)
 	} else if (read_by_offset(&raw, vcpu, isa)) {
 		lose(LOST_READ);
 	} else {
-		slot = slot_of(thread >> 32, thread, vcpu_id, isa);
+		slot = slot_of(thread, vcpu_id, isa);
 		if (slot)
 			count(slot, isa, raw);
 	}
@@ -488,13 +540,13 @@ int kvm_exit_legacy(struct bpf_raw_tracepoint_args *ctx)
 	__u64 thread = bpf_get_current_pid_tgid();
 	__u32 isa = ctx->args[2];
 	struct slot *slot;
-	int vcpu_id;
+	__u32 vcpu_id;
 
 	if (bpf_core_read(&vcpu_id, sizeof(vcpu_id), &vcpu->vcpu_id)) {
 		lose(LOST_VCPU);
 		return 0;
 	}
-	slot = slot_of(thread >> 32, thread, vcpu_id, isa);
+	slot = slot_of(thread, vcpu_id, isa);
 	if (slot)
 		count(slot, isa, ctx->args[0]);
 	return 0;
@@ -537,7 +589,7 @@ int kvm_exit_tracepoint(struct kvm_exit_record *ctx)
 		bpf_probe_read_kernel(&isa, 4, record + config.off_isa);
 		bpf_probe_read_kernel(&vcpu_id, 4, record + config.off_vcpu_id);
 	}
-	slot = slot_of(thread >> 32, thread, vcpu_id, isa);
+	slot = slot_of(thread, vcpu_id, isa);
 	if (slot)
 		count(slot, isa, raw);
 	return 1;

@@ -234,7 +234,7 @@ case_attach() {
 	local i=0 guest
 	guest -v 1 -s 1000 hlt=1000000 >/dev/null &
 	guest=$!
-	while [ $((i += 1)) -le "${ATTACH:-100}" ]; do
+	while [ $((i += 1)) -le "${KVMEXIT_ATTACH:-100}" ]; do
 		kvmexit -j --probe "$1" 0.02 >"$tmp/once" 2>"$tmp/once.log" || {
 			cp "$tmp/once.log" "$tmp/kvmexit.log"; unsupported kvmexit; kill $guest; return; }
 	done
