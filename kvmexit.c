@@ -48,7 +48,9 @@ static int out_of_memory(void)
 
 static int tell_write(const struct output *out, int err)
 {
-	complain("writing %s: %s", out->path ? out->path : "standard output", strerror(-err));
+	complain("writing %s: %s", out->path ? out->path : "standard output",
+		 err == -ETIMEDOUT ? "its reader takes nothing; the last interval is lost"
+				   : strerror(-err));
 	return EXIT_WRITE;
 }
 
@@ -181,6 +183,7 @@ static int report(struct session *s, bool final)
 		free(text);
 		return out_of_memory();
 	}
+	s->output.stopping = s->ticker.stopped;
 	err = output__write(&s->output, text, size);
 	free(text);
 	if (err)
@@ -273,6 +276,7 @@ static int start(struct session *s)
 
 	s->live = o->interval && !o->json && !o->output && !o->no_clear && isatty(STDOUT_FILENO);
 	code = vm__check_target(o);
+	/* A FIFO waits for its reader: until then signals must end us as usual */
 	if (!code)
 		code = open_output(s);
 	if (code)
@@ -392,9 +396,11 @@ static void flush_stdout(void)
 int main(int argc, char **argv)
 {
 	struct options opts;
-	struct session s = { .opts = &opts,
-			     .output.fd = -1,
-			     .ticker = { .timer = -1, .signals = -1 } };
+	struct session s = {
+		.opts = &opts,
+		.output.fd = -1,
+		.ticker = { .timer = -1, .signals = -1 },
+	};
 	int code;
 
 	signal(SIGPIPE, SIG_IGN);

@@ -3,10 +3,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
-#include <stdbool.h>
+#include <signal.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+/* How long the end of the run waits for a reader that takes nothing */
+#define PATIENCE_MS 2000
 
 /* Whether a writer that was killed left half a line at the end of the file */
 static bool ends_torn(const char *path)
@@ -24,55 +29,108 @@ static bool ends_torn(const char *path)
 	return last != '\n';
 }
 
-static int open_path(const char *path)
+static int open_path(struct output *out, int flags)
 {
-	struct output file = { .fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640) };
-	int err;
+	struct output file = *out;
+	struct stat st;
+	int err = 0;
 
+	file.fd = open(out->path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | flags, 0640);
 	if (file.fd < 0)
 		return -errno;
-	err = ends_torn(path) ? output__write(&file, "\n", 1) : 0;
-	if (!err)
-		return file.fd;
-	close(file.fd);
+	file.is_file = !fstat(file.fd, &st) && S_ISREG(st.st_mode);
+	if (flags && fcntl(file.fd, F_SETFL, O_APPEND))
+		err = -errno;
+	if (!err && ends_torn(out->path))
+		err = output__write(&file, "\n", 1);
+	if (err)
+		close(file.fd);
+	else
+		*out = file;
 	return err;
 }
 
 int output__open(struct output *out, const char *path)
 {
-	int fd = path ? open_path(path) : STDOUT_FILENO;
+	struct stat st;
 
-	/* Else the next file to be opened would be taken for standard output */
-	if (!path && fcntl(fd, F_GETFD) < 0)
-		fd = -errno;
-	*out = (struct output){ .fd = fd, .path = path };
-	return fd < 0 ? fd : 0;
+	*out = (struct output){ .fd = STDOUT_FILENO, .path = path };
+	if (path) {
+		out->fd = -1;
+		return open_path(out, 0);
+	}
+	if (fstat(out->fd, &st))
+		return -errno;
+	out->is_file = S_ISREG(st.st_mode);
+	return 0;
 }
 
 int output__reopen(struct output *out)
 {
-	int fd = open_path(out->path);
+	int old = out->fd;
+	/* A FIFO without a reader would hold up everything */
+	int err = open_path(out, O_NONBLOCK);
 
-	if (fd < 0)
-		return fd;
-	close(out->fd);
-	out->fd = fd;
-	return 0;
+	if (!err)
+		close(old);
+	return err;
+}
+
+static bool stop_pending(void)
+{
+	sigset_t set;
+
+	return !sigpending(&set) && (sigismember(&set, SIGINT) || sigismember(&set, SIGTERM));
+}
+
+/*
+ * Waits until the reader has made room. -ETIMEDOUT: the run is to end, and the
+ * reader does nothing about it.
+ */
+static int await_reader(const struct output *out)
+{
+	struct pollfd p = { .fd = out->fd, .events = POLLOUT };
+	const int step = 100;
+	int waited = 0;
+
+	while (waited < PATIENCE_MS) {
+		int n = poll(&p, 1, step);
+
+		if (n > 0)
+			return 0;
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		if (out->stopping || stop_pending())
+			waited += step;
+	}
+	return -ETIMEDOUT;
+}
+
+/*
+ * How much to write at once. To a file all of it: other writers cannot come in
+ * between. To a pipe as many lines as it takes whole, or not at all (POSIX), so
+ * that neither another writer nor the end of the run can cut one.
+ */
+static size_t piece(const struct output *out, const char *data, size_t size)
+{
+	const char *end;
+
+	if (out->is_file || size <= PIPE_BUF)
+		return size;
+	end = memrchr(data, '\n', PIPE_BUF);
+	return end ? (size_t)(end - data) + 1 : PIPE_BUF;
 }
 
 int output__write(struct output *out, const char *data, size_t size)
 {
 	while (size) {
-		ssize_t n = write(out->fd, data, size);
+		ssize_t n;
+		int err = out->is_file ? 0 : await_reader(out);
 
-		if (n < 0 && errno == EAGAIN) {
-			/* A pipe that its reader made non-blocking */
-			struct pollfd p = { .fd = out->fd, .events = POLLOUT };
-
-			poll(&p, 1, -1);
-			continue;
-		}
-		if (n < 0 && errno != EINTR)
+		if (err)
+			return err;
+		n = write(out->fd, data, piece(out, data, size));
+		if (n < 0 && errno != EINTR && errno != EAGAIN)
 			return -errno;
 		if (n > 0) {
 			data += n;

@@ -91,8 +91,10 @@ enum event ticker__wait(struct ticker *t)
 	int event;
 
 	for (;;) {
-		if (read(t->signals, &info, sizeof(info)) == sizeof(info))
-			return info.ssi_signo == SIGHUP && t->reopen ? EVENT_REOPEN : EVENT_LAST;
+		if (read(t->signals, &info, sizeof(info)) == sizeof(info)) {
+			t->stopped = info.ssi_signo != SIGHUP || !t->reopen;
+			return t->stopped ? EVENT_LAST : EVENT_REOPEN;
+		}
 		event = due(t, now_ns());
 		if (event >= 0)
 			return event;

@@ -10,6 +10,7 @@ struct ticker {
 	int timer;
 	int signals;
 	bool reopen; /* what SIGHUP means */
+	bool stopped; /* by a signal, not by time */
 	__u64 interval; /* ns, 0: none */
 	__u64 next; /* end of the interval, CLOCK_MONOTONIC, 0: none */
 	__u64 end; /* of the run, 0: none */

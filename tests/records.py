@@ -1,11 +1,12 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""records.py [-w WRITERS] FILE...
+"""records.py [-u] [-w WRITERS] FILE...
 
 Holds kvmexit's JSON lines, in FILE after FILE as if they were one, to the schema
 and to what the manual promises: whole lines, intervals in one piece that add up,
-no gap in seq. With -w, so many kvmexits wrote to the file. Prints what is wrong,
-or nothing; with nothing in the files, that is wrong.
+no gap in seq, a final interval. With -w, so many kvmexits wrote to the file; with
+-u (unfinished) the run ended where its reader took no more. Prints what is wrong, or
+nothing; with nothing in the files, that is wrong.
 """
 import argparse
 import collections
@@ -18,7 +19,7 @@ import jsonschema
 SCHEMA = os.path.join(os.path.dirname(os.path.realpath(__file__)), "kvmexit.schema.json")
 
 
-def blocks(lines, tell):
+def blocks(lines, tell, unfinished):
     """The intervals: lists of records, each ended by its interval record"""
     with open(SCHEMA, encoding="utf-8") as file:
         validator = jsonschema.Draft7Validator(json.load(file))
@@ -41,7 +42,7 @@ def blocks(lines, tell):
             if record["type"] == "interval":
                 yield where, block
                 block = []
-    if block:
+    if block and not unfinished:
         tell("the end", "%d records without their interval record" % len(block))
 
 
@@ -58,6 +59,7 @@ def check(where, block, tell):
 
 def main():
     parser = argparse.ArgumentParser()
+    parser.add_argument("-u", action="store_true")
     parser.add_argument("-w", type=int, default=1)
     parser.add_argument("files", nargs="+")
     options = parser.parse_args()
@@ -72,7 +74,7 @@ def main():
             lines += (("%s:%d" % (name, n), line) for n, line in enumerate(file, 1))
     seen = collections.Counter()
     finals = []
-    for where, block in blocks(lines, tell):
+    for where, block in blocks(lines, tell, options.u):
         check(where, block, tell)
         seq = block[-1]["seq"]
         if options.w == 1 and seq != len(seen):
@@ -80,8 +82,9 @@ def main():
         seen[seq] += 1
         if block[-1]["final"]:
             finals.append(seq)
-    if len(finals) != options.w:
-        tell("the end", "%d final intervals, expected %d" % (len(finals), options.w))
+    expected = 0 if options.u else options.w
+    if len(finals) != expected or not seen:
+        tell("the end", "%d final intervals, expected %d" % (len(finals), expected))
     for seq in range(max(seen, default=0) + 1):
         expected = sum(seq <= final for final in finals)
         if options.w > 1 and seen[seq] != expected:

@@ -135,9 +135,17 @@ run_gone() {
 	check "reader goes away: status of kvmexit, head; lines; messages" "$got" "0 0 3 "
 }
 
+# A FIFO that has no reader yet: SIGTERM ends the wait for one
+run_unread() {
+	local status=0
+	mkfifo "$scratch/pipe3"
+	timeout -k 2 1 ./kvmexit -j -o "$scratch/pipe3" || status=$?
+	check "no reader yet: timeout's status" $status 124
+}
+
 # Leaves what it made in $KVMEXIT_SHARE/host, to be looked at where there is time
 host() {
-	local stream rotated first second stalled
+	local stream rotated first second stalled stuck
 	scratch=$(mktemp -d)
 	mkdir "$scratch/log"
 	guests=()
@@ -157,9 +165,17 @@ host() {
 	{ sleep 5; cat; } <"$scratch/pipe" >"$scratch/stalled" &
 	start stalled ./kvmexit -j -i 0.01 -o "$scratch/pipe"
 	stalled=$pid
+	# Another whose reader takes nothing at all: the end of the run must come
+	mkfifo "$scratch/pipe2"
+	{ await 60 test -e "$scratch/over"; cat; } <"$scratch/pipe2" >"$scratch/stuck" &
+	start stuck ./kvmexit -j -i 0.01 -o "$scratch/pipe2"
+	stuck=$pid
+	run_unread
 	rotate_log "$rotated"
 	run_gone
 	run_cron
+	stop "stuck reader" "$stuck" 74
+	: >"$scratch/over"
 	stop "rotated file" "$rotated" 0
 	stop "two writers, the first" "$first" 0
 	stop "two writers, the second" "$second" 0
@@ -167,7 +183,7 @@ host() {
 	stop "stream" "$stream" 0
 	kill "${guests[@]}" 2>/dev/null
 	wait
-	rm "$scratch/pipe"
+	rm "$scratch"/pipe*
 	cp -r "$scratch" "$KVMEXIT_SHARE/host"
 	report host
 }
@@ -244,6 +260,9 @@ test_host() {
 	# It did stall, or this shows nothing
 	check "stalled reader: there is an interval of more than a second" "$(jq -n '
 		any(inputs | select(.type == "interval"); .dur_ms > 1000)' "$work/host/stalled")" true
+	check "stuck reader: records" "$(records -u "$work/host/stuck")" ""
+	check "stuck reader: message" "$(sed -n 's/.*writing .*: //p' "$work/host/stuck.log")" \
+		"its reader takes nothing; the last interval is lost"
 	check "cron: records" "$(records "$work/host/log/snapshot.ndjson")" ""
 	for name in rotated first second stalled; do
 		check "$name: messages" "$(grep -v 'probe .*: ' "$work/host/$name.log")" ""
