@@ -62,6 +62,9 @@ static const struct call {
 	{ SYS_gettimeofday, ANY },
 	/* /proc, and the output file opened anew */
 	{ SYS_openat, 2, OPEN_BITS, O_RDONLY },
+#ifdef SYS_readlink
+	{ SYS_readlink, ANY },
+#endif
 	{ SYS_readlinkat, ANY },
 	{ SYS_getdents64, ANY },
 	{ SYS_fstat, ANY },

@@ -540,19 +540,24 @@ const struct shared *probe__memory(const struct probe *probe)
 	return &probe->shared;
 }
 
-__u64 probe__misses(const struct probe *probe)
+__u64 probe__parse_misses(const char *fdinfo)
 {
 	static const char key[] = "recursion_misses:\t";
+	const char *p = strstr(fdinfo, key);
+
+	return p ? strtoull(p + strlen(key), NULL, 10) : 0;
+}
+
+__u64 probe__misses(const struct probe *probe)
+{
 	char text[1024];
-	const char *p;
 	ssize_t n;
 
 	n = pread(probe->fdinfo, text, sizeof(text) - 1, 0);
 	if (n <= 0)
 		return 0;
 	text[n] = 0;
-	p = strstr(text, key);
-	return p ? strtoull(p + strlen(key), NULL, 10) : 0;
+	return probe__parse_misses(text);
 }
 
 size_t probe__fds(const struct probe *probe, int *fds)

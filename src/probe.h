@@ -29,6 +29,7 @@ const struct shared *probe__memory(const struct probe *probe);
  * CPU already: bpf_prog_info.recursion_misses, since 5.12; 0 before.
  */
 __u64 probe__misses(const struct probe *probe);
+__u64 probe__parse_misses(const char *fdinfo); /* of the program */
 
 /* The files that counting goes on with, into @fds; how many, -1 being none */
 #define PROBE_FDS 3

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "../kvmexit.h"
+#include "../src/probe.h"
 #include "../src/util.h"
 #include "check.h"
 #include "kvmexit.skel.h"
@@ -305,6 +306,26 @@ static void test_slots(void)
 	unload();
 }
 
+/* Events that found the program running already are among the lost ones */
+static void test_misses(void)
+{
+	const struct config config = { .max_slots = MAX_SLOTS };
+	char path[64], text[1024];
+
+	CHECK_INT(probe__parse_misses("prog_type:\t5\nrecursion_misses:\t17\nx:\t1\n"), 17);
+	CHECK_INT(probe__parse_misses("recursion_misses:\t18446744073709551615\n"), ~0ull);
+	CHECK_INT(probe__parse_misses("prog_type:\t5\nprog_jited:\t1\n"), 0);
+	CHECK_INT(probe__parse_misses(""), 0);
+	/* Where the kernel tells it, it does so in this form */
+	if (!load("kvm_exit_legacy", &config))
+		return;
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d",
+		 bpf_program__fd(skel->progs.kvm_exit_legacy));
+	if (CHECK(read_file(path, text, sizeof(text)) > 0) && strstr(text, "recursion"))
+		CHECK(strstr(text, "\nrecursion_misses:\t0\n"));
+	unload();
+}
+
 int main(void)
 {
 	libbpf_set_print(NULL);
@@ -313,6 +334,7 @@ int main(void)
 		return 0;
 	}
 	test_attach();
+	test_misses();
 	find_vcpu();
 	if (CHECK(vcpu)) {
 		test_codes();

@@ -1,0 +1,225 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#
+# What goes wrong around kvmexit: full disks, readers that leave, signals at any
+# moment, want of memory, system calls that fail. After each: no crash, the right
+# exit code, whole lines, nothing left in the kernel. Wants root and the
+# tracepoint kvm:kvm_exit. Usage: tests/test_faults.sh [TIMES]
+set -u
+cd "$(dirname "$0")/.." || exit 1
+times=${1:-200}
+kvmexit=$PWD/kvmexit
+dir=$(mktemp -d)
+passed=0 failed=0 skipped=0
+ulimit -c 0
+cleanup()
+{
+	mountpoint -q "$dir/full" && umount "$dir/full"
+	rm -rf "$dir"
+}
+trap cleanup EXIT
+
+# check NAME GOT EXPECTED; expected may be a [[ ]] pattern
+check()
+{
+	# shellcheck disable=SC2053 # a pattern is wanted
+	if [[ $2 == $3 ]]; then
+		passed=$((passed + 1))
+	else
+		failed=$((failed + 1))
+		printf '%s:%s: %s: got "%s", not "%s"\n' "${BASH_SOURCE[0]}" \
+			"${BASH_LINENO[0]}" "$1" "$2" "$3" >&2
+	fi
+}
+
+# Lines of a file that are no JSON object: "" if all are
+broken()
+{
+	jq -Rrc 'select((fromjson? | type) != "object")' <"$1"
+}
+
+# The disk becomes full in the middle of a report
+test_disk_full()
+{
+	mkdir "$dir/full"
+	mount -t tmpfs -o size=16k tmpfs "$dir/full" || { skipped=$((skipped + 1)); return; }
+	timeout 30 "$kvmexit" -j -i 0.002 -o "$dir/full/log" 2>"$dir/err"
+	check 'disk full: exit code' $? 74
+	check 'disk full: message' "$(cat "$dir/err")" \
+		"kvmexit: writing $dir/full/log: No space left on device"
+	head -c -1 "$dir/full/log" | sed '$d' >"$dir/whole"
+	check 'disk full: many lines' "$(($(wc -l <"$dir/whole") > 50))" 1
+	check 'disk full: whole lines' "$(broken "$dir/whole")" ''
+	check 'disk full: no gap' \
+		"$(jq -s '[.[].seq] == [range(length)]' "$dir/whole")" true
+	# The line that was cut short stays apart from those that follow
+	mount -o remount,size=1m "$dir/full"
+	"$kvmexit" -j 0.01 -o "$dir/full/log"
+	check 'disk freed: exit code' $? 0
+	check 'disk freed: broken lines' "$(broken "$dir/full/log" | wc -l)" '[01]'
+	check 'disk freed: the last line' "$(tail -n 1 "$dir/full/log" | jq .final)" true
+	umount "$dir/full"
+}
+
+test_reader_gone()
+{
+	local n
+
+	for n in 1 2 7; do
+		(timeout 20 "$kvmexit" -j -i 0.005 2>"$dir/err"; echo $? >"$dir/code") |
+			head -n $n >"$dir/out"
+		check "reader gone after $n lines: exit code" "$(cat "$dir/code")" 0
+		check "reader gone after $n lines: message" "$(cat "$dir/err")" ''
+		check "reader gone after $n lines" "$(broken "$dir/out")$(wc -l <"$dir/out")" $n
+	done
+	# In the middle of a line
+	(timeout 20 "$kvmexit" --list-reasons -j 2>"$dir/err"; echo $? >"$dir/code") |
+		head -c 100 >"$dir/out"
+	check 'reader gone within a line: exit code' "$(cat "$dir/code")" 0
+}
+
+# BPF programs of this kind whose file no process has open: "" if there are none.
+# Others may be tracing on this machine.
+left_behind()
+{
+	local held id i
+
+	for ((i = 0; i < 50; i++)); do
+		held=$(grep -hs '^prog_id:' /proc/[0-9]*/fdinfo/* | sort -u)
+		id=$(bpftool prog show 2>/dev/null | sed -n 's/^\([0-9]*\):.* name kvm_exit_.*/\1/p' |
+			while read -r id; do grep -qx "prog_id:	$id" <<<"$held" || echo "$id"; done)
+		[ -z "$id" ] && return
+		sleep 0.1
+	done
+	echo "$id"
+}
+
+# One run with signals after random times; $codes counts how it ended
+run_with_signals()
+{
+	local pid signal code
+
+	"$kvmexit" -j -i 0.01 -o "$dir/log" 2>"$dir/err" &
+	pid=$!
+	sleep "0.$(printf %03d $((RANDOM % 120)))"
+	for signal in "$@"; do
+		kill -"$signal" $pid 2>/dev/null
+		[ "$signal" = TERM ] || sleep "0.00$((RANDOM % 10))"
+	done
+	wait $pid
+	code=$?
+	codes[code]=$((${codes[$code]:-0} + 1))
+	# Before it can have set up anything the signal's default is right
+	if [ $code -gt 128 ]; then
+		check "signal $*: nothing written" "$(cat "$dir/log" "$dir/err" 2>/dev/null)" ''
+	elif [ -s "$dir/log" ]; then
+		check "signal $*: the last line" "$(tail -c 1 "$dir/log" | od -An -c)" '*\\n'
+		check "signal $*: whole lines" "$(broken "$dir/log")" ''
+		check "signal $*: final" "$(tail -n 1 "$dir/log" | jq .final)" true
+		check "signal $*: no gap" "$(jq -s '[.[].seq] == [range(length)]' "$dir/log")" true
+	fi
+	rm -f "$dir/log"
+}
+
+test_signals()
+{
+	local i
+	local -a codes=() lists=(TERM INT 'HUP TERM' 'STOP CONT TERM' 'STOP CONT INT'
+		'HUP HUP STOP CONT HUP TERM' 'TERM TERM INT')
+
+	for ((i = 0; i < times; i++)); do
+		# shellcheck disable=SC2086 # a list
+		run_with_signals ${lists[i % ${#lists[@]}]}
+	done
+	unset 'codes[0]' 'codes[129]' 'codes[130]' 'codes[143]'
+	check 'signals: other exit codes' "${!codes[*]}" ''
+	check 'signals: left in the kernel' "$(left_behind)" ''
+}
+
+# without_memory FAIL_AT=N: code and last message
+without_memory()
+{
+	timeout 30 env "$1" LD_PRELOAD="$PWD/build/failing_malloc.so" build/kvmexit-dynamic \
+		-j -i 0.001 -c 2 >"$dir/out" 2>"$dir/err"
+	echo "$? $(tail -n 1 "$dir/err")"
+}
+
+# Each allocation fails in turn (or every one of $step), alone or with all after it
+test_malloc()
+{
+	local n i how result step
+
+	n=$(MALLOC_COUNT=1 LD_PRELOAD=build/failing_malloc.so build/kvmexit-dynamic -j -i 0.001 -c 2 \
+		2>&1 >/dev/null | sed -n 's/^allocations //p')
+	check 'allocations' "$((${n:-0} > 100))" 1
+	step=$((n / times + 1))
+	for how in FAIL_AT FAIL_FROM; do
+		for ((i = 1; i <= n + step; i += step)); do
+			result=$(without_memory $how=$i)
+			check "$how=$i" "$result" '@(0|70|77) *'
+			[[ $result == 0* ]] && check "$how=$i: lines" "$(broken "$dir/out")" ''
+			[[ $result == 70* ]] && check "$how=$i: message" "$result" '70 kvmexit: *'
+		done
+	done
+}
+
+test_address_space()
+{
+	local size code
+
+	for size in 6000 8000 10000 12000 14000 16000 20000 24000 32000 48000 64000; do
+		(ulimit -v $size && exec timeout 30 "$kvmexit" -j 0.01 >"$dir/out" 2>"$dir/err")
+		code=$?
+		# Not even timeout starts with less
+		[ $code = 127 ] && continue
+		check "ulimit -v $size" "$code $(head -n 1 "$dir/err")" '@(0 |70 kvmexit: *)'
+		check "ulimit -v $size: lines" "$(broken "$dir/out")" ''
+	done
+}
+
+# failing CALL=ERROR WANTED_CODE WANTED_MESSAGE [OPTION...]: a system call fails
+failing()
+{
+	local name=$1 want=$2 message=$3 code
+
+	shift 3
+	strace -f -o "$dir/trace" -e trace="${name%%=*}" -e inject="${name%%=*}:error=${name#*=}" \
+		timeout 30 "$kvmexit" "$@" -j 0.02 >"$dir/out" 2>"$dir/err"
+	code=$?
+	check "$name: exit code" "$code" "$want"
+	check "$name: message" "$(grep '^kvmexit:' "$dir/err" | tail -n 1)" "$message"
+	check "$name: lines" "$(broken "$dir/out")" ''
+}
+
+test_calls()
+{
+	if ! strace -o "$dir/trace" true 2>/dev/null; then
+		skipped=$((skipped + 1))
+		echo 'skipped: system calls that fail: no strace'
+		return
+	fi
+	failing bpf=ENOSYS 69 '*this kernel has no BPF*'
+	failing bpf=EPERM 77 '*Operation not permitted*'
+	failing perf_event_open=EACCES 77 '*Permission denied*' --probe tracepoint
+	failing perf_event_open=ENOMEM 70 '*Cannot allocate memory*' --probe tracepoint
+	failing signalfd4=EMFILE 70 'kvmexit: signals and timer: Too many open files'
+	failing timerfd_create=EMFILE 70 'kvmexit: signals and timer: Too many open files'
+	failing capset=EPERM 70 'kvmexit: giving up privileges: dropping capabilities: *'
+	failing close_range=ENOSYS 0 ''
+	failing write=EIO:when=1 74 'kvmexit: writing standard output: Input/output error'
+}
+
+if [ "$(id -u)" != 0 ] || ! "$kvmexit" 0.01 >/dev/null 2>&1; then
+	skipped=1
+	echo 'skipped: nothing can be traced here'
+else
+	make -s build/failing_malloc.so build/kvmexit-dynamic >/dev/null
+	test_disk_full
+	test_reader_gone
+	test_calls
+	test_address_space
+	test_malloc
+	test_signals
+fi
+echo "faults: $passed passed, $failed failed, $skipped skipped"
+[ "$failed" = 0 ]

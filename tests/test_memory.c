@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * Counters and reports where memory is short: each allocation fails in turn.
+ * Also 1000 VMs, and processes that end while /proc is asked about them.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "../src/counters.h"
+#include "../src/json.h"
+#include "../src/table.h"
+#include "../src/util.h"
+#include "../src/vm.h"
+#include "check.h"
+#include "failing_malloc.h"
+
+#define MAX_SLOTS 4096
+
+static struct slot slots[MAX_SLOTS];
+static __u64 taken[MAX_SLOTS], ring[MAX_SLOTS];
+static struct control control;
+static const struct shared shared = { slots, taken, ring, &control };
+
+static bool none_gone(__u32 pid, __u32 tid)
+{
+	(void)pid, (void)tid;
+	return false;
+}
+
+/* @n VMs with two vCPUs each, all having exited for two reasons */
+static void fill(__u32 n)
+{
+	__u32 i;
+
+	memset(slots, 0, sizeof(slots));
+	memset(taken, 0, sizeof(taken));
+	memset(&control, 0, sizeof(control));
+	for (i = 0; i < 2 * n; i++) {
+		/* PIDs that no process has: above the largest pid_max */
+		slots[i].thread = (5000000ull + i / 2) << 32 | (6000000 + i);
+		slots[i].vcpu = i % 2;
+		slots[i].isa = ISA_VMX;
+		strcpy(slots[i].comm, "CPU/KVM");
+		slots[i].count[12] = 10;
+		slots[i].count[i % 60] += 1;
+		taken[i] = 1;
+	}
+}
+
+/* What one run of the program does between attaching and its end. 0 or -ENOMEM. */
+static int run_once(struct counters *c, struct vms *vms, FILE *out, struct snapshot *snap)
+{
+	struct table table = { .view = VIEW_WIDE, .timed = true, .vms = vms };
+	int err = counters__collect(c, none_gone);
+
+	if (!err)
+		err = counters__report(c, snap);
+	if (!err)
+		err = json__print(out, snap, vms);
+	if (!err)
+		err = table__print(out, &table, snap);
+	if (!err)
+		counters__forget(c, none_gone);
+	return err;
+}
+
+/* Returns the number of allocations; the @at-th, or all @from there on, fail */
+static unsigned long run(unsigned long at, unsigned long from, int *err)
+{
+	struct snapshot snap = { 0 };
+	struct counters *c;
+	struct vms *vms;
+	unsigned long count;
+	FILE *out;
+
+	failing__count = 0;
+	failing__at = at;
+	failing__from = from;
+	out = fopen("/dev/null", "w");
+	vms = vms__new();
+	c = counters__new(&shared, MAX_SLOTS);
+	*err = out && vms && c ? run_once(c, vms, out, &snap) : -ENOMEM;
+	count = failing__count;
+	failing__at = failing__from = 0;
+	counters__free(c);
+	vms__free(vms);
+	free(snap.samples);
+	if (out)
+		fclose(out);
+	return count;
+}
+
+static void test_each_fails(void)
+{
+	unsigned long n, i, failed = 0;
+	int err;
+
+	fill(3);
+	n = run(0, 0, &err);
+	CHECK_INT(err, 0);
+	CHECK(n > 20);
+	for (i = 1; i <= n; i++) {
+		run(i, 0, &err);
+		CHECK(err == 0 || err == -ENOMEM);
+		failed += err == -ENOMEM;
+		run(0, i, &err);
+		CHECK(err == 0 || err == -ENOMEM);
+	}
+	/* Names may be done without; counters may not */
+	CHECK(failed > n / 2);
+}
+
+/* What could not be read for want of memory is read the next time, once */
+static void test_collect_again(void)
+{
+	struct snapshot snap = { 0 };
+	struct counters *c;
+	unsigned long i;
+	int err = -ENOMEM;
+
+	fill(3);
+	for (i = 1; err && i < 1000; i++) {
+		c = counters__new(&shared, MAX_SLOTS);
+		failing__count = 0;
+		failing__at = i;
+		err = counters__collect(c, none_gone);
+		failing__at = 0;
+		slots[0].count[12]++;
+		CHECK_INT(counters__collect(c, none_gone), 0);
+		CHECK_INT(counters__report(c, &snap), 0);
+		CHECK_INT(snap.exits, 3 * 2 * 11 + i);
+		CHECK_INT(snap.vms, 3);
+		counters__free(c);
+	}
+	CHECK_INT(err, 0);
+	free(snap.samples);
+}
+
+static void test_thousand_vms(void)
+{
+	struct counters *c = counters__new(&shared, MAX_SLOTS);
+	struct vms *vms = vms__new();
+	struct snapshot snap = { 0 };
+	char *text = NULL, *p;
+	size_t size, lines = 0;
+	FILE *out;
+
+	fill(1000);
+	out = open_memstream(&text, &size);
+	if (!CHECK(c && vms && out))
+		return;
+	CHECK_INT(counters__collect(c, none_gone), 0);
+	CHECK_INT(counters__report(c, &snap), 0);
+	CHECK_INT(snap.vms, 1000);
+	CHECK_INT(snap.vcpus, 2000);
+	CHECK_INT(snap.exits, 2000 * 11);
+	CHECK_INT(json__print(out, &snap, vms), 0);
+	fclose(out);
+	for (p = text; (p = strchr(p, '\n')); p++)
+		lines++;
+	CHECK_INT(lines, snap.nr_samples + 1);
+	/* No process has such a PID: all are forgotten again */
+	vms__forget(vms);
+	counters__forget(c, vm__is_gone);
+	free(text);
+	free(snap.samples);
+	vms__free(vms);
+	counters__free(c);
+}
+
+static void test_vanishing(void)
+{
+	struct vms *vms = vms__new();
+	pid_t pids[8] = { 0 };
+	int i, k;
+
+	for (i = 0; i < 400; i++) {
+		for (k = 0; k < 8; k++) {
+			pids[k] = fork();
+			if (!pids[k]) {
+				usleep(rand() % 300);
+				_exit(0);
+			}
+		}
+		for (k = 0; k < 8; k++) {
+			const struct vm *vm = vms__get(vms, pids[k], "gone");
+
+			CHECK(*vm->comm && *vm->name);
+			vm__is_gone(pids[k], pids[k]);
+			waitpid(pids[k], NULL, 0);
+			CHECK(vm__is_gone(pids[k], pids[k]));
+		}
+		vms__forget(vms);
+	}
+	vms__free(vms);
+}
+
+int main(void)
+{
+	test_each_fails();
+	test_collect_again();
+	test_thousand_vms();
+	test_vanishing();
+	return check__report("memory");
+}
