@@ -62,6 +62,7 @@ static const struct call {
 	{ SYS_gettimeofday, ANY },
 	/* /proc, and the output file opened anew */
 	{ SYS_openat, 2, OPEN_BITS, O_RDONLY },
+	{ SYS_fcntl, 1, ~0u, F_SETFL },
 #ifdef SYS_readlink
 	{ SYS_readlink, ANY },
 #endif
@@ -86,6 +87,7 @@ static const struct call {
 	{ SYS_getrandom, ANY },
 	/* Signals (poll is continued by restart_syscall after SIGCONT), the end */
 	{ SYS_rt_sigprocmask, ANY },
+	{ SYS_rt_sigpending, ANY },
 	{ SYS_rt_sigreturn, ANY },
 	{ SYS_restart_syscall, ANY },
 	{ SYS_getpid, ANY },
