@@ -43,7 +43,7 @@ hold() {
 	"$@" >"$tmp/log" 2>&1 </dev/null &
 	holder=$!
 	while ! grep -q "$ready" "$tmp/log"; do
-		if ! kill -0 $holder 2>/dev/null || [ $((i += 1)) -gt 1200 ]; then
+		if ! kill -0 $holder 2>/dev/null || [ $((i += 1)) -gt 3000 ]; then
 			echo "$*:" >&2
 			cat "$tmp/log" >&2
 			return 1
@@ -55,10 +55,10 @@ hold() {
 release() {
 	kill "$holder" 2>/dev/null
 	wait "$holder" 2>/dev/null
+	return 0
 }
 
 own() { hold 'in use' ./kvmexit --verbose -j -o /dev/null "$@"; }
-peer() { hold attached build/bench/attach build/bench/peers.bpf.o "$1"; }
 
 attach() {
 	case $1 in
@@ -78,8 +78,8 @@ attach() {
 		hold Attaching bpftrace -e \
 			'tracepoint:kvm:kvm_exit { @[tid, args->exit_reason] = count(); }' && sleep 30
 		;;
-	bcc) hold REASON kvmexit-bpfcc && sleep 5 ;;
-	*) peer "$1" ;;
+	bcc) hold REASON env PYTHONUNBUFFERED=1 kvmexit-bpfcc && sleep 5 ;;
+	*) hold attached build/bench/attach build/bench/peers.bpf.o "$1" ;;
 	esac
 }
 

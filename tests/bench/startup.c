@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * startup READY COMMAND...: runs the command ten times, each until it has said
- * READY on its standard error and half a second longer. Prints the shortest time
- * from exec to that, in ms, and the highest peak of its memory, in KB.
+ * startup RUNS READY COMMAND...: runs the command so many times, each until it has
+ * said READY on its standard error and half a second longer. Prints the shortest
+ * time from exec to that, in ms, and the highest peak of its memory, in KB.
  */
 #include <err.h>
 #include <signal.h>
@@ -73,10 +73,10 @@ int main(int argc, char **argv)
 	long peak_kb = 0;
 	int i;
 
-	if (argc < 3)
+	if (argc < 4)
 		return EXIT_USAGE;
-	for (i = 0; i < 10; i++) {
-		ms = run(argv[1], argv + 2, &peak_kb);
+	for (i = 0; i < atoi(argv[1]); i++) {
+		ms = run(argv[2], argv + 3, &peak_kb);
 		if (!i || ms < best)
 			best = ms;
 	}
