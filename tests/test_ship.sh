@@ -96,7 +96,6 @@ stub_systemctl() {
 		esac
 	END
 	chmod 755 "$scratch/bin/systemctl"
-	PATH=$scratch/bin:$PATH
 }
 
 # Written, rotated, written on; the intervals are short, so that some end while the
@@ -105,7 +104,8 @@ rotate_log() {
 	stub_systemctl "$1"
 	substitute $ship/logrotate-kvmexit "$scratch" >"$scratch/logrotate.conf"
 	check "logrotate: messages" \
-		"$(logrotate --force --state "$scratch/state" "$scratch/logrotate.conf" 2>&1)" ""
+		"$(PATH=$scratch/bin:$PATH logrotate --force --state "$scratch/state" \
+			"$scratch/logrotate.conf" 2>&1)" ""
 }
 
 # The command of the crontab line, twice at once
@@ -143,6 +143,61 @@ run_unread() {
 	check "no reader yet: timeout's status" $status 124
 }
 
+# A systemd of its own, as in a container; $systemd is its PID. It sees no process
+# of this host, so the VMs have no names here.
+start_systemd() {
+	local dir=/etc/systemd/system unit
+	cp kvmexit /usr/local/sbin/
+	printf '[Unit]\nDescription=Nothing but what is asked for\n' >$dir/nothing.target
+	for unit in kvmexit.service kvmexit-snapshot.service; do
+		sed 's/--interval 10/--interval 0.1/; s/--json 10/--json 1/' $ship/$unit >$dir/$unit
+		# Not all that starts at boot, nor a journal
+		mkdir $dir/$unit.d
+		printf '%s\n' '[Unit]' DefaultDependencies=no '[Service]' StandardOutput=null \
+			StandardError=null >$dir/$unit.d/test.conf
+	done
+	mount -t cgroup2 cgroup2 /sys/fs/cgroup
+	unshare --fork --kill-child --pid --mount --cgroup --mount-proc sh -c '
+		mount -t tmpfs run /run
+		exec env container=test /lib/systemd/systemd --unit=nothing.target' >/dev/null 2>&1 &
+	unshare=$!
+	await 20 pgrep -P $unshare >/dev/null && systemd=$(pgrep -P $unshare) &&
+		await 60 systemctl_inside show -P Version >"$scratch/systemctl" 2>&1
+}
+
+systemctl_inside() {
+	nsenter -t "$systemd" --pid --mount --root --wd=/ systemctl --no-pager "$@" 2>&1
+}
+
+# kvmexit.service and its snapshot under their own restrictions, but for shorter times
+run_units() {
+	local unshare systemd log=/var/log/kvmexit pid got
+	if ! start_systemd; then
+		check "systemd runs" "$(tail -n 1 "$scratch/systemctl")" "its version"
+		kill -KILL "$unshare"
+		return
+	fi
+	check "kvmexit.service starts" "$(systemctl_inside start kvmexit)" ""
+	await 20 test -s $log/kvmexit.ndjson
+	pid=$(pgrep -P "$systemd" -x kvmexit)
+	got=$(awk '/^(CapEff|CapPrm|CapBnd|NoNewPrivs|Seccomp):/ { print $2 }' "/proc/$pid/status" | xargs)
+	# CAP_SYS_ADMIN 21, CAP_PERFMON 38, CAP_BPF 39 are all that could be had, none is
+	check "kvmexit.service: capabilities, no_new_privs, seccomp" "$got" \
+		"0000000000000000 0000000000000000 000000c000200000 1 2"
+	mv $log/kvmexit.ndjson $log/kvmexit.ndjson.1
+	check "kvmexit.service reloads" "$(systemctl_inside reload kvmexit)" ""
+	await 20 test -s $log/kvmexit.ndjson
+	check "kvmexit-snapshot.service runs" "$(systemctl_inside start kvmexit-snapshot)" ""
+	check "kvmexit.service stops" "$(systemctl_inside stop kvmexit)" ""
+	got=$(systemctl_inside show -P Result -P ExecMainStatus kvmexit | xargs)
+	check "kvmexit.service: result, exit status" "$got" "success 0"
+	check "kvmexit.service: mode and group of directory, file" \
+		"$(stat -c '%a %G' $log $log/kvmexit.ndjson | xargs)" "750 adm 640 adm"
+	kill -KILL "$unshare"
+	wait "$unshare" 2>/dev/null
+	cp -r $log "$scratch/units"
+}
+
 # Leaves what it made in $KVMEXIT_SHARE/host, to be looked at where there is time
 host() {
 	local stream rotated first second stalled stuck
@@ -167,7 +222,7 @@ host() {
 	stalled=$pid
 	# Another whose reader takes nothing at all: the end of the run must come
 	mkfifo "$scratch/pipe2"
-	{ await 60 test -e "$scratch/over"; cat; } <"$scratch/pipe2" >"$scratch/stuck" &
+	{ await 120 test -e "$scratch/over"; cat; } <"$scratch/pipe2" >"$scratch/stuck" &
 	start stuck ./kvmexit -j -i 0.01 -o "$scratch/pipe2"
 	stuck=$pid
 	run_unread
@@ -181,6 +236,9 @@ host() {
 	stop "two writers, the second" "$second" 0
 	stop "stalled reader" "$stalled" 0
 	stop "stream" "$stream" 0
+	# The last one is enough for the rest, and leaves it the processor
+	kill "${guests[@]::2}"
+	run_units
 	kill "${guests[@]}" 2>/dev/null
 	wait
 	rm "$scratch"/pipe*
@@ -263,6 +321,11 @@ test_host() {
 	check "stuck reader: records" "$(records -u "$work/host/stuck")" ""
 	check "stuck reader: message" "$(sed -n 's/.*writing .*: //p' "$work/host/stuck.log")" \
 		"its reader takes nothing; the last interval is lost"
+	log=$work/host/units/kvmexit.ndjson
+	check "kvmexit.service: records" "$(records "$log.1" "$log")" ""
+	check "kvmexit.service: it sees exits" "$(jq -n \
+		'any(inputs; .type == "exit")' "$log.1")" true
+	check "kvmexit-snapshot.service: records" "$(records "${log%/*}/snapshot.ndjson")" ""
 	check "cron: records" "$(records "$work/host/log/snapshot.ndjson")" ""
 	for name in rotated first second stalled; do
 		check "$name: messages" "$(grep -vE 'probe .*: |privileges given up' "$work/host/$name.log")" ""
@@ -362,8 +425,8 @@ test_completion() {
 	check "completion: -i 1" "$(complete_line kvmexit -i 1)" ""
 	check "completion: it is registered" "$(complete -p kvmexit)" "complete -F _kvmexit kvmexit"
 	make -s install DESTDIR="$work/root" PREFIX=/usr >/dev/null
-	check "completion: installed" \
-		"$(cmp scripts/kvmexit.bash-completion "$work/root/usr/share/bash-completion/completions/kvmexit" 2>&1)" ""
+	check "completion: installed" "$(cmp scripts/kvmexit.bash-completion \
+		"$work/root/usr/share/bash-completion/completions/kvmexit" 2>&1)" ""
 }
 
 if ! scripts/install-deps build ship host || ! make -s all build/guest; then
