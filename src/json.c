@@ -150,6 +150,9 @@ static void set_interval(struct record *r, const struct snapshot *snap)
 	set_integer(r, "lost", snapshot__lost(snap));
 	member(r, "final", snap->final ? json_true : json_false);
 	set_string(r, "version", KVMEXIT_VERSION);
+	set_integer(r, "failed_entries", snap->flags[FLAG_FAILED_ENTRY]);
+	set_integer(r, "bus_locks", snap->flags[FLAG_BUS_LOCK]);
+	set_integer(r, "enclave_exits", snap->flags[FLAG_ENCLAVE]);
 }
 
 /* "2026-01-01T00:00:20.004Z": always three decimals, always Z */

@@ -17,6 +17,8 @@
 #include "../src/util.h"
 #include "check.h"
 
+#define NO_FLAGS "\",\"failed_entries\":0,\"bus_locks\":0,\"enclave_exits\":0}\n"
+
 #define END 1767225620004000000 /* 2026-01-01T00:00:20.004Z */
 /* No process can have these PIDs: comm and name are those of the sample */
 #define PID_A 2000000000
@@ -88,12 +90,22 @@ static void test_exact(void)
 										     "interval") "\"seq\":1,\"dur_ms\":10000,\"vms\":2,\"vcpus\":3,\"records\":4,"
 												 "\"exits\":12348,\"lost\":0,\"final\":false,"
 												 "\"version\":\"" KVMEXIT_VERSION
-												 "\"}\n");
+													 NO_FLAGS);
 }
 
 #define INTERVAL(seq, dur, exits, lost, final)                                                    \
 	"\"seq\":" seq ",\"dur_ms\":" dur ",\"vms\":0,\"vcpus\":0,\"records\":0,\"exits\":" exits \
-	",\"lost\":" lost ",\"final\":" final ",\"version\":\"" KVMEXIT_VERSION "\"}\n"
+	",\"lost\":" lost ",\"final\":" final ",\"version\":\"" KVMEXIT_VERSION NO_FLAGS
+
+/* Masked off the reasons, the flags are told here */
+static void test_flags(void)
+{
+	struct snapshot snap = { .end = END, .duration = 1000000, .flags = { 3, 2, 1 } };
+	char *text = print(&snap);
+
+	CHECK(strstr(text, "\"failed_entries\":3,\"bus_locks\":2,\"enclave_exits\":1}\n"));
+	free(text);
+}
 
 static void test_interval(void)
 {
@@ -360,6 +372,7 @@ int main(int argc, char **argv)
 		return print_all();
 	test_exact();
 	test_interval();
+	test_flags();
 	test_time();
 	test_worst_comm();
 	test_worst_vm();
