@@ -100,8 +100,8 @@ static void test_exact(void)
 /* Masked off the reasons, the flags are told here */
 static void test_flags(void)
 {
-	struct snapshot snap = { .end = END, .duration = 1000000, .flags = { 3, 2, 1 } };
-	char *text = print(&snap);
+	struct snapshot flagged = { .end = END, .duration = 1000000, .flags = { 3, 2, 1 } };
+	char *text = print(&flagged);
 
 	CHECK(strstr(text, "\"failed_entries\":3,\"bus_locks\":2,\"enclave_exits\":1}\n"));
 	free(text);
