@@ -204,7 +204,13 @@ case_filters() {
 	emit guest "$tmp/guest"
 }
 
+end() {
+	kill "$@"
+	for pid; do wait "$pid"; done
+}
+
 # Two real QEMU guests, one with thread names; by name, and listed without BPF
+# shellcheck disable=SC2086 # words are wanted
 case_names() {
 	local vm vms=
 	for vm in guest=web1,debug-threads=on db,,2; do
@@ -213,7 +219,11 @@ case_names() {
 		vms="$vms $!"
 	done
 	sleep 3
-	start kvmexit -j --probe "$1" || { unsupported kvmexit; return; }
+	if ! start kvmexit -j --probe "$1"; then
+		unsupported kvmexit
+		end $vms
+		return
+	fi
 	sleep 2
 	kvmexit --vms -j >"$tmp/vms"
 	emit "text vms" "$tmp/vms"
@@ -222,9 +232,7 @@ case_names() {
 	kvmexit -w --probe "$1" 1 >"$tmp/wide"
 	emit "text wide" "$tmp/wide"
 	# They end while kvmexit runs, and are still named in their last records
-	# shellcheck disable=SC2086 # words are wanted
-	kill $vms
-	for vm in $vms; do wait "$vm"; done
+	end $vms
 	stop kvmexit
 	emit kvmexit "$tmp/kvmexit"
 }
@@ -234,12 +242,11 @@ case_attach() {
 	local i=0 guest
 	guest -v 1 -s 1000 hlt=1000000 >/dev/null &
 	guest=$!
-	while [ $((i += 1)) -le "${KVMEXIT_ATTACH:-100}" ]; do
+	while [ $((i += 1)) -le "${KVMEXIT_ATTACH:-40}" ]; do
 		kvmexit -j --probe "$1" 0.02 >"$tmp/once" 2>"$tmp/once.log" || {
-			cp "$tmp/once.log" "$tmp/kvmexit.log"; unsupported kvmexit; kill $guest; return; }
+			cp "$tmp/once.log" "$tmp/kvmexit.log"; unsupported kvmexit; end $guest; return; }
 	done
-	kill $guest
-	wait $guest
+	end $guest
 	echo "@text exits"
 	sed -n 's/.*"type":"interval".*"exits":\([0-9]*\),.*/\1/p' "$tmp/once"
 	sleep 1
