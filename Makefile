@@ -114,6 +114,40 @@ check:
 check-hosts:
 	$(Q)tests/hosts/matrix
 
+# libFuzzer on whatever is parsed, under ASan and UBSan, $(FUZZ_TIME) s a target
+FUZZ_TIME ?= 20
+FUZZ := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*.c))
+SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+FUZZ_CFLAGS := -g -O1 -fsanitize=fuzzer-no-link $(SANITIZE) -std=gnu11 -Wall -Wextra -D_GNU_SOURCE \
+	-I$(BUILD)
+
+$(BUILD)/fuzz/%.o: %.c | $(SKEL)
+	$(say) FUZZ $@
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(FUZZ_CFLAGS) -MMD -MP -c -o $@ $<
+
+# options.c is part of its target
+$(FUZZ:%=$(BUILD)/fuzz/%): $(BUILD)/fuzz/%: $(BUILD)/fuzz/tests/fuzz/%.o $(SRCS:%.c=$(BUILD)/fuzz/%.o)
+	$(say) FUZZ $@
+	$(Q)$(CLANG) -fsanitize=fuzzer $(SANITIZE) -o $@ \
+		$(filter-out %/fuzz/kvmexit.o $(if $(filter options,$*),%/src/options.o),$^) \
+		$$($(PKG_CONFIG) --libs $(LIBS))
+
+# What is found new stays in $(BUILD); a finding becomes a file there, and a test
+fuzz: $(FUZZ:%=$(BUILD)/fuzz/%)
+	$(Q)for name in $(FUZZ); do \
+		mkdir -p $(BUILD)/fuzz/found/$$name; \
+		echo "== $$name"; \
+		ASAN_OPTIONS=detect_leaks=$$([ $$name = options ]; echo $$?) \
+			$(BUILD)/fuzz/$$name -max_total_time=$(FUZZ_TIME) -timeout=10 -print_final_stats=1 \
+			-rss_limit_mb=4096 \
+			-artifact_prefix=$(BUILD)/fuzz/found/$$name- -verbosity=0 \
+			$(BUILD)/fuzz/found/$$name tests/fuzz/corpus/$$name 2>&1 | \
+			tee $(BUILD)/fuzz/$$name.log | grep -E 'stat::(number_of|average)|ERROR|runtime error|hold' || :; \
+		grep -q 'stat::number_of' $(BUILD)/fuzz/$$name.log && \
+			! grep -qE 'ERROR|runtime error' $(BUILD)/fuzz/$$name.log || exit 1; \
+	done
+
 # An hour's worth of VMs starting and ending, in three minutes
 soak: all $(BUILD)/guest
 	$(Q)KVMEXIT_SOAK=$${KVMEXIT_SOAK:-180} tests/hosts/run amd 6.12 direct soak
@@ -130,7 +164,7 @@ install: kvmexit
 	install -D -m 644 scripts/kvmexit.bash-completion \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/kvmexit
 
-C_FILES := $(wildcard *.[ch] src/*.[ch] tests/*.[ch] tests/bench/*.[ch])
+C_FILES := $(wildcard *.[ch] src/*.[ch] tests/*.[ch] tests/bench/*.[ch] tests/fuzz/*.[ch])
 SHELL_FILES := $(shell grep -ls '^\#!/bin/.*sh' scripts/* tests/*.sh tests/run tests/hosts/* \
 	tests/bench/* .ci/run) scripts/kvmexit.bash-completion
 
@@ -144,6 +178,6 @@ lint: $(SKEL)
 clean:
 	rm -rf $(BUILD) kvmexit
 
-.PHONY: all bench check check-hosts clean demo install lint soak
+.PHONY: all bench check check-hosts clean demo fuzz install lint soak
 .DELETE_ON_ERROR:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

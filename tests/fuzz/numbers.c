@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* parse_uint() and parse_seconds(): what they take is what is written there */
+#include <errno.h>
+
+#include "../../src/util.h"
+#include "fuzz.h"
+
+static void check_uint(const char *text)
+{
+	static const __u64 limits[][2] = { { 0, 0 }, { 1, 9 }, { 0, 4294967295 }, { 3, ~0ull } };
+	char again[32];
+
+	for (size_t i = 0; i < ARRAY_SIZE(limits); i++) {
+		__u64 n = 12345;
+		int err = parse_uint(text, limits[i][0], limits[i][1], &n);
+
+		MUST(err == 0 || err == -EINVAL || err == -ERANGE);
+		if (err) {
+			MUST(n == 12345);
+			continue;
+		}
+		MUST(n >= limits[i][0] && n <= limits[i][1]);
+		snprintf(again, sizeof(again), "%llu", n);
+		text += strspn(text, "0");
+		MUST(!strcmp(n ? again : "", text));
+	}
+}
+
+static void check_seconds(const char *text)
+{
+	__u64 ns = 12345;
+	int err = parse_seconds(text, &ns);
+	double value;
+	char *end;
+
+	MUST(err == 0 || err == -EINVAL || err == -ERANGE);
+	if (err) {
+		MUST(ns == 12345);
+		return;
+	}
+	MUST(strspn(text, "0123456789.") == strlen(text));
+	value = strtod(text, &end) * 1e9;
+	MUST(!*end && ns > 0 && value - ns < 2e3 && ns - value < 2e3);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	char *text = fuzz__text(data, size);
+
+	check_uint(text);
+	check_seconds(text);
+	free(text);
+	return 0;
+}

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* Any bytes become valid UTF-8 within the limits; nothing of it moves a cursor */
+#include "../../src/vm.h"
+#include "fuzz.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	size_t room, max;
+	char *out, *in;
+
+	if (size < 2)
+		return 0;
+	room = data[0] + 1;
+	max = data[1];
+	in = malloc(size - 2 + 1);
+	memcpy(in, data + 2, size - 2);
+	out = malloc(room);
+	utf8__clean(out, room, in, size - 2, max);
+	MUST(strlen(out) < room);
+	MUST(fuzz__utf8(out) >= 0 && (size_t)fuzz__utf8(out) <= max);
+	/* What is valid stays */
+	if (!memchr(in, 0, size - 2)) {
+		in[size - 2] = 0;
+		if (fuzz__utf8(in) >= 0)
+			MUST(!strncmp(in, out, strlen(out)));
+	}
+	utf8__printable(out);
+	for (const char *p = out; *p; p++) {
+		MUST((unsigned char)*p >= 0x20 && *p != 0x7f);
+		MUST((unsigned char)*p != 0xc2 || (unsigned char)p[1] >= 0xa0);
+	}
+	free(in);
+	free(out);
+	return 0;
+}
