@@ -148,6 +148,10 @@ fuzz: $(FUZZ:%=$(BUILD)/fuzz/%)
 			! grep -qE 'ERROR|runtime error' $(BUILD)/fuzz/$$name.log || exit 1; \
 	done
 
+# Unit and command line tests under ASan and UBSan, unit tests under valgrind
+check-sanitized:
+	$(Q)tests/sanitized
+
 # An hour's worth of VMs starting and ending, in three minutes
 soak: all $(BUILD)/guest
 	$(Q)KVMEXIT_SOAK=$${KVMEXIT_SOAK:-180} tests/hosts/run amd 6.12 direct soak
@@ -178,6 +182,6 @@ lint: $(SKEL)
 clean:
 	rm -rf $(BUILD) kvmexit
 
-.PHONY: all bench check check-hosts clean demo fuzz install lint soak
+.PHONY: all bench check check-hosts check-sanitized clean demo fuzz install lint soak
 .DELETE_ON_ERROR:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
