@@ -178,6 +178,7 @@ lint: $(SKEL)
 	shellcheck -x $(SHELL_FILES)
 	cppcheck --quiet --error-exitcode=1 --inline-suppr --std=c11 --enable=warning,portability \
 		-D__x86_64__ --suppress=missingIncludeSystem kvmexit.c $(wildcard src/*.c)
+	set -e; for file in $(SRCS); do $(CC) $(CFLAGS) -fanalyzer -Werror -c -o /dev/null $$file; done
 
 clean:
 	rm -rf $(BUILD) kvmexit

@@ -203,9 +203,12 @@ static int open_object(struct probe *probe, const struct variant *variant, bool 
 
 static int configure(struct kvmexit_bpf *skel, const struct options *opts, const struct facts *f)
 {
-	struct config *config = (struct config *)&skel->rodata->config;
+	struct config *config;
 	__u32 n = opts->max_vcpus;
 
+	if (!skel->rodata)
+		return -ENOMEM;
+	config = (struct config *)&skel->rodata->config;
 	config->max_slots = n;
 	config->tgid = opts->pid;
 	config->has_vcpu = opts->has_vcpu;
