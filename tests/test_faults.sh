@@ -14,6 +14,8 @@ passed=0 failed=0 skipped=0
 ulimit -c 0
 cleanup()
 {
+	# A child that a signal meets before it has become kvmexit comes here too
+	[ "$BASHPID" = $$ ] || return
 	mountpoint -q "$dir/full" && umount "$dir/full"
 	rm -rf "$dir"
 }
