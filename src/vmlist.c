@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "util.h"
@@ -107,8 +108,10 @@ static long vcpu_of_thread(__u32 pid, __u32 tid)
 	return n > 0 ? vmlist__vcpu_of_comm(comm) : -1;
 }
 
-static void find_threads(struct listed_vm *vm)
+/* The number of vCPUs whose thread is not known */
+static size_t look_at_threads(struct listed_vm *vm)
 {
+	size_t i, unknown = 0;
 	const struct dirent *e;
 	char path[64];
 	__u64 tid;
@@ -131,6 +134,19 @@ static void find_threads(struct listed_vm *vm)
 	}
 	if (dir)
 		closedir(dir);
+	for (i = 0; i < vm->nr_vcpus; i++)
+		unknown += !vm->vcpus[i].tid;
+	return unknown;
+}
+
+/* A thread that just runs shows no call: look again, some 0.1 s in all */
+static void find_threads(struct listed_vm *vm)
+{
+	const struct timespec pause = { .tv_nsec = 5 * NSEC_PER_MSEC };
+	int tries = 20;
+
+	while (look_at_threads(vm) && --tries)
+		nanosleep(&pause, NULL);
 }
 
 /* 1: the process has a VM, 0: it has none, or -errno */
