@@ -170,7 +170,7 @@ install: kvmexit
 
 C_FILES := $(wildcard *.[ch] src/*.[ch] tests/*.[ch] tests/bench/*.[ch] tests/fuzz/*.[ch])
 SHELL_FILES := $(shell grep -ls '^\#!/bin/.*sh' scripts/* tests/*.sh tests/run tests/hosts/* \
-	tests/bench/* .ci/run) scripts/kvmexit.bash-completion
+	tests/bench/* .ci/run) tests/check.sh scripts/kvmexit.bash-completion
 
 lint: $(SKEL)
 	$(Q)scripts/install-deps lint

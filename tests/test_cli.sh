@@ -6,6 +6,8 @@
 # be tried without is counted as skipped. Usage: tests/test_cli.sh [KVMEXIT]
 set -u
 cd "$(dirname "$0")/.." || exit 1
+# shellcheck source=tests/check.sh
+. tests/check.sh
 
 dir=$(mktemp -d)
 # Messages begin with the name it was called by
@@ -13,29 +15,17 @@ mkdir "$dir/bin"
 ln -s "$(realpath "${1:-./kvmexit}")" "$dir/bin/kvmexit"
 PATH=$dir/bin:$PATH
 vm_pid='' thread='' tool='' code=0
-passed=0 failed=0 skipped=0
 try_help="Try \`kvmexit --help' or \`kvmexit --usage' for more information."
 
 cleanup()
 {
+	# A child that a signal meets before it has become kvmexit comes here too
+	[ "$BASHPID" = $$ ] || return
 	[ -z "$vm_pid" ] || kill "$vm_pid" 2>/dev/null
 	[ -z "$tool" ] || kill "$tool" 2>/dev/null
 	rm -rf "$dir"
 }
 trap cleanup EXIT
-
-# check NAME GOT EXPECTED; expected may be a [[ ]] pattern
-check()
-{
-	# shellcheck disable=SC2053 # a pattern is wanted
-	if [[ $2 == $3 ]]; then
-		passed=$((passed + 1))
-	else
-		failed=$((failed + 1))
-		printf '%s:%s: %s: got "%s", not "%s"\n' "${BASH_SOURCE[0]}" \
-			"${BASH_LINENO[0]}" "$1" "$2" "$3" >&2
-	fi
-}
 
 # check_that NAME COMMAND...
 check_that()

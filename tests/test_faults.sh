@@ -7,10 +7,11 @@
 # tracepoint kvm:kvm_exit. Usage: tests/test_faults.sh [TIMES]
 set -u
 cd "$(dirname "$0")/.." || exit 1
+# shellcheck source=tests/check.sh
+. tests/check.sh
 times=${1:-200}
 kvmexit=$PWD/kvmexit
 dir=$(mktemp -d)
-passed=0 failed=0 skipped=0
 ulimit -c 0
 cleanup()
 {
@@ -20,19 +21,6 @@ cleanup()
 	rm -rf "$dir"
 }
 trap cleanup EXIT
-
-# check NAME GOT EXPECTED; expected may be a [[ ]] pattern
-check()
-{
-	# shellcheck disable=SC2053 # a pattern is wanted
-	if [[ $2 == $3 ]]; then
-		passed=$((passed + 1))
-	else
-		failed=$((failed + 1))
-		printf '%s:%s: %s: got "%s", not "%s"\n' "${BASH_SOURCE[0]}" \
-			"${BASH_LINENO[0]}" "$1" "$2" "$3" >&2
-	fi
-}
 
 # Lines of a file that are no JSON object: "" if all are
 broken()

@@ -5,24 +5,12 @@
 # while it counts. Wants root for the latter. Usage: tests/test_hardening.sh [KVMEXIT]
 set -u
 cd "$(dirname "$0")/.." || exit 1
+# shellcheck source=tests/check.sh
+. tests/check.sh
 kvmexit=${1:-./kvmexit}
 dir=$(mktemp -d)
-passed=0 failed=0 skipped=0
 tool=''
 trap '[ -z "$tool" ] || kill "$tool"; rm -rf "$dir"' EXIT
-
-# check NAME GOT EXPECTED; expected may be a [[ ]] pattern
-check()
-{
-	# shellcheck disable=SC2053 # a pattern is wanted
-	if [[ $2 == $3 ]]; then
-		passed=$((passed + 1))
-	else
-		failed=$((failed + 1))
-		printf '%s:%s: %s: got "%s", not "%s"\n' "${BASH_SOURCE[0]}" \
-			"${BASH_LINENO[0]}" "$1" "$2" "$3" >&2
-	fi
-}
 
 test_file()
 {

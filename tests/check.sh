@@ -1,0 +1,18 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# shellcheck shell=bash disable=SC2034 # whoever sources this reports them
+#
+# For tests/test_*.sh: what was counted, and how a check is told.
+passed=0 failed=0 skipped=0
+
+# check NAME GOT EXPECTED; expected may be a [[ ]] pattern
+check()
+{
+	# shellcheck disable=SC2053 # a pattern is wanted
+	if [[ $2 == $3 ]]; then
+		passed=$((passed + 1))
+	else
+		failed=$((failed + 1))
+		printf '%s:%s: %s: got "%s", not "%s"\n' "${BASH_SOURCE[1]}" \
+			"${BASH_LINENO[0]}" "$1" "$2" "$3" >&2
+	fi
+}
