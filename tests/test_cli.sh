@@ -255,6 +255,20 @@ test_permission()
 	check 'unprivileged --list-reasons: exit code' $? 0
 }
 
+# The kernel counts by the host's PIDs: a namespace of its own shows others
+test_pid_namespace()
+{
+	local own='unshare --pid --fork --mount-proc'
+
+	$own kvmexit -p 1 0.1 >"$dir/out" 2>"$dir/err"
+	check 'PID namespace, -p: exit code' $? 69
+	check 'PID namespace, -p: message' "$(cat "$dir/err")" 'kvmexit: -p, -n, -t and -T name *--pid=host*'
+	$own kvmexit -j 0.1 >"$dir/out" 2>"$dir/err"
+	check 'PID namespace: exit code' $? 0
+	check 'PID namespace: messages' "$(cat "$dir/err")" ''
+	check 'PID namespace: final' "$(values final "$dir/out")" true
+}
+
 test_signals()
 {
 	local signal args
@@ -480,6 +494,7 @@ test_full
 test_closed_pipe
 test_permission
 if $live; then
+	test_pid_namespace
 	test_signals
 	test_times
 	test_idle
