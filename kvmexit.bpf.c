@@ -324,17 +324,15 @@ static __noinline int count_rare(struct slot *slot, __u32 isa, __u32 raw)
 	return 0;
 }
 
-static __always_inline struct slot *hinted_slot(__u64 thread)
-{
-	return bpf_map_lookup_elem(&slots, &hint[(__u32)thread % NR_HINTS]);
-}
-
 static __always_inline struct slot *slot_of(__u64 thread, __u32 vcpu, __u32 isa)
 {
-	struct slot *slot = hinted_slot(thread);
+	struct slot *slot = bpf_map_lookup_elem(&slots, &hint[(__u32)thread % NR_HINTS]);
 
-	if (unlikely(!slot || slot->thread != thread || slot->vcpu != vcpu))
-		slot = find_slot(thread, vcpu, isa);
+	if (unlikely(!slot || slot->thread != thread || slot->vcpu != vcpu)) {
+		/* Here too: with a filter this is where most exits end */
+		barrier_var(thread);
+		slot = wanted_vcpu(thread, vcpu) ? find_slot(thread, vcpu, isa) : NULL;
+	}
 	return slot;
 }
 
@@ -399,50 +397,24 @@ static __always_inline int read_reason(__u32 *raw, const struct kvm_vcpu *vcpu, 
 	return load(raw, 4, p, direct);
 }
 
-static __always_inline void count_reason(struct slot *slot, const struct kvm_vcpu *vcpu, __u32 isa,
-					 int direct)
+/*
+ * The slot comes before the reason: an exit that is not wanted ends there. All of
+ * this is inline: a function of its own would bring its CO-RE relocations into
+ * the other programs too, which then need what they can do without.
+ */
+static __always_inline void count_exit(const struct kvm_vcpu *vcpu, __u32 isa, int direct)
 {
+	const struct task_struct *task = (void *)bpf_get_current_task_btf();
+	__u64 thread = (__u64)task->tgid << 32 | (__u32)task->pid;
+	struct slot *slot = slot_of(thread, vcpu->vcpu_id, isa);
 	__u32 raw = 0;
 
+	if (!slot)
+		return;
 	if (read_reason(&raw, vcpu, isa, direct))
 		lose(LOST_READ);
 	else
 		count(slot, isa, raw);
-}
-
-/* All of the rest of it, for the hit to have nothing to keep over a call */
-static __noinline int count_miss(const struct kvm_vcpu *vcpu, __u64 thread, __u32 isa, int direct)
-{
-	struct slot *slot = find_slot(thread, vcpu->vcpu_id, isa);
-
-	if (slot)
-		count_reason(slot, vcpu, isa, direct);
-	return 0;
-}
-
-/*
- * The slot comes before the reason: that leaves least to be kept over calls,
- * and an exit that is not wanted ends there.
- */
-static __always_inline void count_exit(const struct kvm_vcpu *vcpu, __u32 isa, int direct)
-{
-	const struct task_struct *task;
-	struct slot *hinted, *slot;
-	__u64 thread;
-
-	task = (void *)bpf_get_current_task_btf();
-	thread = (__u64)task->tgid << 32 | (__u32)task->pid;
-	hinted = hinted_slot(thread);
-	if (unlikely(!hinted || hinted->thread != thread || hinted->vcpu != vcpu->vcpu_id)) {
-		/* Here too, as with a filter this is where most exits end */
-		barrier_var(thread);
-		if (wanted_vcpu(thread, vcpu->vcpu_id))
-			count_miss(vcpu, thread, isa, direct);
-		return;
-	}
-	/* A copy that the compiler can't see through takes the thread's register */
-	asm volatile("%0 = %1" : "=r"(slot) : "r"(hinted));
-	count_reason(slot, vcpu, isa, direct);
 }
 
 /*

@@ -18,7 +18,10 @@ with() {
 
 # What works with which capabilities; and that the least that does counts exactly
 case_caps() {
-	local uid caps probe code how pid
+	local uid caps probe code how pid i=0
+	# For nobody too, who may not be let into the directory of the original
+	chmod 755 "$tmp"
+	cp "$(command -v kvmexit)" "$tmp/kvmexit.bin"
 	echo "@text caps"
 	for paranoid in 3 2; do
 		echo $paranoid >/proc/sys/kernel/perf_event_paranoid
@@ -26,7 +29,7 @@ case_caps() {
 			for caps in +bpf,+perfmon,+sys_admin +sys_admin +bpf,+perfmon \
 				+bpf,+perfmon,+dac_read_search +bpf +perfmon ''; do
 				for probe in auto direct read tracepoint; do
-					with $uid "$caps" kvmexit --verbose --probe $probe -j 0.01 \
+					with $uid "$caps" "$tmp/kvmexit.bin" --verbose --probe $probe -j 0.01 \
 						>"$tmp/out" 2>"$tmp/log"
 					code=$?
 					how=$(sed -n 's/.*probe \(.*\): in use/\1/p' "$tmp/log" | tr -d ' ()')
@@ -39,9 +42,9 @@ case_caps() {
 	done
 	echo 3 >/proc/sys/kernel/perf_event_paranoid
 	# shellcheck disable=SC2016 # for the inner shell
-	with 65534 +bpf,+perfmon sh -c 'echo $$ && exec kvmexit --verbose -j 2>&3' \
-		3>"$tmp/kvmexit.log" >"$tmp/out" &
-	until grep -q 'given up' "$tmp/kvmexit.log"; do sleep 0.1; done
+	with 65534 +bpf,+perfmon sh -c 'echo $$ && exec "$0" --verbose -j 2>&3' \
+		"$tmp/kvmexit.bin" 3>"$tmp/kvmexit.log" >"$tmp/out" &
+	until grep -q 'given up' "$tmp/kvmexit.log" || [ $((i += 1)) -gt 600 ]; do sleep 0.1; done
 	pid=$(head -n 1 "$tmp/out")
 	echo "@text status"
 	grep -E '^(Cap|NoNew|Seccomp:)' "/proc/$pid/status"
