@@ -260,6 +260,10 @@ test_pid_namespace()
 {
 	local own='unshare --pid --fork --mount-proc'
 
+	if ! $own true 2>"$dir/err"; then
+		skip "PID namespace: $(cat "$dir/err")"
+		return
+	fi
 	$own kvmexit -p 1 0.1 >"$dir/out" 2>"$dir/err"
 	check 'PID namespace, -p: exit code' $? 69
 	check 'PID namespace, -p: message' "$(cat "$dir/err")" 'kvmexit: -p, -n, -t and -T name *--pid=host*'

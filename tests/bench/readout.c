@@ -124,6 +124,7 @@ static size_t interval(struct snapshot *snap, enum format format)
 	char *text = NULL;
 	size_t size = 0;
 	FILE *out = open_memstream(&text, &size);
+	const struct table table = { .view = VIEW_ALL, .timed = true };
 	int failed;
 
 	failed = !out || counters__collect(counters, vm__is_gone) ||
@@ -131,7 +132,7 @@ static size_t interval(struct snapshot *snap, enum format format)
 	if (!failed && format == JSON)
 		failed = json__print(out, snap, vms);
 	else if (!failed)
-		failed = table__print(out, VIEW_ALL, snap, true);
+		failed = table__print(out, &table, snap);
 	if (failed || fclose(out))
 		errx(1, "no memory");
 	free(text);
