@@ -22,6 +22,7 @@
 #include "src/probe.h"
 #include "src/reasons.h"
 #include "src/table.h"
+#include "src/target.h"
 #include "src/ticker.h"
 #include "src/util.h"
 #include "src/vm.h"
@@ -275,7 +276,7 @@ static int start(struct session *s)
 	int err, code;
 
 	s->live = o->interval && !o->json && !o->output && !o->no_clear && isatty(STDOUT_FILENO);
-	code = vm__check_target(o);
+	code = target__check(o);
 	/* A FIFO waits for its reader: until then signals must end us as usual */
 	if (!code)
 		code = open_output(s);

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "vm.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <limits.h>
 #include <search.h>
@@ -12,7 +11,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "options.h"
 #include "util.h"
 
 bool vm__sees_host_pids(void)
@@ -313,131 +311,4 @@ void vms__forget(struct vms *vms)
 			vms->vms[left++] = vms->vms[i];
 	}
 	vms->nr = left;
-}
-
-/* What a process's open files tell about KVM */
-struct kvm_files {
-	bool unreadable;
-	bool vm;
-	bool vcpu; /* the one that was asked for */
-	char vcpus[256]; /* all of them, as text */
-};
-
-static void look_at_files(struct kvm_files *k, __u32 pid, __u32 vcpu)
-{
-	static const char prefix[] = "anon_inode:kvm-vcpu:";
-	char path[64], target[64];
-	const struct dirent *e;
-	size_t used = 0;
-	DIR *dir;
-
-	*k = (struct kvm_files){ 0 };
-	snprintf(path, sizeof(path), "/proc/%u/fd", pid);
-	dir = opendir(path);
-	if (!dir) {
-		k->unreadable = true;
-		return;
-	}
-	while ((e = readdir(dir))) {
-		ssize_t n = readlinkat(dirfd(dir), e->d_name, target, sizeof(target) - 1);
-		__u64 id;
-
-		if (n < 0) {
-			k->unreadable |= errno == EACCES;
-			continue;
-		}
-		target[n] = 0;
-		k->vm |= !strcmp(target, "anon_inode:kvm-vm");
-		if (strncmp(target, prefix, strlen(prefix)) ||
-		    parse_uint(target + strlen(prefix), 0, UINT_MAX, &id))
-			continue;
-		k->vcpu |= id == vcpu;
-		if (used < sizeof(k->vcpus) - 16)
-			used += sprintf(k->vcpus + used, "%s%llu", used ? ", " : "", id);
-		else if (used < sizeof(k->vcpus) - 4)
-			used += sprintf(k->vcpus + used, " ...");
-	}
-	closedir(dir);
-}
-
-/* The process that a thread belongs to; 0: there is no such thread */
-static __u32 tgid_of(__u32 tid)
-{
-	static const char key[] = "\nTgid:\t";
-	char path[64], text[4096];
-	const char *p;
-	int n;
-
-	snprintf(path, sizeof(path), "/proc/%u/status", tid);
-	n = read_file(path, text, sizeof(text));
-	p = n > 0 ? strstr(text, key) : NULL;
-	return p ? strtoul(p + strlen(key), NULL, 10) : 0;
-}
-
-static int check_pid(const struct options *opts)
-{
-	__u32 tgid = tgid_of(opts->pid);
-	struct kvm_files k;
-
-	if (!tgid) {
-		complain("-p %u: there is no such process", opts->pid);
-		return EXIT_NOTHING;
-	}
-	if (tgid != opts->pid) {
-		complain("-p %u: this is a thread of process %u; use -p %u or -t %u", opts->pid,
-			 tgid, tgid, opts->pid);
-		return EXIT_NOTHING;
-	}
-	look_at_files(&k, opts->pid, opts->vcpu);
-	if (!k.vm && !k.unreadable) {
-		complain("-p %u: this process has no VM (no KVM file is open in it)", opts->pid);
-		return EXIT_NOTHING;
-	}
-	if (opts->has_vcpu && !k.vcpu && !k.unreadable) {
-		complain("There's no vCPU %u for PID %u. Its vCPUs: %s", opts->vcpu, opts->pid,
-			 *k.vcpus ? k.vcpus : "none");
-		return EXIT_NOTHING;
-	}
-	return 0;
-}
-
-static int check_tid(const struct options *opts, __u32 tid)
-{
-	const char *option = opts->one_tid ? "-t" : "-T";
-	__u32 tgid = tgid_of(tid);
-	struct kvm_files k;
-
-	if (!tgid) {
-		complain("%s %u: there is no such thread", option, tid);
-		return EXIT_NOTHING;
-	}
-	if (opts->pid && tgid != opts->pid) {
-		complain("%s %u: this is a thread of process %u, not of -p %u", option, tid, tgid,
-			 opts->pid);
-		return EXIT_NOTHING;
-	}
-	look_at_files(&k, tgid, 0);
-	if (!k.vm && !k.unreadable) {
-		complain("%s %u: its process %u has no VM (no KVM file is open in it)", option, tid,
-			 tgid);
-		return EXIT_NOTHING;
-	}
-	return 0;
-}
-
-int vm__check_target(const struct options *opts)
-{
-	int code;
-	size_t i;
-
-	if ((opts->pid || opts->nr_tids) && !vm__sees_host_pids()) {
-		complain("-p, -n, -t and -T name processes of the host, which this PID namespace "
-			 "does not show; run kvmexit on the host, or in a container with its PIDs "
-			 "(--pid=host)");
-		return EXIT_NOTHING;
-	}
-	code = opts->pid ? check_pid(opts) : 0;
-	for (i = 0; i < opts->nr_tids && !code; i++)
-		code = check_tid(opts, opts->tids[i]);
-	return code;
 }

@@ -7,14 +7,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-struct options;
-
-/*
- * Checks that what -p, -v, -t and -T name is there and a VM's. Returns 0, or
- * the exit code, the reason having been told.
- */
-int vm__check_target(const struct options *opts);
-
 /* Whether the thread has ended. Where that cannot be known: no. */
 bool vm__is_gone(__u32 pid, __u32 tid);
 

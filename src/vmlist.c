@@ -26,7 +26,7 @@ static int compare_pids(const void *a, const void *b)
 			 ((const struct listed_vm *)b)->vm.pid);
 }
 
-/* The vCPU that file @fd of a process is; -1: it is none */
+/* The vCPU that file @fd of a process is; -ENOENT: it is none, or another -errno */
 static long vcpu_of_file(__u32 pid, const char *fd, bool *is_vm)
 {
 	char path[64], target[64];
@@ -36,12 +36,12 @@ static long vcpu_of_file(__u32 pid, const char *fd, bool *is_vm)
 	snprintf(path, sizeof(path), "/proc/%u/fd/%.20s", pid, fd);
 	n = readlink(path, target, sizeof(target) - 1);
 	if (n < 0)
-		return -1;
+		return -errno;
 	target[n] = 0;
 	*is_vm |= !strcmp(target, "anon_inode:kvm-vm");
 	if (strncmp(target, vcpu_file, strlen(vcpu_file)) ||
 	    parse_uint(target + strlen(vcpu_file), 0, UINT_MAX, &id))
-		return -1;
+		return -ENOENT;
 	return id;
 }
 
@@ -149,8 +149,7 @@ static void find_threads(struct listed_vm *vm)
 		nanosleep(&pause, NULL);
 }
 
-/* 1: the process has a VM, 0: it has none, or -errno */
-static int look_at(struct listed_vm *vm, __u32 pid)
+int vmlist__look_at(struct listed_vm *vm, __u32 pid)
 {
 	bool is_vm = false;
 	const struct dirent *e;
@@ -168,6 +167,7 @@ static int look_at(struct listed_vm *vm, __u32 pid)
 		long id = vcpu_of_file(pid, e->d_name, &is_vm);
 		struct listed_vcpu *grown;
 
+		vm->denied |= id == -EACCES;
 		if (id < 0)
 			continue;
 		grown = array_grow(vm->vcpus, &room, vm->nr_vcpus, sizeof(*grown));
@@ -203,7 +203,7 @@ int vmlist__read(struct vmlist *list)
 
 		if (parse_uint(e->d_name, 1, INT_MAX, &pid))
 			continue;
-		found = look_at(&vm, pid);
+		found = vmlist__look_at(&vm, pid);
 		list->unreadable += found == -EACCES || found == -EPERM;
 		err = found == -ENOMEM ? found : 0;
 		grown = found > 0 ? array_grow(list->vms, &room, list->nr_vms, sizeof(*grown))

@@ -4,6 +4,7 @@
 #define VMLIST_H
 
 #include <linux/types.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 
@@ -18,6 +19,7 @@ struct listed_vm {
 	struct vm vm;
 	struct listed_vcpu *vcpus; /* by id */
 	size_t nr_vcpus;
+	bool denied; /* some of its files may not be looked at */
 };
 
 struct vmlist {
@@ -25,6 +27,13 @@ struct vmlist {
 	size_t nr_vms;
 	size_t unreadable; /* processes whose open files may not be looked at */
 };
+
+/*
+ * Fills @vm with the vCPUs of a process, by id; threads and name are left out.
+ * Returns 1, 0: it has no VM, or -errno: it may not be looked at, is gone, or
+ * there is no memory. The vCPUs are the caller's to free in each case.
+ */
+int vmlist__look_at(struct listed_vm *vm, __u32 pid);
 
 /* Looks through /proc: 0 or -errno. To be freed in either case. */
 int vmlist__read(struct vmlist *list);

@@ -10,6 +10,7 @@
 
 #include "../src/options.h"
 #include "../src/util.h"
+#include "../src/target.h"
 #include "../src/vm.h"
 #include "check.h"
 
@@ -442,7 +443,7 @@ static void test_check_target(void)
 {
 	struct options none = { 0 };
 
-	CHECK_INT(vm__check_target(&none), 0);
+	CHECK_INT(target__check(&none), 0);
 }
 
 int main(void)

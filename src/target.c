@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "target.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "options.h"
+#include "util.h"
+#include "vmlist.h"
+
+/* The process that a thread belongs to; 0: there is no such thread */
+static __u32 tgid_of(__u32 tid)
+{
+	static const char key[] = "\nTgid:\t";
+	char path[64], text[4096];
+	const char *p;
+	int n;
+
+	snprintf(path, sizeof(path), "/proc/%u/status", tid);
+	n = read_file(path, text, sizeof(text));
+	p = n > 0 ? strstr(text, key) : NULL;
+	return p ? strtoul(p + strlen(key), NULL, 10) : 0;
+}
+
+/* The ids as text, as many as fit */
+static void list_vcpus(char *text, size_t size, const struct listed_vm *vm)
+{
+	size_t i, used = 0;
+
+	snprintf(text, size, "none");
+	for (i = 0; i < vm->nr_vcpus && used < size - 16; i++)
+		used += sprintf(text + used, "%s%u", i ? ", " : "", vm->vcpus[i].id);
+	if (i < vm->nr_vcpus)
+		sprintf(text + used, " ...");
+}
+
+static int check_vcpu(const struct options *opts, const struct listed_vm *vm)
+{
+	char vcpus[256];
+	size_t i;
+
+	for (i = 0; i < vm->nr_vcpus; i++)
+		if (vm->vcpus[i].id == opts->vcpu)
+			return 0;
+	list_vcpus(vcpus, sizeof(vcpus), vm);
+	complain("There's no vCPU %u for PID %u. Its vCPUs: %s", opts->vcpu, opts->pid, vcpus);
+	return EXIT_NOTHING;
+}
+
+static int check_pid(const struct options *opts)
+{
+	__u32 tgid = tgid_of(opts->pid);
+	struct listed_vm vm;
+	int found, code = 0;
+
+	if (!tgid) {
+		complain("-p %u: there is no such process", opts->pid);
+		return EXIT_NOTHING;
+	}
+	if (tgid != opts->pid) {
+		complain("-p %u: this is a thread of process %u; use -p %u or -t %u", opts->pid,
+			 tgid, tgid, opts->pid);
+		return EXIT_NOTHING;
+	}
+	/* What may not be looked at is believed */
+	found = vmlist__look_at(&vm, opts->pid);
+	if (!found && !vm.denied) {
+		complain("-p %u: this process has no VM (no KVM file is open in it)", opts->pid);
+		code = EXIT_NOTHING;
+	} else if (found > 0 && opts->has_vcpu && !vm.denied) {
+		code = check_vcpu(opts, &vm);
+	}
+	free(vm.vcpus);
+	return code;
+}
+
+static int check_tid(const struct options *opts, __u32 tid)
+{
+	const char *option = opts->one_tid ? "-t" : "-T";
+	__u32 tgid = tgid_of(tid);
+	struct listed_vm vm;
+	int found;
+
+	if (!tgid) {
+		complain("%s %u: there is no such thread", option, tid);
+		return EXIT_NOTHING;
+	}
+	if (opts->pid && tgid != opts->pid) {
+		complain("%s %u: this is a thread of process %u, not of -p %u", option, tid, tgid,
+			 opts->pid);
+		return EXIT_NOTHING;
+	}
+	found = vmlist__look_at(&vm, tgid);
+	free(vm.vcpus);
+	if (!found && !vm.denied) {
+		complain("%s %u: its process %u has no VM (no KVM file is open in it)", option, tid,
+			 tgid);
+		return EXIT_NOTHING;
+	}
+	return 0;
+}
+
+int target__check(const struct options *opts)
+{
+	int code;
+	size_t i;
+
+	if ((opts->pid || opts->nr_tids) && !vm__sees_host_pids()) {
+		complain("-p, -n, -t and -T name processes of the host, which this PID namespace "
+			 "does not show; run kvmexit on the host, or in a container with its PIDs "
+			 "(--pid=host)");
+		return EXIT_NOTHING;
+	}
+	code = opts->pid ? check_pid(opts) : 0;
+	for (i = 0; i < opts->nr_tids && !code; i++)
+		code = check_tid(opts, opts->tids[i]);
+	return code;
+}
