@@ -233,9 +233,9 @@ static int run(struct session *s)
 }
 
 /* A VM is asked for its name early: it may have ended when it is to be told */
-static void meet(void *vms, __u32 pid, const char *comm)
+static void meet(void *vms, __u32 pid, __u64 start, const char *comm)
 {
-	vms__get(vms, pid, comm);
+	vms__get(vms, pid, start, comm);
 }
 
 static int open_output(struct session *s)

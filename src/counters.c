@@ -45,6 +45,7 @@ struct vcpu {
 
 /* A thread that runs a vCPU, and the slot that counts for it */
 struct thread {
+	__u64 start; /* of the process */
 	__u32 pid;
 	__u32 tid;
 	__u32 isa;
@@ -71,7 +72,7 @@ struct counters {
 	bool sorted; /* the threads */
 	void *vcpus; /* tsearch() tree */
 	struct vcpu *unused; /* those whose threads have all ended */
-	void (*met)(void *arg, __u32 pid, const char *comm);
+	void (*met)(void *arg, __u32 pid, __u64 start, const char *comm);
 	void *met_arg;
 };
 
@@ -100,8 +101,8 @@ struct counters *counters__new(const struct shared *shared, __u32 max)
 	return c;
 }
 
-void counters__on_new(struct counters *c, void (*met)(void *arg, __u32 pid, const char *comm),
-		      void *arg)
+void counters__on_new(struct counters *c,
+		      void (*met)(void *arg, __u32 pid, __u64 start, const char *comm), void *arg)
 {
 	c->met = met;
 	c->met_arg = arg;
@@ -184,7 +185,7 @@ static int add_thread(struct counters *c, __u32 nr)
 	c->threads[c->nr_threads++] = t;
 	c->sorted = false;
 	if (c->met)
-		c->met(c->met_arg, t->pid, t->comm);
+		c->met(c->met_arg, t->pid, t->start, t->comm);
 	return 0;
 }
 
@@ -346,6 +347,7 @@ static int add_sample(struct snapshot *snap, size_t first, const struct thread *
 		snap->samples = grown;
 		sample = &grown[snap->nr_samples++];
 		*sample = (struct sample){
+			.start = t->start,
 			.pid = t->pid,
 			.tid = t->tid,
 			.vcpu = t->vcpu->id,

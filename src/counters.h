@@ -26,8 +26,8 @@ void counters__free(struct counters *c);
  * @met is called for each thread when it is first seen, while its process most
  * likely lives; @comm is valid during the call.
  */
-void counters__on_new(struct counters *c, void (*met)(void *arg, __u32 pid, const char *comm),
-		      void *arg);
+void counters__on_new(struct counters *c,
+		      void (*met)(void *arg, __u32 pid, __u64 start, const char *comm), void *arg);
 
 /*
  * Reads all counters. Where @is_gone (NULL: nothing ever is) says that a

@@ -169,7 +169,8 @@ static void format_time(char *text, size_t size, __u64 ns)
 
 static bool same_thread(const struct sample *a, const struct sample *b)
 {
-	return a->pid == b->pid && a->tid == b->tid && a->vcpu == b->vcpu && a->isa == b->isa;
+	return a->pid == b->pid && a->start == b->start && a->tid == b->tid && a->vcpu == b->vcpu &&
+	       a->isa == b->isa;
 }
 
 /*
@@ -190,7 +191,7 @@ static int print_exits(FILE *out, const struct snapshot *snap, struct vms *vms, 
 
 		if (!last || !same_thread(last, s)) {
 			set_common(&thread, "exit", ts, snap);
-			set_thread(&thread, s, vms__get(vms, s->pid, s->comm));
+			set_thread(&thread, s, vms__get(vms, s->pid, s->start, s->comm));
 			used = n = dump(&thread, line, 0);
 			if (n < 0)
 				break;

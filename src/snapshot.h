@@ -19,6 +19,7 @@ struct sample {
 	__u64 count; /* exits in this interval */
 	__u64 total; /* of this vCPU (PID and id) since the start */
 	const char *comm; /* the thread's, at its first exit; valid until counters__forget() */
+	__u64 start; /* of the process: its start time (vm.h); 0: not known */
 };
 
 struct snapshot {

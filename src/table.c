@@ -185,7 +185,7 @@ int table__print(FILE *out, const struct table *t, const struct snapshot *snap)
 	for (i = 0; i < n; i++) {
 		line.row = &rows[i];
 		line.vm = PER_VM & IN(t->view) && t->vms
-				  ? vms__get(t->vms, rows[i].pid, rows[i].comm)->name
+				  ? vms__get(t->vms, rows[i].pid, rows[i].start, rows[i].comm)->name
 				  : "";
 		print_line(out, t, &line);
 	}

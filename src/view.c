@@ -48,6 +48,8 @@ static int compare_keys(const struct row *x, const struct row *y)
 	int order = THREE_WAY(x->pid, y->pid);
 
 	if (!order)
+		order = THREE_WAY(x->start, y->start);
+	if (!order)
 		order = THREE_WAY(x->tid, y->tid);
 	return order ? order : THREE_WAY(x->vcpu, y->vcpu);
 }
@@ -101,6 +103,7 @@ long view__rows(enum view view, const struct snapshot *snap, struct row **rows)
 
 		r[i] = (struct row){
 			.pid = views[view].pid ? s->pid : 0,
+			.start = views[view].pid ? s->start : 0,
 			.tid = views[view].tid ? s->tid : 0,
 			.vcpu = views[view].vcpu ? s->vcpu : 0,
 			.isa = views[view].reason ? s->isa : 0,

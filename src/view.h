@@ -25,6 +25,7 @@ struct row {
 	__u32 code;
 	__u64 count;
 	__u32 vcpu;
+	__u64 start; /* of the process, with pid */
 	const char *comm; /* of a thread among those collapsed */
 };
 

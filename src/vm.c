@@ -218,7 +218,7 @@ bool vm__parse_name(const char *cmdline, size_t len, char *name, size_t size)
 }
 
 struct vms {
-	struct vm **vms; /* sorted by PID */
+	struct vm **vms; /* sorted by PID and start */
 	size_t nr;
 	size_t room;
 	struct vm unknown; /* what is told when there is no memory */
@@ -267,17 +267,26 @@ void vm__identify(struct vm *vm, const char *comm)
 		snprintf(vm->name, sizeof(vm->name), "%s", vm->comm);
 }
 
-const struct vm *vms__get(struct vms *vms, __u32 pid, const char *comm)
+/* The order of the VMs */
+static int compare_vm(const struct vm *vm, __u32 pid, __u64 start)
+{
+	int order = THREE_WAY(vm->pid, pid);
+
+	return order ? order : THREE_WAY(vm->start, start);
+}
+
+const struct vm *vms__get(struct vms *vms, __u32 pid, __u64 start, const char *comm)
 {
 	size_t low = 0, high = vms->nr;
 	struct vm *vm, **grown;
 
 	while (low < high) {
 		size_t mid = (low + high) / 2;
+		int order = compare_vm(vms->vms[mid], pid, start);
 
-		if (vms->vms[mid]->pid == pid)
+		if (!order)
 			return vms->vms[mid];
-		if (vms->vms[mid]->pid < pid)
+		if (order < 0)
 			low = mid + 1;
 		else
 			high = mid;
@@ -288,11 +297,12 @@ const struct vm *vms__get(struct vms *vms, __u32 pid, const char *comm)
 		vms->vms = grown;
 	if (!vm || !grown) {
 		free(vm);
-		vms->unknown = (struct vm){ .pid = pid };
+		vms->unknown = (struct vm){ .pid = pid, .start = start };
 		vm__identify(&vms->unknown, comm);
 		return &vms->unknown;
 	}
 	vm->pid = pid;
+	vm->start = start;
 	vm__identify(vm, comm);
 	memmove(grown + low + 1, grown + low, (vms->nr - low) * sizeof(*grown));
 	grown[low] = vm;

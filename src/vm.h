@@ -17,6 +17,7 @@ bool vm__is_gone(__u32 pid, __u32 tid);
 
 struct vm {
 	__u32 pid;
+	__u64 start; /* of the process, as vms__get() was told */
 	const char *vmm; /* "qemu" and so on; "other" */
 	char comm[4 * VM_COMM_MAX + 1]; /* the process's */
 	char name[VM_NAME_SIZE]; /* the VM's, else that of the process */
@@ -39,10 +40,12 @@ void vms__free(struct vms *vms);
 
 /*
  * The VM of a process: as /proc told it when it was asked for the first time.
+ * @start: its start time, field 22 of /proc/PID/stat (clock ticks since boot), 0:
+ * not known. A PID that was given out again is another VM.
  * @comm is its name where /proc knows no such process any more. The result is
  * valid until vms__forget(). Never NULL.
  */
-const struct vm *vms__get(struct vms *vms, __u32 pid, const char *comm);
+const struct vm *vms__get(struct vms *vms, __u32 pid, __u64 start, const char *comm);
 
 /* Forgets processes that have ended */
 void vms__forget(struct vms *vms);

@@ -186,7 +186,7 @@ static void test_vanishing(void)
 			}
 		}
 		for (k = 0; k < 8; k++) {
-			const struct vm *vm = vms__get(vms, pids[k], "gone");
+			const struct vm *vm = vms__get(vms, pids[k], 0, "gone");
 
 			CHECK(*vm->comm && *vm->name);
 			vm__is_gone(pids[k], pids[k]);

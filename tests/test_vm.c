@@ -396,19 +396,19 @@ static void test_get_running(void)
 	const struct vm *vm;
 	pid_t a = start("main \xff", named), b = start("name\nline", unnamed);
 
-	vm = vms__get(vms, a, "CPU 0/KVM");
+	vm = vms__get(vms, a, 0, "CPU 0/KVM");
 	CHECK_INT(vm->pid, a);
 	CHECK_STR(vm->comm, "main " FFFD);
 	CHECK_STR(vm->name, "web1");
-	vm = vms__get(vms, b, "CPU 0/KVM");
+	vm = vms__get(vms, b, 0, "CPU 0/KVM");
 	CHECK_STR(vm->comm, "name\nline");
 	CHECK_STR(vm->name, "name\nline");
 	stop(a);
 	/* Still told after its end, until it is forgotten */
-	CHECK_STR(vms__get(vms, a, "CPU 0/KVM")->name, "web1");
+	CHECK_STR(vms__get(vms, a, 0, "CPU 0/KVM")->name, "web1");
 	vms__forget(vms);
-	CHECK_STR(vms__get(vms, a, "CPU 0/KVM")->name, "CPU 0/KVM");
-	CHECK_STR(vms__get(vms, b, "CPU 0/KVM")->name, "name\nline");
+	CHECK_STR(vms__get(vms, a, 0, "CPU 0/KVM")->name, "CPU 0/KVM");
+	CHECK_STR(vms__get(vms, b, 0, "CPU 0/KVM")->name, "name\nline");
 	stop(b);
 	vms__free(vms);
 }
@@ -420,20 +420,20 @@ static void test_get_gone(void)
 	char comm[32];
 	__u32 i;
 
-	CHECK_STR(vms__get(vms, 2000000000, "CPU 0/KVM")->comm, "CPU 0/KVM");
-	CHECK_STR(vms__get(vms, 2000000000, "CPU 1/KVM")->name, "CPU 0/KVM");
-	CHECK_STR(vms__get(vms, 2000000001, "")->name, "");
-	CHECK_STR(vms__get(vms, 2000000002, "CPU \xe2\x82")->name, "CPU " FFFD FFFD);
-	CHECK_STR(vms__get(vms, 4294967295, "0123456789abcdefghi")->comm, "0123456789abcde");
+	CHECK_STR(vms__get(vms, 2000000000, 0, "CPU 0/KVM")->comm, "CPU 0/KVM");
+	CHECK_STR(vms__get(vms, 2000000000, 0, "CPU 1/KVM")->name, "CPU 0/KVM");
+	CHECK_STR(vms__get(vms, 2000000001, 0, "")->name, "");
+	CHECK_STR(vms__get(vms, 2000000002, 0, "CPU \xe2\x82")->name, "CPU " FFFD FFFD);
+	CHECK_STR(vms__get(vms, 4294967295, 0, "0123456789abcdefghi")->comm, "0123456789abcde");
 	vms__forget(vms);
 	/* Many, in any order */
 	for (i = 0; i < 1000; i++) {
 		snprintf(comm, sizeof(comm), "%u", i * 7919 % 1000);
-		vms__get(vms, 2000000000 + i * 7919 % 1000, comm);
+		vms__get(vms, 2000000000 + i * 7919 % 1000, 0, comm);
 	}
 	for (i = 0; i < 1000; i++) {
 		snprintf(comm, sizeof(comm), "%u", i);
-		if (!CHECK_STR(vms__get(vms, 2000000000 + i, "x")->name, comm))
+		if (!CHECK_STR(vms__get(vms, 2000000000 + i, 0, "x")->name, comm))
 			break;
 	}
 	vms__free(vms);
