@@ -37,7 +37,6 @@ struct session {
 	struct snapshot snapshot;
 	bool live; /* reports are shown in place, on a terminal */
 	__u64 start; /* of the interval, CLOCK_MONOTONIC */
-	__u64 checked; /* when ended threads were last looked for */
 	__u64 told_lost; /* exits that the user knows to be lost */
 };
 
@@ -111,15 +110,15 @@ static void tell_lost(struct session *s)
 			 s->snapshot.misses);
 }
 
-/* At most once a second: it costs a system call per idle vCPU thread */
 static int collect(struct session *s)
 {
-	__u64 now = now_ns();
-	bool check = now - s->checked >= NSEC_PER_SEC;
+	return counters__collect(s->counters, now_ns());
+}
 
-	if (check)
-		s->checked = now;
-	return counters__collect(s->counters, check ? vm__is_gone : NULL);
+static bool process_is_gone(__u32 pid, __u64 start)
+{
+	(void)start;
+	return vm__is_gone(pid, pid);
 }
 
 static int terminal_lines(void)
@@ -190,7 +189,7 @@ static int report(struct session *s, bool final)
 	if (err)
 		return err == -EPIPE ? EXIT_OK : tell_write(&s->output, err);
 	tell_lost(s);
-	counters__forget(s->counters, vm__is_gone);
+	counters__forget(s->counters, process_is_gone);
 	vms__forget(s->vms);
 	s->snapshot.seq++;
 	return final ? EXIT_OK : -1;

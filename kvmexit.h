@@ -51,60 +51,133 @@ enum lost {
 	NR_LOST,
 };
 
-struct thread_key {
-	__u64 thread; /* TGID << 32 | TID, of the initial PID namespace */
-	__u32 vcpu; /* KVM's vcpu_id */
+/*
+ * A vCPU thread in one number. Threads are told apart by when they were started
+ * (CLOCK_BOOTTIME, ns), not by their TIDs, which are given out again; where no BTF
+ * shows that, by TGID << 32 | TID. Two threads that run vCPUs of different ids could
+ * share a key only if they had been started, to the nanosecond, at a distance that
+ * for ids up to 4096 is 26 days and more.
+ */
+static inline __attribute__((always_inline)) __u64 thread_key(__u64 thread, __u32 vcpu)
+{
+	return thread + vcpu * 0x9e3779b97f4a7c15ull;
+}
+
+/*
+ * What the program looks up first: a key and its slot. Sets of one cache line,
+ * chosen by hash; a key is in its own set or in the next one.
+ */
+struct hint {
+	__u64 key; /* 0: free */
+	__u32 slot; /* or one of these */
 	__u32 pad;
 };
 
+#define SLOT_NONE 0xffffff00u /* these and above are no slots */
+#define SLOT_LOST(why) (SLOT_NONE + (why)) /* the thread has none, for this cause */
+#define SLOT_UNWANTED 0xfffffffeu /* a filter leaves the thread out */
+#define SLOT_UNKNOWN 0xffffffffu /* no hint of it */
+#define MAX_SLOTS_LIMIT (1u << 20)
+
+#define NR_WAYS 4
+#define NR_SETS 4096u
+
+/* Byte offset of a key's set of hints: the nanoseconds are dice enough */
+static inline __attribute__((always_inline)) __u32 hint_offset(__u64 key)
+{
+	return key & (NR_SETS - 1) * 64;
+}
+
 /*
- * One vCPU thread's counters. Written by that thread alone, in the kernel,
- * while `thread` names it; by user space from the moment it set `thread` to 0
- * until it put the slot's number into the ring.
+ * One vCPU thread's counters. The life of a slot:
+ *
+ *   queued    in the map `free_slots`, from where the program takes it
+ *   owned     `key` is its owner's, who alone writes it; marked in `owned`
+ *   retired   user space has set `key` to 0 and removed the hint, and waits
+ *             until no run of the program that began before can be writing
+ *   free      cleared and put into `ring` by user space; the program moves it
+ *             from there to the queue
  */
 struct slot {
-	__u64 thread; /* 0: nobody's */
-	__u32 vcpu;
+	__u64 key; /* of the owner; 0: nobody's */
+	__u64 old_key; /* whose entry in the thread map is still to be removed */
+	__u64 start; /* of the process: clock ticks since boot; 0: not known */
+	__u32 pid; /* TGID and TID, of the initial PID namespace */
+	__u32 tid;
+	__u32 vcpu; /* KVM's vcpu_id */
 	__u32 isa;
-	__u64 old_thread; /* whose entry in the thread map is still to be removed */
 	char comm[16]; /* of the thread, at its first exit */
 	__u64 flags[NR_FLAGS]; /* exits that carried the flag */
 	__u64 count[NR_COUNTERS];
 };
 
+/* Exits not counted, by cause; a line for each CPU, so that none waits for another */
+struct lost_line {
+	__u64 count[NR_LOST];
+};
+
+#define NR_LOST_LINES 256
+
 /*
- * What both sides share besides the slots. User space gives slots back by
- * putting their numbers into the ring and advancing `tail`; the kernel takes
- * them from there, advancing `head`.
+ * What both sides share besides the slots. User space frees slots by putting
+ * their numbers into the ring and advancing `tail`; the program takes them from
+ * there, advancing `head`.
  */
 struct control {
+	struct hint hints[NR_SETS * NR_WAYS];
+	struct lost_line lost[NR_LOST_LINES]; /* exits since the start */
 	__u64 head;
 	__u64 tail;
 	__u64 extra[NR_EXTRA]; /* isa << 32 | code, 0: not in use */
-	__u64 lost[NR_LOST]; /* exits */
+} __attribute__((aligned(64)));
+
+/* Where a vCPU has its exit reason */
+enum offset {
+	OFFSET_VMX_REASON, /* in struct vcpu_vmx */
+	OFFSET_SVM_VMCB, /* in struct vcpu_svm: a pointer to struct vmcb */
+	OFFSET_VMCB_CODE, /* in struct vmcb */
+	NR_OFFSETS,
+};
+
+/* The classic tracepoint's record; these offsets in all kernels looked at */
+struct kvm_exit_record {
+	__u64 common;
+	__u32 exit_reason;
+	__u32 pad;
+	__u64 guest_rip;
+	__u32 isa;
+	__u32 pad2;
+	__u64 info1;
+	__u64 info2;
+	__u32 intr_info;
+	__u32 error_code;
+	__u32 vcpu_id;
 };
 
 /* Set before loading, constant afterwards */
 struct config {
 	__u32 max_slots;
 	__u32 tgid; /* 0: any */
+	__u64 start; /* of that process, as in struct slot; 0: any */
 	__u32 vcpu; /* where has_vcpu */
 	__u32 has_vcpu;
-	__u32 nr_tids; /* entries of the map `tids`; 0: any */
+	__u32 nr_tids; /* entries of the map `tids`: TID to start time; 0: any */
 	/* Classic tracepoint, byte offsets from its format file */
+	__u32 odd_record; /* they are not those of struct kvm_exit_record */
 	__u32 off_exit_reason;
 	__u32 off_isa;
 	__u32 off_vcpu_id;
-	/* Raw tracepoint, byte offsets from BTF; 0: unknown */
-	__u32 off_vmx_reason; /* in struct vcpu_vmx */
-	__u32 off_svm_vmcb; /* in struct vcpu_svm */
-	__u32 off_vmcb_code; /* in struct vmcb */
-	__u32 off_kvm_vcpu_id; /* in struct kvm_vcpu */
+	__u32 off_vcpu; /* byte offset of vcpu_id in struct kvm_vcpu */
+	/* Byte offsets from BTF; 0: no BTF shows it */
+	__u32 offsets[NR_OFFSETS];
 };
 
-_Static_assert(sizeof(struct thread_key) == 16, "struct thread_key");
-_Static_assert(sizeof(struct slot) == 64 + 8 * NR_COUNTERS, "struct slot");
-_Static_assert(sizeof(struct control) == 8 * (2 + NR_EXTRA + NR_LOST), "struct control");
-_Static_assert(sizeof(struct config) == 48, "struct config");
+/* An instruction that adds OFFSET_MARK + which is to add offsets[which] */
+#define OFFSET_MARK 0x6b766d00
+
+_Static_assert(sizeof(struct hint) * NR_WAYS == 64, "a set of hints is a cache line");
+_Static_assert(sizeof(struct slot) == 80 + 8 * NR_COUNTERS, "struct slot");
+_Static_assert(sizeof(struct lost_line) == 64, "struct lost_line is a cache line");
+_Static_assert(sizeof(struct config) == 64, "struct config");
 
 #endif

@@ -17,6 +17,18 @@
 #pragma GCC diagnostic ignored "-Wanalyzer-malloc-leak"
 #endif
 
+/*
+ * A slot is retired when nothing was counted in it for so long, whether or not its
+ * owner lives: it costs an idle thread little to find another, and where threads
+ * are of another PID namespace nobody could tell whether they live. Haste is made
+ * where less than a quarter of the slots is free.
+ */
+#define PATIENCE (10 * NSEC_PER_SEC)
+#define HASTE (NSEC_PER_SEC / 5)
+
+/* Where the kernel cannot tell that no program is running any more */
+#define GRACE NSEC_PER_SEC
+
 /* One exit reason of a thread */
 struct cell {
 	__u32 index; /* of the counter */
@@ -33,6 +45,7 @@ struct total {
 
 /* A vCPU; kept as long as its process lives, so that its totals only grow */
 struct vcpu {
+	__u64 start; /* of the process */
 	__u32 pid;
 	__u32 id;
 	__u32 users; /* threads that point here */
@@ -43,7 +56,7 @@ struct vcpu {
 	size_t room;
 };
 
-/* A thread that runs a vCPU, and the slot that counts for it */
+/* A thread that runs a vCPU, and the slot that counts for it (kvmexit.h) */
 struct thread {
 	__u64 start; /* of the process */
 	__u32 pid;
@@ -52,8 +65,12 @@ struct thread {
 	__u32 slot;
 	char comm[16];
 	struct vcpu *vcpu;
-	bool retired; /* ended, the slot taken from it: to be read once more */
-	bool freed; /* the slot given back: to be reported once more */
+	enum {
+		OWNED,
+		RETIRED, /* the slot is to be read once more */
+		FREED, /* the slot is free, the thread to be reported once more */
+	} state;
+	__u64 since; /* OWNED: of the last exit seen; RETIRED: when it was; ns */
 	__u64 sum; /* of all counters when last read: they only grow */
 	struct cell *cells;
 	size_t nr_cells;
@@ -65,13 +82,16 @@ struct thread {
 struct counters {
 	struct shared shared;
 	__u32 max;
+	__u32 nr_free; /* slots that are queued or free */
 	bool *known; /* by slot: whether one of the threads below has it */
 	struct thread **threads;
 	size_t nr_threads;
 	size_t room;
 	bool sorted; /* the threads */
 	void *vcpus; /* tsearch() tree */
-	struct vcpu *unused; /* those whose threads have all ended */
+	struct vcpu *unused; /* those no thread runs any more */
+	__u64 turned_away; /* exits without a slot when last looked */
+	bool refused; /* there are hints that say so */
 	void (*met)(void *arg, __u32 pid, __u64 start, const char *comm);
 	void *met_arg;
 };
@@ -93,6 +113,7 @@ struct counters *counters__new(const struct shared *shared, __u32 max)
 		return NULL;
 	c->shared = *shared;
 	c->max = max;
+	c->nr_free = max;
 	c->known = calloc(max, sizeof(*c->known));
 	if (!c->known) {
 		free(c);
@@ -142,16 +163,19 @@ static int compare_vcpus(const void *a, const void *b)
 	const struct vcpu *x = a, *y = b;
 	int order = THREE_WAY(x->pid, y->pid);
 
+	if (!order)
+		order = THREE_WAY(x->start, y->start);
 	return order ? order : THREE_WAY(x->id, y->id);
 }
 
-static struct vcpu *get_vcpu(struct counters *c, __u32 pid, __u32 id)
+static struct vcpu *get_vcpu(struct counters *c, __u32 pid, __u64 start, __u32 id)
 {
 	struct vcpu *v = calloc(1, sizeof(*v)), **found;
 
 	if (!v)
 		return NULL;
 	v->pid = pid;
+	v->start = start;
 	v->id = id;
 	found = tsearch(v, &c->vcpus, compare_vcpus);
 	if (!found || *found != v)
@@ -159,7 +183,7 @@ static struct vcpu *get_vcpu(struct counters *c, __u32 pid, __u32 id)
 	return found ? *found : NULL;
 }
 
-static int add_thread(struct counters *c, __u32 nr)
+static int add_thread(struct counters *c, __u32 nr, __u64 now)
 {
 	const struct slot *slot = &c->shared.slots[nr];
 	struct thread *t, **grown;
@@ -171,12 +195,14 @@ static int add_thread(struct counters *c, __u32 nr)
 	t = calloc(1, sizeof(*t));
 	if (!t)
 		return -ENOMEM;
-	t->pid = slot->thread >> 32;
-	t->tid = slot->thread;
+	t->start = slot->start;
+	t->pid = slot->pid;
+	t->tid = slot->tid;
 	t->isa = slot->isa;
 	t->slot = nr;
+	t->since = now;
 	memcpy(t->comm, slot->comm, sizeof(t->comm) - 1);
-	t->vcpu = get_vcpu(c, t->pid, slot->vcpu);
+	t->vcpu = get_vcpu(c, t->pid, t->start, slot->vcpu);
 	if (!t->vcpu) {
 		free(t);
 		return -ENOMEM;
@@ -190,18 +216,19 @@ static int add_thread(struct counters *c, __u32 nr)
 }
 
 /* Slots that have an owner since the last time */
-static int find_new(struct counters *c)
+static int find_new(struct counters *c, __u64 now)
 {
 	__u32 nr;
 	int err;
 
 	for (nr = 0; nr < c->max; nr++) {
-		if (c->known[nr] || !__atomic_load_n(&c->shared.taken[nr], __ATOMIC_ACQUIRE))
+		if (c->known[nr] || !__atomic_load_n(&c->shared.owned[nr], __ATOMIC_ACQUIRE))
 			continue;
-		err = add_thread(c, nr);
+		err = add_thread(c, nr, now);
 		if (err)
 			return err;
 		c->known[nr] = true;
+		c->nr_free--;
 	}
 	return 0;
 }
@@ -258,51 +285,124 @@ static int read_slot(struct counters *c, struct thread *t)
 	return 1;
 }
 
-/*
- * From now on the slot is nobody's. Should the TID have been given to a new
- * thread of the same process, that one finds another slot.
- */
-static void retire(struct counters *c, struct thread *t)
+/* The hint of a key, in its set or the next one, is taken away */
+static void remove_hint(struct control *control, __u64 key)
 {
-	__atomic_store_n(&c->shared.slots[t->slot].thread, 0, __ATOMIC_RELEASE);
-	t->retired = true;
+	__u32 first = hint_offset(key) / sizeof(struct hint), i;
+
+	for (i = 0; i < 2 * NR_WAYS; i++) {
+		struct hint *h = &control->hints[(first + i) % (NR_SETS * NR_WAYS)];
+		__u64 found = key;
+
+		__atomic_compare_exchange_n(&h->key, &found, 0, false, __ATOMIC_SEQ_CST,
+					    __ATOMIC_RELAXED);
+	}
 }
 
-static void give_back(struct counters *c, struct thread *t)
+/*
+ * Takes the slot from its owner, who finds another one when it exits again. First
+ * the slot, then the hint: the program writes a hint before it looks at the slot
+ * once more, and so one of the two sees the other's doing.
+ */
+static void retire(struct counters *c, struct thread *t, __u64 now)
+{
+	struct slot *slot = &c->shared.slots[t->slot];
+
+	slot->old_key = slot->key;
+	__atomic_exchange_n(&slot->key, 0, __ATOMIC_SEQ_CST);
+	remove_hint(c->shared.control, slot->old_key);
+	t->state = RETIRED;
+	t->since = now;
+}
+
+static void free_slot(struct counters *c, struct thread *t)
 {
 	struct slot *slot = &c->shared.slots[t->slot];
 	__u64 tail = c->shared.control->tail;
 
 	memset(slot->count, 0, sizeof(slot->count));
 	memset(slot->flags, 0, sizeof(slot->flags));
-	slot->old_thread = (__u64)t->pid << 32 | t->tid;
-	c->shared.taken[t->slot] = 0;
+	c->shared.owned[t->slot] = 0;
 	c->known[t->slot] = false;
+	c->nr_free++;
 	c->shared.ring[tail % c->max] = t->slot;
 	__atomic_store_n(&c->shared.control->tail, tail + 1, __ATOMIC_RELEASE);
-	t->freed = true;
+	t->state = FREED;
 }
 
-int counters__collect(struct counters *c, bool (*is_gone)(__u32 pid, __u32 tid))
+/* Reads the slots; those idle for longer than @patience ns are retired */
+static int read_slots(struct counters *c, __u64 now, __u64 patience, size_t *retired)
 {
-	int err = find_new(c);
+	int err = 0;
+	size_t i;
+
+	*retired = 0;
+	for (i = 0; i < c->nr_threads; i++) {
+		struct thread *t = c->threads[i];
+		int changed = t->state == OWNED ? read_slot(c, t) : 0;
+
+		if (changed < 0)
+			err = changed;
+		else if (changed)
+			t->since = now;
+		else if (t->state == OWNED && now - t->since >= patience)
+			retire(c, t, now);
+		*retired += t->state == RETIRED;
+	}
+	return err;
+}
+
+/* What is retired for a grace period is read a last time, and free */
+static int free_slots(struct counters *c, __u64 now)
+{
+	bool over = !c->shared.quiesce();
+	int err = 0;
 	size_t i;
 
 	for (i = 0; i < c->nr_threads; i++) {
 		struct thread *t = c->threads[i];
 		int changed;
 
-		if (t->freed)
+		if (t->state != RETIRED || (!over && now - t->since < GRACE))
 			continue;
 		changed = read_slot(c, t);
 		if (changed < 0)
 			err = changed;
-		else if (t->retired)
-			give_back(c, t);
-		else if (!changed && is_gone && is_gone(t->pid, t->tid))
-			retire(c, t);
+		else
+			free_slot(c, t);
 	}
 	return err;
+}
+
+/* Threads that were turned away may ask again */
+static void remove_refusals(struct counters *c)
+{
+	struct hint *h = c->shared.control->hints;
+	size_t i;
+
+	for (i = 0; i < NR_SETS * NR_WAYS; i++, h++)
+		if (h->slot == SLOT_LOST(LOST_FULL) || h->slot == SLOT_LOST(LOST_MAP))
+			__atomic_store_n(&h->key, 0, __ATOMIC_RELAXED);
+}
+
+int counters__collect(struct counters *c, __u64 now)
+{
+	int err = find_new(c, now), failed;
+	bool few = c->nr_free < c->max - c->max * 3 / 4;
+	__u64 turned_away;
+	size_t retired;
+
+	failed = read_slots(c, now, few ? HASTE : PATIENCE, &retired);
+	err = failed ? failed : err;
+	failed = retired ? free_slots(c, now) : 0;
+	turned_away = counters__lost(c, LOST_FULL) + counters__lost(c, LOST_MAP);
+	c->refused |= turned_away != c->turned_away;
+	c->turned_away = turned_away;
+	if (c->nr_free && c->refused) {
+		remove_refusals(c);
+		c->refused = false;
+	}
+	return failed ? failed : err;
 }
 
 static struct total *get_total(struct vcpu *v, __u32 isa, __u32 code)
@@ -364,6 +464,17 @@ static int add_sample(struct snapshot *snap, size_t first, const struct thread *
 	return 0;
 }
 
+__u64 counters__lost(const struct counters *c, enum lost why)
+{
+	const struct lost_line *line = c->shared.control->lost;
+	__u64 sum = 0;
+	size_t i;
+
+	for (i = 0; i < NR_LOST_LINES; i++)
+		sum += __atomic_load_n(&line[i].count[why], __ATOMIC_RELAXED);
+	return sum;
+}
+
 static int report_thread(struct counters *c, struct snapshot *snap, size_t first, struct thread *t)
 {
 	size_t i;
@@ -398,7 +509,7 @@ static void count_vcpus(struct snapshot *snap)
 	snap->vms = 0;
 	snap->vcpus = 0;
 	for (i = 0; i < snap->nr_samples; i++, last = s++) {
-		bool new_vm = !last || last->pid != s->pid;
+		bool new_vm = !last || last->pid != s->pid || last->start != s->start;
 
 		snap->vms += new_vm;
 		snap->vcpus += new_vm || last->vcpu != s->vcpu;
@@ -426,7 +537,7 @@ int counters__report(struct counters *c, struct snapshot *snap)
 	}
 	count_vcpus(snap);
 	for (i = 0; i < NR_LOST; i++)
-		snap->lost[i] = __atomic_load_n(&c->shared.control->lost[i], __ATOMIC_RELAXED);
+		snap->lost[i] = counters__lost(c, i);
 	return err;
 }
 
@@ -439,7 +550,7 @@ static void put_vcpu(struct counters *c, struct vcpu *v)
 	c->unused = v;
 }
 
-void counters__forget(struct counters *c, bool (*is_gone)(__u32 pid, __u32 tid))
+void counters__forget(struct counters *c, bool (*is_gone)(__u32 pid, __u64 start))
 {
 	struct vcpu **link = &c->unused;
 	size_t i, left = 0;
@@ -447,7 +558,7 @@ void counters__forget(struct counters *c, bool (*is_gone)(__u32 pid, __u32 tid))
 	for (i = 0; i < c->nr_threads; i++) {
 		struct thread *t = c->threads[i];
 
-		if (!t->freed) {
+		if (t->state != FREED) {
 			c->threads[left++] = t;
 			continue;
 		}
@@ -457,7 +568,7 @@ void counters__forget(struct counters *c, bool (*is_gone)(__u32 pid, __u32 tid))
 	c->nr_threads = left;
 	while (*link) {
 		struct vcpu *v = *link;
-		bool gone = !v->users && is_gone(v->pid, v->pid);
+		bool gone = !v->users && is_gone(v->pid, v->start);
 
 		if (!v->users && !gone) {
 			link = &v->next;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * User space's side of the slots: what was counted since the last report, for
- * whom; and slots of ended threads given back.
+ * whom; and slots taken back from threads that are idle.
  */
 #ifndef COUNTERS_H
 #define COUNTERS_H
@@ -13,9 +13,14 @@ struct counters;
 /* Memory shared with the kernel (kvmexit.h), each array of as many elements */
 struct shared {
 	struct slot *slots;
-	__u64 *taken; /* by slot: whether it has an owner */
+	__u64 *owned; /* by slot: whether it has an owner */
 	__u64 *ring;
 	struct control *control;
+	/*
+	 * Waits until no run of the BPF program goes on that began before. 0, or
+	 * -errno: that cannot be had.
+	 */
+	int (*quiesce)(void);
 };
 
 /* Works on memory for @max slots that outlives it. NULL: no memory. */
@@ -30,11 +35,15 @@ void counters__on_new(struct counters *c,
 		      void (*met)(void *arg, __u32 pid, __u64 start, const char *comm), void *arg);
 
 /*
- * Reads all counters. Where @is_gone (NULL: nothing ever is) says that a
- * thread has ended, its slot is taken from it, and given back by the next call.
- * Returns 0 or -ENOMEM: then the figures are as they were, and nothing is lost.
+ * Reads all counters. Slots in which nothing was counted for a while are taken
+ * from their owners and freed, the sooner the fewer are free. @now: ns, of a clock
+ * that only goes forward. Returns 0 or -ENOMEM: then the figures are as they were,
+ * and nothing is lost.
  */
-int counters__collect(struct counters *c, bool (*is_gone)(__u32 pid, __u32 tid));
+int counters__collect(struct counters *c, __u64 now);
+
+/* Exits lost since the start for one cause */
+__u64 counters__lost(const struct counters *c, enum lost why);
 
 /*
  * Moves what was collected since the last report into @snap: samples, exits,
@@ -43,10 +52,10 @@ int counters__collect(struct counters *c, bool (*is_gone)(__u32 pid, __u32 tid))
 int counters__report(struct counters *c, struct snapshot *snap);
 
 /*
- * Forgets the totals of ended threads whose process @is_gone(pid, pid) says has
- * ended. To be called after a report's samples have been used.
+ * Forgets the totals of vCPUs whose process @is_gone(pid, start) says has ended.
+ * To be called after a report's samples have been used.
  */
-void counters__forget(struct counters *c, bool (*is_gone)(__u32 pid, __u32 tid));
+void counters__forget(struct counters *c, bool (*is_gone)(__u32 pid, __u64 start));
 
 /* The code that counter @i of an ISA stands for (kvmexit.h) */
 __u32 counter__code(const struct control *control, __u32 i);

@@ -113,18 +113,18 @@ static void read_btf(struct facts *f, const struct btf *btf)
 	if (vmx < 0)
 		vmx = find_offset(btf, "vcpu_vmx", "exit_reason.full");
 	if (vmx > 0)
-		f->off_vmx_reason = vmx;
+		f->offsets[OFFSET_VMX_REASON] = vmx;
 	tdx = find_offset(btf, "vcpu_tdx", "vt.exit_reason.full");
 	f->tdx_differs |= tdx >= 0 && tdx != vmx;
 	vmcb = find_offset(btf, "vcpu_svm", "vmcb");
 	code = find_offset(btf, "vmcb", "control.exit_code");
 	if (vmcb > 0 && code > 0) {
-		f->off_svm_vmcb = vmcb;
-		f->off_vmcb_code = code;
+		f->offsets[OFFSET_SVM_VMCB] = vmcb;
+		f->offsets[OFFSET_VMCB_CODE] = code;
 	}
 	id = find_offset(btf, "kvm_vcpu", "vcpu_id");
-	if (id > 0 && !f->off_kvm_vcpu_id)
-		f->off_kvm_vcpu_id = id;
+	if (id > 0 && !f->off_vcpu)
+		f->off_vcpu = id;
 }
 
 static void read_btfs(struct facts *f)

@@ -6,6 +6,8 @@
 #include <linux/types.h>
 #include <stdbool.h>
 
+#include "../kvmexit.h"
+
 enum prototype {
 	PROTO_UNKNOWN, /* no BTF, or a prototype that is not one of these */
 	PROTO_VCPU, /* since 5.16: (struct kvm_vcpu *, u32 isa) */
@@ -22,10 +24,8 @@ struct facts {
 	__u32 off_isa;
 	__u32 off_vcpu_id;
 	/* In the kernel's structs, bytes; 0: not known */
-	__u32 off_vmx_reason;
-	__u32 off_svm_vmcb;
-	__u32 off_vmcb_code;
-	__u32 off_kvm_vcpu_id;
+	__u32 offsets[NR_OFFSETS];
+	__u32 off_vcpu; /* vcpu_id in struct kvm_vcpu */
 };
 
 /* Reads BTF and tracefs. What cannot be read is a fact that does not hold. */

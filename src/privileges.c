@@ -7,6 +7,7 @@
 #include <linux/audit.h>
 #include <linux/capability.h>
 #include <linux/filter.h>
+#include <linux/membarrier.h>
 #include <linux/seccomp.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -83,6 +84,8 @@ static const struct call {
 	{ SYS_mremap, ANY },
 	{ SYS_madvise, ANY },
 	{ SYS_futex, ANY },
+	/* Before a slot is used again */
+	{ SYS_membarrier, 0, ~0u, MEMBARRIER_CMD_GLOBAL },
 	{ SYS_sysinfo, ANY },
 	{ SYS_getrandom, ANY },
 	/* Signals (poll is continued by restart_syscall after SIGCONT), the end */

@@ -6,11 +6,13 @@
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/membarrier.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "facts.h"
@@ -55,8 +57,9 @@ static const char *new_prototype(const struct facts *f)
 /* Such a probe can be used, but would count every exit as lost */
 static const char *no_types(const struct facts *f)
 {
-	return f->off_vmx_reason || f->off_svm_vmcb ? NULL
-						    : "no BTF shows struct vcpu_vmx or vcpu_svm";
+	return f->offsets[OFFSET_VMX_REASON] || f->offsets[OFFSET_SVM_VMCB]
+		       ? NULL
+		       : "no BTF shows struct vcpu_vmx or vcpu_svm";
 }
 
 static const char *no_reservation(const struct facts *f)
@@ -78,14 +81,14 @@ static const char *raw_hindrance(const struct facts *f)
 {
 	const char *why = new_prototype(f);
 
-	if (!why && !f->off_kvm_vcpu_id)
+	if (!why && !f->off_vcpu)
 		why = "no BTF shows struct kvm_vcpu";
 	return why;
 }
 
 static const char *legacy_hindrance(const struct facts *f)
 {
-	if (!f->has_btf)
+	if (!f->has_btf || !f->off_vcpu)
 		return "the kernel has no BTF";
 	if (f->prototype == PROTO_VCPU)
 		return "its prototype is that of 5.16 and newer";
@@ -111,7 +114,7 @@ static const char *tracepoint_hindrance(const struct facts *f)
 
 /*
  * The ladder, best first. `read` comes twice: its second form does without the
- * lookup of module BTF that needs CAP_SYS_ADMIN, for two helper calls more.
+ * lookup of module BTF that needs CAP_SYS_ADMIN, for a helper call more.
  */
 static const struct variant {
 	const char *name;
@@ -217,12 +220,13 @@ static int configure(struct kvmexit_bpf *skel, const struct options *opts, const
 	config->off_exit_reason = f->off_exit_reason;
 	config->off_isa = f->off_isa;
 	config->off_vcpu_id = f->off_vcpu_id;
-	config->off_vmx_reason = f->off_vmx_reason;
-	config->off_svm_vmcb = f->off_svm_vmcb;
-	config->off_vmcb_code = f->off_vmcb_code;
-	config->off_kvm_vcpu_id = f->off_kvm_vcpu_id;
+	config->odd_record = f->off_exit_reason != offsetof(struct kvm_exit_record, exit_reason) ||
+			     f->off_isa != offsetof(struct kvm_exit_record, isa) ||
+			     f->off_vcpu_id != offsetof(struct kvm_exit_record, vcpu_id);
+	memcpy(config->offsets, f->offsets, sizeof(config->offsets));
+	config->off_vcpu = f->off_vcpu;
 	if (bpf_map__set_max_entries(skel->maps.slots, n) ||
-	    bpf_map__set_max_entries(skel->maps.taken, n) ||
+	    bpf_map__set_max_entries(skel->maps.owned, n) ||
 	    bpf_map__set_max_entries(skel->maps.ring, n) ||
 	    bpf_map__set_max_entries(skel->maps.free_slots, n) ||
 	    bpf_map__set_max_entries(skel->maps.threads, n))
@@ -230,6 +234,20 @@ static int configure(struct kvmexit_bpf *skel, const struct options *opts, const
 	if (opts->nr_tids && bpf_map__set_max_entries(skel->maps.tids, opts->nr_tids))
 		return -errno;
 	return 0;
+}
+
+void probe__put_offsets(struct bpf_program *prog, const __u32 *offsets)
+{
+	/* libbpf's own copy, which nobody has seen yet */
+	struct bpf_insn *insn = (struct bpf_insn *)bpf_program__insns(prog);
+	size_t n = bpf_program__insn_cnt(prog);
+
+	for (; n; n--, insn++) {
+		__u32 which = (__u32)insn->imm - OFFSET_MARK;
+
+		if (insn->code == (BPF_ALU64 | BPF_ADD | BPF_K) && which < NR_OFFSETS)
+			insn->imm = offsets[which];
+	}
 }
 
 static size_t mapped_size(size_t element, __u32 n)
@@ -253,6 +271,16 @@ static void unmap_memory(void *p, size_t element, __u32 n)
 		munmap(p, mapped_size(element, n));
 }
 
+/*
+ * The programs run inside RCU read-side sections (bpf_trace_run and trace_call_bpf),
+ * and this membarrier waits until all of those are over that have begun:
+ * synchronize_rcu(), but for kernels with nohz_full CPUs, where it is refused.
+ */
+static int quiesce(void)
+{
+	return syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) ? -errno : 0;
+}
+
 /* Mappings of its own, which stay when the skeleton goes */
 static int map_shared(struct probe *probe)
 {
@@ -260,12 +288,13 @@ static int map_shared(struct probe *probe)
 	struct shared *shared = &probe->shared;
 
 	shared->slots = map_memory(skel->maps.slots, sizeof(*shared->slots), probe->max);
-	shared->taken = map_memory(skel->maps.taken, sizeof(*shared->taken), probe->max);
+	shared->owned = map_memory(skel->maps.owned, sizeof(*shared->owned), probe->max);
 	shared->ring = map_memory(skel->maps.ring, sizeof(*shared->ring), probe->max);
 	probe->bss_size = bpf_map__value_size(skel->maps.bss);
 	probe->bss = map_memory(skel->maps.bss, probe->bss_size, 1);
-	if (!shared->slots || !shared->taken || !shared->ring || !probe->bss)
+	if (!shared->slots || !shared->owned || !shared->ring || !probe->bss)
 		return -errno;
+	shared->quiesce = quiesce;
 	shared->control =
 		(struct control *)((char *)probe->bss + offsetof(typeof(*skel->bss), control));
 	return 0;
@@ -289,7 +318,8 @@ static int fill_maps(struct probe *probe, const struct options *opts)
 {
 	const __u32 queued = probe->max < 256 ? probe->max : 256;
 	struct kvmexit_bpf *skel = probe->skel;
-	__u32 i, one = 1;
+	const __u64 any_start = 0;
+	__u32 i;
 	int err;
 
 	err = map_shared(probe);
@@ -304,7 +334,7 @@ static int fill_maps(struct probe *probe, const struct options *opts)
 	for (i = queued; i < probe->max; i++)
 		probe->shared.ring[probe->shared.control->tail++] = i;
 	for (i = 0; i < opts->nr_tids; i++)
-		if (bpf_map_update_elem(bpf_map__fd(skel->maps.tids), &opts->tids[i], &one,
+		if (bpf_map_update_elem(bpf_map__fd(skel->maps.tids), &opts->tids[i], &any_start,
 					BPF_ANY))
 			return -errno;
 	return 0;
@@ -364,6 +394,7 @@ static int try_variant(struct probe *probe, const struct variant *variant,
 	if (!prog)
 		return -ENOENT;
 	bpf_program__set_autoload(prog, true);
+	probe__put_offsets(prog, f->offsets);
 	*what = "loading the BPF program";
 	err = kvmexit_bpf__load(probe->skel);
 	/* The verifier's EACCES is not about privilege */
@@ -388,7 +419,7 @@ static void undo_variant(struct probe *probe)
 	if (probe->link >= 0)
 		close(probe->link);
 	unmap_memory(probe->shared.slots, sizeof(*probe->shared.slots), probe->max);
-	unmap_memory(probe->shared.taken, sizeof(*probe->shared.taken), probe->max);
+	unmap_memory(probe->shared.owned, sizeof(*probe->shared.owned), probe->max);
 	unmap_memory(probe->shared.ring, sizeof(*probe->shared.ring), probe->max);
 	unmap_memory(probe->bss, probe->bss_size, 1);
 	if (probe->fdinfo >= 0)

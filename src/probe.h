@@ -7,6 +7,7 @@
 
 #include "counters.h"
 
+struct bpf_program;
 struct options;
 struct probe;
 
@@ -20,6 +21,9 @@ bool probe__is_name(const char *name);
  */
 int probe__open(struct probe **out, const struct options *opts);
 void probe__close(struct probe *probe);
+
+/* Before loading: @offsets (enum offset) where the program adds one of them */
+void probe__put_offsets(struct bpf_program *prog, const __u32 *offsets);
 
 /* Memory shared with the kernel; valid until probe__close() */
 const struct shared *probe__memory(const struct probe *probe);

@@ -26,7 +26,7 @@
 
 static struct kvmexit_bpf *skel;
 static struct slot *slots;
-static __u64 *ring, *taken;
+static __u64 *ring, *owned;
 static unsigned long vcpu; /* the address of something readable */
 static __u32 vcpu_id; /* what the program read there, as test_codes() found */
 
@@ -65,19 +65,21 @@ static bool load(const char *program, const struct config *config)
 	memcpy((void *)&skel->rodata->config, config, sizeof(*config));
 	bpf_map__set_max_entries(skel->maps.slots, MAX_SLOTS);
 	bpf_map__set_max_entries(skel->maps.ring, MAX_SLOTS);
-	bpf_map__set_max_entries(skel->maps.taken, MAX_SLOTS);
+	bpf_map__set_max_entries(skel->maps.owned, MAX_SLOTS);
 	bpf_map__set_max_entries(skel->maps.free_slots, MAX_SLOTS);
 	bpf_map__set_max_entries(skel->maps.threads, MAX_SLOTS);
 	bpf_map__set_max_entries(skel->maps.tids, 4);
 	prog = bpf_object__find_program_by_name(skel->obj, program);
+	if (prog)
+		probe__put_offsets(prog, config->offsets);
 	if (!CHECK(prog) || !CHECK_INT(bpf_program__set_autoload(prog, true), 0) ||
 	    !CHECK_INT(kvmexit_bpf__load(skel), 0))
 		return false;
 	slots = map_memory(skel->maps.slots, MAX_SLOTS * sizeof(*slots));
 	ring = map_memory(skel->maps.ring, MAX_SLOTS * sizeof(*ring));
-	taken = map_memory(skel->maps.taken, MAX_SLOTS * sizeof(*taken));
+	owned = map_memory(skel->maps.owned, MAX_SLOTS * sizeof(*owned));
 	if (!CHECK(slots != MAP_FAILED) || !CHECK(ring != MAP_FAILED) ||
-	    !CHECK(taken != MAP_FAILED))
+	    !CHECK(owned != MAP_FAILED))
 		return false;
 	/* One free slot in the queue, the others in the ring */
 	for (i = 0; i < NR_EXTRA; i++)
@@ -92,7 +94,7 @@ static void unload(void)
 {
 	munmap(slots, MAX_SLOTS * sizeof(*slots));
 	munmap(ring, MAX_SLOTS * sizeof(*ring));
-	munmap(taken, MAX_SLOTS * sizeof(*taken));
+	munmap(owned, MAX_SLOTS * sizeof(*owned));
 	kvmexit_bpf__destroy(skel);
 }
 
@@ -103,10 +105,8 @@ static void test_attach(void)
 		const char *program;
 		int err;
 	} cases[] = {
-		{ "kvm_exit_direct", 0 },
-		{ "kvm_exit_read", 0 },
-		{ "kvm_exit_legacy", EINVAL },
-		{ "kvm_exit_tracepoint", 0 },
+		{ "kvm_exit_direct", 0 },      { "kvm_exit_read", 0 },	     { "kvm_exit_raw", 0 },
+		{ "kvm_exit_legacy", EINVAL }, { "kvm_exit_tracepoint", 0 },
 	};
 	const struct config config = { .max_slots = MAX_SLOTS };
 	struct bpf_link *link;
@@ -142,9 +142,27 @@ static void fire_times(__u32 isa, __u32 raw, int times)
 		fire(isa, raw, vcpu);
 }
 
-static __u64 own_key(void)
+static __u64 lost(enum lost why)
 {
-	return (__u64)getpid() << 32 | (__u32)syscall(SYS_gettid);
+	__u64 n = 0;
+	int i;
+
+	for (i = 0; i < NR_LOST_LINES; i++)
+		n += skel->bss->control.lost[i].count[why];
+	return n;
+}
+
+/* Field 22: when a process or thread was started, in clock ticks */
+static __u64 start_of(const char *path)
+{
+	char text[1024], *p;
+	int i;
+
+	if (!CHECK(read_file(path, text, sizeof(text)) > 0))
+		return 0;
+	for (i = 3, p = strrchr(text, ')') + 2; i < 22; i++)
+		p = strchr(p, ' ') + 1;
+	return strtoull(p, NULL, 10);
 }
 
 static __u64 sum(const struct slot *slot)
@@ -167,9 +185,12 @@ static void test_codes(void)
 		return;
 	control = &skel->bss->control;
 	fire_times(ISA_VMX, 12, 5);
-	CHECK_INT(taken[0], 1);
-	CHECK_INT(taken[1], 0);
-	CHECK(slots[0].thread == own_key());
+	CHECK_INT(owned[0], 1);
+	CHECK_INT(owned[1], 0);
+	CHECK_INT(slots[0].pid, getpid());
+	CHECK_INT(slots[0].tid, gettid());
+	CHECK_INT(slots[0].start, start_of("/proc/self/stat"));
+	CHECK(slots[0].key);
 	vcpu_id = slots[0].vcpu;
 	CHECK_INT(slots[0].isa, ISA_VMX);
 	CHECK_INT(slots[0].count[12], 5);
@@ -211,11 +232,11 @@ static void test_codes(void)
 	/* More codes than there are counters for: lost, to the last one */
 	for (i = 5; i < NR_EXTRA + 3; i++)
 		fire(ISA_VMX, 0x1000 + i, vcpu);
-	CHECK_INT(control->lost[LOST_CODES], 3);
+	CHECK_INT(lost(LOST_CODES), 3);
 	CHECK_INT(sum(&slots[0]), 5 + 2 + 3 + 4 + 6 + 8 + 8 + 9 + 2 + 3 + 2 + 1 + NR_EXTRA - 5);
 	/* A vCPU that cannot be read */
 	fire(ISA_VMX, 12, 1);
-	CHECK_INT(control->lost[LOST_VCPU], 1);
+	CHECK_INT(lost(LOST_VCPU), 1);
 	CHECK_INT(slots[0].count[12], 5);
 	unload();
 }
@@ -223,35 +244,42 @@ static void test_codes(void)
 static void test_filters(void)
 {
 	const __u32 pid = getpid();
+	const __u64 start = start_of("/proc/self/stat");
 	const struct {
 		struct config config;
 		__u32 tid; /* in the map of TIDs, 0: none */
+		__u64 tid_start;
 		bool wanted;
 	} cases[] = {
-		{ { .tgid = pid }, 0, true },
-		{ { .tgid = pid + 1 }, 0, false },
-		{ { .tgid = pid, .has_vcpu = 1, .vcpu = vcpu_id }, 0, true },
-		{ { .tgid = pid, .has_vcpu = 1, .vcpu = vcpu_id + 1 }, 0, false },
-		{ { .nr_tids = 1 }, pid, true },
-		{ { .nr_tids = 1 }, pid + 1, false },
-		{ { .tgid = pid, .nr_tids = 1 }, pid, true },
+		{ { .tgid = pid }, 0, 0, true },
+		{ { .tgid = pid + 1 }, 0, 0, false },
+		{ { .tgid = pid, .start = start }, 0, 0, true },
+		{ { .tgid = pid, .start = start + 1 }, 0, 0, false },
+		{ { .tgid = pid, .has_vcpu = 1, .vcpu = vcpu_id }, 0, 0, true },
+		{ { .tgid = pid, .has_vcpu = 1, .vcpu = vcpu_id + 1 }, 0, 0, false },
+		{ { .nr_tids = 1 }, pid, 0, true },
+		{ { .nr_tids = 1 }, pid + 1, 0, false },
+		{ { .nr_tids = 1 }, pid, start, true },
+		{ { .nr_tids = 1 }, pid, start + 1, false },
+		{ { .tgid = pid, .nr_tids = 1 }, pid, 0, true },
 	};
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(cases); i++) {
 		struct config config = cases[i].config;
-		__u32 tid = cases[i].tid, one = 1;
+		__u32 tid = cases[i].tid;
 
 		config.max_slots = MAX_SLOTS;
 		if (!load("kvm_exit_legacy", &config))
 			return;
 		if (tid)
-			bpf_map_update_elem(bpf_map__fd(skel->maps.tids), &tid, &one, 0);
+			bpf_map_update_elem(bpf_map__fd(skel->maps.tids), &tid, &cases[i].tid_start,
+					    0);
 		fire_times(ISA_SVM, 0x78, 3);
 		if (!CHECK_INT(slots[0].count[0x78], cases[i].wanted ? 3 : 0))
 			fprintf(stderr, "filter %zu\n", i);
-		CHECK_INT(taken[0], cases[i].wanted);
-		CHECK_INT(skel->bss->control.lost[LOST_FULL], 0);
+		CHECK_INT(owned[0], cases[i].wanted);
+		CHECK_INT(lost(LOST_FULL), 0);
 		unload();
 	}
 }
@@ -259,7 +287,7 @@ static void test_filters(void)
 static void *fire_in_thread(void *arg)
 {
 	fire_times(ISA_VMX, 10, *(int *)arg);
-	return (void *)(own_key() & 0xffffffff);
+	return (void *)(unsigned long)gettid();
 }
 
 static unsigned long run_thread(int times)
@@ -272,7 +300,18 @@ static unsigned long run_thread(int times)
 	return (unsigned long)tid;
 }
 
-/* More threads than slots; and a slot given back as counters.c does it */
+/* The hints that name a slot, or say why there is none */
+static __u32 hints(__u32 slot)
+{
+	const struct hint *h = skel->bss->control.hints;
+	__u32 i, n = 0;
+
+	for (i = 0; i < NR_SETS * NR_WAYS; i++)
+		n += h[i].key && h[i].slot == slot;
+	return n;
+}
+
+/* More threads than slots; and a slot freed as counters.c does it */
 static void test_slots(void)
 {
 	const struct config config = { .max_slots = MAX_SLOTS };
@@ -285,24 +324,117 @@ static void test_slots(void)
 	first = run_thread(2);
 	run_thread(3);
 	run_thread(4);
-	CHECK_INT((__u32)slots[0].thread, first);
+	CHECK_INT(slots[0].tid, first);
 	CHECK_INT(slots[0].count[10], 2);
 	CHECK_INT(slots[1].count[10], 3);
 	CHECK_INT(slots[2].count[10], 4);
+	CHECK_INT(hints(0), 1);
+	CHECK_INT(hints(SLOT_LOST(LOST_FULL)), 0);
 	run_thread(5);
-	CHECK_INT(control->lost[LOST_FULL], 5);
-	slots[0].old_thread = slots[0].thread;
-	slots[0].thread = 0;
+	CHECK_INT(lost(LOST_FULL), 5);
+	CHECK_INT(hints(SLOT_LOST(LOST_FULL)), 1);
+	slots[0].old_key = slots[0].key;
+	slots[0].key = 0;
 	slots[0].count[10] = 0;
-	taken[0] = 0;
+	owned[0] = 0;
 	ring[control->tail++ % MAX_SLOTS] = 0;
 	later = run_thread(6);
-	CHECK_INT((__u32)slots[0].thread, later);
-	CHECK_INT(slots[0].old_thread, 0);
+	CHECK_INT(slots[0].tid, later);
+	CHECK_INT(slots[0].old_key, 0);
 	CHECK_INT(slots[0].count[10], 6);
-	CHECK_INT(control->lost[LOST_FULL], 5);
-	CHECK_INT(taken[0], 1);
+	CHECK_INT(lost(LOST_FULL), 5);
+	CHECK_INT(owned[0], 1);
 	CHECK_INT(control->head, MAX_SLOTS);
+	unload();
+}
+
+/* What a thread finds whose slot was retired, its hint taken away or not yet */
+static void test_retired(void)
+{
+	const struct config config = { .max_slots = MAX_SLOTS };
+	struct hint *h;
+
+	if (!load("kvm_exit_legacy", &config))
+		return;
+	fire_times(ISA_VMX, 10, 3);
+	h = &skel->bss->control.hints[hint_offset(slots[0].key) / sizeof(*h)];
+	CHECK(h->key == slots[0].key);
+	slots[0].old_key = slots[0].key;
+	slots[0].key = 0;
+	/* Until the hint is gone the owner counts where it did: read once more */
+	fire_times(ISA_VMX, 10, 2);
+	CHECK_INT(slots[0].count[10], 5);
+	h->key = 0;
+	fire_times(ISA_VMX, 10, 4);
+	CHECK_INT(slots[0].count[10], 5);
+	CHECK_INT(slots[1].count[10], 4);
+	CHECK(h->key == slots[1].key && h->slot == 1);
+	CHECK_INT(lost(LOST_FULL), 0);
+	unload();
+}
+
+/* A full set: the next one serves, then what is no slot's is overwritten */
+static void test_hints(void)
+{
+	const struct config config = { .max_slots = MAX_SLOTS, .tgid = 1 };
+	struct control *control;
+	__u32 i, n = 0;
+
+	if (!load("kvm_exit_legacy", &config))
+		return;
+	control = &skel->bss->control;
+	for (i = 0; i < NR_SETS * NR_WAYS; i++)
+		control->hints[i] = (struct hint){ .key = ~0ull, .slot = 1 };
+	fire(ISA_VMX, 10, vcpu);
+	CHECK_INT(hints(SLOT_UNWANTED), 0);
+	for (i = 0; i < NR_SETS * NR_WAYS; i++)
+		control->hints[i].slot = SLOT_LOST(LOST_FULL);
+	fire_times(ISA_VMX, 10, 3);
+	CHECK_INT(hints(SLOT_UNWANTED), 1);
+	for (i = 0; i < NR_SETS * NR_WAYS; i++)
+		n += control->hints[i].key == ~0ull;
+	CHECK_INT(n, NR_SETS * NR_WAYS - 1);
+	for (i = 0; i < NR_LOST; i++)
+		CHECK_INT(lost(i), 0);
+	unload();
+}
+
+/* `read` without CAP_SYS_ADMIN, at offsets as if they came from BTF */
+static void test_raw(void)
+{
+	__u64 args[2] = { vcpu, ISA_VMX };
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = args, .ctx_size_in = sizeof(args));
+	struct config config = { .max_slots = MAX_SLOTS, .offsets[OFFSET_VMX_REASON] = 8 };
+	__u64 n = 0;
+	int i;
+
+	if (!load("kvm_exit_raw", &config))
+		return;
+	for (i = 0; i < 5; i++)
+		bpf_prog_test_run_opts(bpf_program__fd(skel->progs.kvm_exit_raw), &opts);
+	CHECK_INT(slots[0].isa, ISA_VMX);
+	CHECK_INT(slots[0].vcpu, vcpu_id);
+	for (i = 0; i < NR_COUNTERS; i++)
+		n += slots[0].count[i];
+	CHECK_INT(n, 5);
+	/* No BTF showed where the other ISA has it: lost, by hint after the first */
+	args[1] = ISA_SVM;
+	unload();
+	if (!load("kvm_exit_raw", &config))
+		return;
+	for (i = 0; i < 5; i++)
+		bpf_prog_test_run_opts(bpf_program__fd(skel->progs.kvm_exit_raw), &opts);
+	CHECK_INT(lost(LOST_SVM), 5);
+	CHECK_INT(hints(SLOT_LOST(LOST_SVM)), 1);
+	CHECK_INT(owned[0], 0);
+	args[1] = 3;
+	for (i = 0; i < 2; i++)
+		bpf_prog_test_run_opts(bpf_program__fd(skel->progs.kvm_exit_raw), &opts);
+	CHECK_INT(lost(LOST_ISA), 2);
+	args[0] = 1;
+	args[1] = ISA_VMX;
+	bpf_prog_test_run_opts(bpf_program__fd(skel->progs.kvm_exit_raw), &opts);
+	CHECK_INT(lost(LOST_VCPU), 1);
 	unload();
 }
 
@@ -340,6 +472,9 @@ int main(void)
 		test_codes();
 		test_filters();
 		test_slots();
+		test_retired();
+		test_hints();
+		test_raw();
 	}
 	return check__report("bpf");
 }

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What the programs read of the kernel: its types, as far as CO-RE is to find
+ * them, and guarded loads. Structs of KVM's vendor modules are not among them:
+ * user space looks their offsets up in BTF (src/facts.c), for which the programs
+ * then need no privilege, and puts them into `config`.
+ */
+#ifndef BPF_KERNEL_H
+#define BPF_KERNEL_H
+
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
+#include "../../kvmexit.h"
+
+#define likely(x) __builtin_expect(!!(x), 1)
+#define unlikely(x) __builtin_expect(!!(x), 0)
+
+#define CORE __attribute__((preserve_access_index))
+
+struct kvm_vcpu {
+	__u32 vcpu_id;
+} CORE;
+
+struct task_struct {
+	__u64 start_boottime; /* since 5.5 (cf25e24db61cc) */
+	struct task_struct *group_leader;
+} CORE;
+
+/* Only whether the running kernel knows the helper: since 5.11 (3ca1032ab7ab) */
+enum bpf_func_id___task_btf {
+	BPF_FUNC_get_current_task_btf___task_btf = 158,
+};
+
+/* Begins with an integer: bpf_rdonly_cast to it gives a number, not a pointer */
+struct timespec64 {
+	__s64 tv_sec;
+} CORE;
+
+/*
+ * A second object is built without the kfunc: libbpf looks for it in the BTF of
+ * all modules, which needs CAP_SYS_ADMIN, whichever program is to be loaded, and
+ * fails where the kernel has no BTF at all.
+ */
+#ifdef WITHOUT_KFUNC
+#define bpf_rdonly_cast(from, type) NULL
+#define HAVE_KFUNC 0
+#else
+extern void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym __weak;
+#define HAVE_KFUNC 1
+#endif
+
+/*
+ * Reads @size (4 or 8) bytes at a kernel address. Direct: a load that the
+ * kernel's exception table guards, no helper call.
+ */
+static __always_inline int load(void *to, __u32 size, const void *from, int direct)
+{
+	void *p;
+
+	if (!direct || !HAVE_KFUNC)
+		return bpf_probe_read_kernel(to, size, from);
+	p = bpf_rdonly_cast(from, bpf_core_type_id_kernel(struct timespec64));
+	if (size == 8)
+		*(__u64 *)to = *(__u64 *)p;
+	else
+		*(__u32 *)to = *(__u32 *)p;
+	return 0;
+}
+
+/* When this thread was started, for thread_key(); for kernels from 5.11 on that have BTF */
+static __always_inline __u64 current_thread(void)
+{
+	return ((struct task_struct *)bpf_get_current_task_btf())->start_boottime;
+}
+
+/* The same on any kernel */
+static __always_inline __u64 current_thread_anyhow(void)
+{
+	struct task_struct *task = NULL;
+	__u64 start = 0;
+
+	if (bpf_core_enum_value_exists(enum bpf_func_id___task_btf,
+				       BPF_FUNC_get_current_task_btf___task_btf))
+		return current_thread();
+	if (!bpf_core_field_exists(task->start_boottime))
+		return bpf_get_current_pid_tgid();
+	task = (void *)bpf_get_current_task();
+	bpf_core_read(&start, sizeof(start), &task->start_boottime);
+	return start;
+}
+
+/* As /proc/PID/stat has it, field 22: USER_HZ is 100 */
+#define NSEC_PER_TICK 10000000
+
+struct identity {
+	__u32 pid, tid;
+	__u64 start; /* of the process, ticks; 0: not known */
+	__u64 thread_start;
+};
+
+static __always_inline void identify(struct identity *id)
+{
+	struct task_struct *task = (void *)bpf_get_current_task(), *leader = NULL;
+	__u64 pid_tgid = bpf_get_current_pid_tgid();
+
+	id->pid = pid_tgid >> 32;
+	id->tid = pid_tgid;
+	id->start = id->thread_start = 0;
+	if (!bpf_core_field_exists(task->start_boottime))
+		return;
+	bpf_core_read(&id->thread_start, sizeof(id->thread_start), &task->start_boottime);
+	bpf_core_read(&leader, sizeof(leader), &task->group_leader);
+	bpf_core_read(&id->start, sizeof(id->start), &leader->start_boottime);
+	id->thread_start /= NSEC_PER_TICK;
+	id->start /= NSEC_PER_TICK;
+}
+
+#endif

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The exit reason of an event: where it is, and its counter in the slot */
+#ifndef BPF_REASONS_H
+#define BPF_REASONS_H
+
+#include "slots.h"
+
+/* isa << 32 | code: the number of the extra counter */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, NR_EXTRA);
+	__type(key, __u64);
+	__type(value, __u32);
+} codes SEC(".maps");
+
+/* The counter of a code that has none of its own; NR_COUNTERS: lost */
+static __always_inline __u32 extra_index(__u32 isa, __u32 raw)
+{
+	__u64 code = (__u64)isa << 32 | raw, n;
+	__u32 *known = bpf_map_lookup_elem(&codes, &code), i;
+
+	if (!known && !bpf_map_pop_elem(&free_extra, &i)) {
+		n = i;
+		barrier_var(n);
+		if (n >= NR_EXTRA)
+			return NR_COUNTERS;
+		control.extra[n] = code;
+		if (bpf_map_update_elem(&codes, &code, &i, BPF_NOEXIST))
+			bpf_map_push_elem(&free_extra, &i, 0); /* another CPU was first */
+		known = bpf_map_lookup_elem(&codes, &code);
+	}
+	if (!known) {
+		lose(LOST_CODES);
+		return NR_COUNTERS;
+	}
+	return NR_LOW + NR_HIGH + *known;
+}
+
+static __always_inline void count_flags(struct slot *slot, __u32 raw)
+{
+	if (raw & VMX_FAILED_ENTRY)
+		slot->flags[FLAG_FAILED_ENTRY]++;
+	if (raw & VMX_BUS_LOCK)
+		slot->flags[FLAG_BUS_LOCK]++;
+	if (raw & VMX_ENCLAVE)
+		slot->flags[FLAG_ENCLAVE]++;
+}
+
+/* VMX with flag bits, and codes that have no counter of their own */
+static __noinline int count_rare(struct slot *slot, __u32 isa, __u32 raw)
+{
+	__u64 i = raw;
+
+	if (!slot)
+		return 0;
+	if (isa == ISA_VMX) {
+		/* All ones: a TDX guest's entry that ended without a reason (tdx.c) */
+		if (raw != ~0u)
+			count_flags(slot, raw);
+		i = raw & VMX_BASIC_MASK;
+	}
+	if (i >= NR_LOW)
+		i = extra_index(isa, i);
+	if (i < NR_COUNTERS)
+		slot->count[i]++;
+	return 0;
+}
+
+static __always_inline void count(struct slot *slot, __u32 isa, __u32 raw)
+{
+	__u64 i = raw, high;
+
+	/* What is tested must be the very register the verifier sees used below */
+	barrier_var(i);
+	high = i - HIGH_BASE;
+	if (i < NR_LOW) {
+		slot->count[i]++;
+		return;
+	}
+	barrier_var(high);
+	if (high < NR_HIGH)
+		slot->count[NR_LOW + high]++;
+	else
+		count_rare(slot, isa, i);
+}
+
+/*
+ * An offset stands in the program itself, where user space has put it before
+ * loading: as a variable it would be two more loads, from a cache line of its own.
+ */
+static __always_inline const void *at_offset(const void *p, enum offset which)
+{
+	asm volatile("%0 += %1" : "+r"(p) : "i"(OFFSET_MARK + which));
+	return p;
+}
+
+/* The exit reason of a vCPU, at the offsets that user space found. 0: read. */
+static __always_inline int read_reason(__u32 *raw, const void *vcpu, __u32 isa, int direct)
+{
+	const void *vmcb = NULL;
+
+	if (isa == ISA_VMX)
+		return load(raw, 4, at_offset(vcpu, OFFSET_VMX_REASON), direct);
+	return load(&vmcb, 8, at_offset(vcpu, OFFSET_SVM_VMCB), direct) ||
+	       load(raw, 4, at_offset(vmcb, OFFSET_VMCB_CODE), direct);
+}
+
+#endif
