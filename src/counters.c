@@ -20,11 +20,18 @@
 /*
  * A slot is retired when nothing was counted in it for so long, whether or not its
  * owner lives: it costs an idle thread little to find another, and where threads
- * are of another PID namespace nobody could tell whether they live. Haste is made
- * where less than a quarter of the slots is free.
+ * are of another PID namespace nobody could tell whether they live. So long: from
+ * ten seconds where all slots are free down to a fifth of one where none is.
  */
-#define PATIENCE (10 * NSEC_PER_SEC)
-#define HASTE (NSEC_PER_SEC / 5)
+#define PATIENCE_MAX (10 * NSEC_PER_SEC)
+#define PATIENCE_MIN (NSEC_PER_SEC / 5)
+
+static __u64 patience(__u64 nr_free, __u64 max)
+{
+	__u64 ns = PATIENCE_MAX * nr_free / max * nr_free / max;
+
+	return ns > PATIENCE_MIN ? ns : PATIENCE_MIN;
+}
 
 /* Where the kernel cannot tell that no program is running any more */
 #define GRACE NSEC_PER_SEC
@@ -330,8 +337,8 @@ static void free_slot(struct counters *c, struct thread *t)
 	t->state = FREED;
 }
 
-/* Reads the slots; those idle for longer than @patience ns are retired */
-static int read_slots(struct counters *c, __u64 now, __u64 patience, size_t *retired)
+/* Reads the slots; those idle for longer than @limit ns are retired */
+static int read_slots(struct counters *c, __u64 now, __u64 limit, size_t *retired)
 {
 	int err = 0;
 	size_t i;
@@ -345,7 +352,7 @@ static int read_slots(struct counters *c, __u64 now, __u64 patience, size_t *ret
 			err = changed;
 		else if (changed)
 			t->since = now;
-		else if (t->state == OWNED && now - t->since >= patience)
+		else if (t->state == OWNED && now - t->since >= limit)
 			retire(c, t, now);
 		*retired += t->state == RETIRED;
 	}
@@ -388,11 +395,10 @@ static void remove_refusals(struct counters *c)
 int counters__collect(struct counters *c, __u64 now)
 {
 	int err = find_new(c, now), failed;
-	bool few = c->nr_free < c->max - c->max * 3 / 4;
 	__u64 turned_away;
 	size_t retired;
 
-	failed = read_slots(c, now, few ? HASTE : PATIENCE, &retired);
+	failed = read_slots(c, now, patience(c->nr_free, c->max), &retired);
 	err = failed ? failed : err;
 	failed = retired ? free_slots(c, now) : 0;
 	turned_away = counters__lost(c, LOST_FULL) + counters__lost(c, LOST_MAP);
