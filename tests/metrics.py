@@ -1,0 +1,67 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""metrics.py text FILE | sums FILE | answer URL
+
+text: the metrics that a recording comes to, as kvmexit --metrics writes them.
+sums: its exits by VM and reason, added up, a line for each: {labels} value.
+answer: the same lines, as a server with the Prometheus API answers.
+"""
+import json
+import sys
+import urllib.parse
+import urllib.request
+
+LABELS = "pid", "vm", "isa", "reason"
+
+
+def read(name):
+    with open(name, encoding="utf-8") as file:
+        return [json.loads(line) for line in file]
+
+
+def sums(records):
+    total = {}
+    for record in records:
+        if record["type"] in ("exit", "sum"):
+            key = tuple(str(record[label]) for label in LABELS)
+            total[key] = total.get(key, 0) + record["count"]
+    return total
+
+
+def answer(url):
+    query = urllib.parse.urlencode({"query": "kvmexit_exits_total"})
+    with urllib.request.urlopen(url + "/api/v1/query?" + query, timeout=10) as reply:
+        result = json.load(reply)["data"]["result"]
+    return {tuple(sample["metric"].get(label, "") for label in LABELS): int(sample["value"][1])
+            for sample in result}
+
+
+def escape(text):
+    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+
+
+def text(records):
+    last = records[-1]
+    yield "# HELP kvmexit_exits_total VM exits since this run of kvmexit began"
+    yield "# TYPE kvmexit_exits_total counter"
+    for key, value in sums(records).items():
+        labels = ",".join('%s="%s"' % (label, escape(value)) for label, value in zip(LABELS, key))
+        yield "kvmexit_exits_total{%s} %d" % (labels, value)
+    yield "# HELP kvmexit_lost_total exits that could not be counted"
+    yield "# TYPE kvmexit_lost_total counter"
+    yield "kvmexit_lost_total %d" % last["lost"]
+
+
+def main():
+    mode, source = sys.argv[1:]
+    sys.stdout.reconfigure(encoding="utf-8", newline="\n")
+    if mode == "text":
+        lines = text(read(source))
+    else:
+        found = answer(source) if mode == "answer" else sums(read(source))
+        lines = sorted("%s %d" % (json.dumps(key), value) for key, value in found.items())
+    print("\n".join(lines))
+
+
+if __name__ == "__main__":
+    main()

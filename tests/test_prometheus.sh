@@ -1,0 +1,143 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#
+# test_prometheus.sh: a known recording as metrics, through node_exporter's textfile
+# collector into Prometheus and from there into VictoriaMetrics, asked back: every
+# sum is the recording's. The programs are Debian's, with scripts/ship's
+# configuration but for ports and pace, on 127.0.0.1. And the rules' own tests.
+# Last line: "prometheus: N passed, N failed, N skipped".
+set -uo pipefail
+cd "$(dirname "$(realpath "$0")")/.." || exit
+ship=scripts/ship
+# shellcheck source=tests/check.sh
+. tests/check.sh
+
+report() {
+	echo "prometheus: $passed passed, $failed failed, $skipped skipped"
+	[ "$failed" = 0 ]
+}
+
+# await SECONDS COMMAND...: whether it succeeds in time
+await() {
+	local end=$((SECONDS + $1))
+	shift
+	until "$@"; do
+		[ $SECONDS -lt $end ] || return
+		sleep 0.2
+	done
+}
+
+# N ports nobody listens on
+free_ports() {
+	python3 -c 'import socket, sys
+s = [socket.create_server(("127.0.0.1", 0)) for n in range(int(sys.argv[1]))]
+print(*(x.getsockname()[1] for x in s))' "$1"
+}
+
+test_rules() {
+	local rules=$ship/kvmexit.rules.yaml tests=tests/kvmexit.rules.test.yaml change
+	check "promtool check rules" "$(promtool check rules $rules 2>&1)" "*SUCCESS: 6 rules found*"
+	check "promtool test rules" "$(promtool test rules $tests 2>&1)" "*SUCCESS*"
+	# That these tests can fail: a mistake at a time
+	sed "s|../$rules|rules.yaml|" $tests >"$work/test.yaml"
+	while read -r change; do
+		sed "$change" $rules >"$work/rules.yaml"
+		check "a mistake, $change, is found" \
+			"$(cmp -s "$work/rules.yaml" $rules && echo none made
+				promtool test rules "$work/test.yaml" 2>&1)" "*FAILED*"
+	done <<-'END'
+		s/without (isa, /without (isa, pid, /
+		s/offset 1h/offset 1m/
+		s/ unless kvmexit_lost_total offset 15m//
+		s/increase(kvmexit_lost_total/increase(kvmexit_loss_total/
+		s/> 120/> 240/
+		s/up == 1/up/
+		s/for: 5m/for: 0m/
+		s/rate5m > 1000/rate5m > 0/
+		s/rate5m offset 1d/rate5m/
+	END
+}
+
+get() { curl -sfS --max-time 10 "http://127.0.0.1:$1" 2>&1; }
+
+# start NAME COMMAND...: in the background
+start() {
+	local name=$1
+	shift
+	"$@" >"$work/$name.log" 2>&1 &
+	servers+=($!)
+}
+
+start_servers() {
+	read -r node prometheus victoria < <(free_ports 3)
+	mkdir "$work/text"
+	start node_exporter prometheus-node-exporter --web.listen-address="127.0.0.1:$node" \
+		--collector.disable-defaults --collector.textfile --collector.textfile.directory="$work/text"
+	start victoria victoria-metrics -httpListenAddr="127.0.0.1:$victoria" \
+		-storageDataPath="$work/victoria" -search.latencyOffset=1s -memory.allowedBytes=128MB
+	sed -e "s/localhost:9100/127.0.0.1:$node/; s/localhost:8428/127.0.0.1:$victoria/" \
+		-e 's/: \(15s\|1m\|5s\)$/: 1s/' $ship/prometheus.yaml >"$work/prometheus.yaml"
+	cp $ship/kvmexit.rules.yaml "$work/"
+	check "promtool check config" "$(promtool check config "$work/prometheus.yaml" 2>&1)" \
+		"*SUCCESS: $work/prometheus.yaml is valid*"
+	start prometheus prometheus --config.file="$work/prometheus.yaml" \
+		--web.listen-address="127.0.0.1:$prometheus" --storage.tsdb.path="$work/tsdb" \
+		--log.level=warn
+	check "node_exporter, Prometheus, VictoriaMetrics run" "$(await 30 get "$node/" >/dev/null &&
+		await 30 get "$prometheus/-/ready" >/dev/null && await 30 get "$victoria/health")" OK
+}
+
+# The answer of the server on PORT is the expected one
+answered() { tests/metrics.py answer "http://127.0.0.1:$1" 2>&1 | cmp -s - "$work/sums"; }
+
+# compare NAME PORT
+compare() {
+	await 20 answered "$2"
+	check "$1: every sum is the recording's" \
+		"$(diff "$work/sums" <(tests/metrics.py answer "http://127.0.0.1:$2" 2>&1) | head -n 5)" ""
+}
+
+# The recording's first intervals, then all: the counters grow
+test_sums() {
+	local lines intervals
+	tests/recording.py >"$work/all.ndjson"
+	for intervals in 1 3 6; do
+		lines=$((intervals * $(grep -c '"seq":0,' "$work/all.ndjson")))
+		head -n $lines "$work/all.ndjson" >"$work/recording.ndjson"
+		tests/metrics.py sums "$work/recording.ndjson" >"$work/sums"
+		tests/metrics.py text "$work/recording.ndjson" >"$work/text/new"
+		check "promtool check metrics" "$(promtool check metrics <"$work/text/new" 2>&1)" ""
+		mv "$work/text/new" "$work/text/kvmexit.prom"
+		compare "Prometheus, $intervals intervals" "$prometheus"
+		compare "VictoriaMetrics, $intervals intervals" "$victoria"
+	done
+	lines=$(jq -n '[inputs | .count // 0] | add' "$work/all.ndjson")
+	check "sum(kvmexit_exits_total) is the recording's" "$(get "$prometheus/api/v1/query?query=$(
+		)sum(kvmexit_exits_total)" | jq -r '.data.result[0].value[1]')" "$lines"
+	echo "the recording has $lines exits in $(wc -l <"$work/sums") sums"
+}
+
+test_scrape() {
+	check "node_exporter reads the file" "$(get "$node/metrics" | grep '^node_textfile_scrape_error')" \
+		"node_textfile_scrape_error 0"
+	check "the type that Prometheus knows" \
+		"$(get "$prometheus/api/v1/metadata?metric=kvmexit_exits_total" |
+			jq -r '.data.kvmexit_exits_total[0].type')" counter
+	check "the rules are evaluated without error" "$(get "$prometheus/api/v1/rules" |
+		jq -r '[.data.groups[].rules[] | .health] | unique | .[]')" ok
+}
+
+if ! scripts/install-deps ship; then
+	check "what the test needs is there" no yes
+	report
+	exit
+fi
+work=$(mktemp -d)
+servers=()
+trap 'kill "${servers[@]}" 2>/dev/null; wait; rm -rf "$work"' EXIT
+trap 'exit 130' INT TERM
+test_rules
+start_servers
+test_sums
+test_scrape
+report
