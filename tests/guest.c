@@ -118,10 +118,11 @@ struct vcpu {
 	struct kvm_run *run;
 	uint64_t *left; /* the guest's own counters, per kind */
 	uint64_t seen[NR_KINDS], run_calls, run_ns;
+	pthread_mutex_t lock; /* with -M */
 	bool done;
 };
 
-/* A thread and the vCPUs it runs: one, or with -1 all of a VM in turn. */
+/* A thread and the vCPUs it runs: one, or with -1 or -q all of a VM. */
 struct worker {
 	pthread_t thread;
 	struct vcpu *vcpus;
@@ -130,8 +131,8 @@ struct worker {
 
 static struct {
 	uint64_t counts[NR_KINDS], loops;
-	int vms, vcpus, processes, rounds, first_id, nap;
-	bool hop, single, yield, wait, keep;
+	int vms, vcpus, processes, rounds, first_id, nap, roam;
+	bool hop, single, sequence, yield, wait, keep;
 	const char *name;
 } opt = { .vms = 1, .vcpus = 1, .processes = 1, .rounds = 1 };
 
@@ -420,7 +421,40 @@ static void worker__hop(struct worker *worker)
 		err(1, "sched_setaffinity");
 }
 
-/* One KVM_RUN for each vCPU not done: how many there were. */
+static void vcpu__run_locked(struct vcpu *vcpu)
+{
+	pthread_mutex_lock(&vcpu->lock);
+	if (vcpu->done) {
+		usleep(100);
+	} else {
+		vcpu__run(vcpu);
+		if (vcpu->done)
+			vcpu__report(vcpu);
+	}
+	pthread_mutex_unlock(&vcpu->lock);
+}
+
+/* As a VMM without a thread for each vCPU: they all move on every @opt.roam ms */
+static void worker__roam(const struct worker *worker)
+{
+	struct vcpu *first = worker->vcpus - worker->vcpus->index;
+	uint64_t start = now_ns();
+	int left;
+
+	do {
+		uint64_t moves = (now_ns() - start) / (opt.roam * 1000000ull);
+
+		vcpu__run_locked(&first[(worker->vcpus->index + moves) % opt.vcpus]);
+		left = 0;
+		for (int i = 0; i < opt.vcpus; i++)
+			left += !__atomic_load_n(&first[i].done, __ATOMIC_RELAXED);
+	} while (left);
+}
+
+/*
+ * One KVM_RUN for each vCPU not done, with -q for the first of them: how many
+ * there were.
+ */
 static int worker__turn(struct worker *worker)
 {
 	int ran = 0;
@@ -436,6 +470,8 @@ static int worker__turn(struct worker *worker)
 		if (opt.yield)
 			sched_yield();
 		ran++;
+		if (opt.sequence)
+			break;
 	}
 	return ran;
 }
@@ -469,6 +505,8 @@ static void *worker__main(void *arg)
 	}
 	pthread_barrier_wait(&ready);
 	pthread_barrier_wait(&go);
+	if (opt.roam)
+		worker__roam(worker);
 	while (worker__turn(worker))
 		if (opt.hop && ++turns % 100 == 0)
 			worker__hop(worker);
@@ -519,6 +557,7 @@ static void workers__start(struct worker *workers, struct vcpu *vcpus, struct vm
 	for (int i = 0; i < nr_vcpus; i++) {
 		vcpus[i].vm = &vms[i / opt.vcpus];
 		vcpus[i].index = i % opt.vcpus;
+		pthread_mutex_init(&vcpus[i].lock, NULL);
 	}
 	for (int i = 0; i < nr_vcpus / share; i++) {
 		workers[i] =
@@ -623,6 +662,8 @@ static void usage(void)
 	      "  -p PROCESSES  all that in so many processes (1)\n"
 	      "  -r ROUNDS     again and again, with new VMs and threads (1)\n"
 	      "  -1            one thread runs all vCPUs of a VM in turn\n"
+	      "  -q            one thread runs all vCPUs of a VM, one after the other\n"
+	      "  -M MSEC       a VM's vCPUs move from thread to thread so often\n"
 	      "  -H            threads hop from CPU to CPU, every 100 returns to user space\n"
 	      "  -y            yield the CPU at every return to user space\n"
 	      "  -s USEC       sleep at every hlt\n"
@@ -671,7 +712,7 @@ static void parse_options(int argc, char **argv)
 {
 	int c;
 
-	while ((c = getopt(argc, argv, "m:v:p:r:s:V:n:1Hywk")) != -1) {
+	while ((c = getopt(argc, argv, "m:v:p:r:s:V:n:M:1qHywk")) != -1) {
 		switch (c) {
 		case 'm':
 			opt.vms = parse_number(optarg, 1, 4096);
@@ -694,8 +735,14 @@ static void parse_options(int argc, char **argv)
 		case 'n':
 			opt.name = optarg;
 			break;
+		case 'M':
+			opt.roam = parse_number(optarg, 1, 60000);
+			break;
 		case '1':
 			opt.single = true;
+			break;
+		case 'q':
+			opt.single = opt.sequence = true;
 			break;
 		case 'H':
 			opt.hop = true;

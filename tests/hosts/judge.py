@@ -223,6 +223,32 @@ def case_simple(sections, reused=False):
     return f"{exact} exits of {len(got)} threads"
 
 
+def by_vcpu(threads):
+    sums = collections.defaultdict(collections.Counter)
+    for (pid, _, vcpu), reasons in threads.items():
+        sums[(pid, vcpu)].update(reasons)
+    return sums
+
+
+def case_room(sections):
+    guest_list = guests(sections)
+    isa = guest_list[0]["isa"]
+    need(set(sections["codes"]) == {"0"}, "exit codes", sections["codes"])
+    exits, intervals = records(sections["kvmexit"])
+    got = counted(exits, {g["pid"] for g in guest_list})
+    exact = compare(by_vcpu(expected(guest_list)), by_vcpu(got), isa)
+    need(intervals[-1]["lost"] == 0, "lost", intervals[-1]["lost"])
+    need(len(got) >= 40 + 8, "only", len(got), "threads with a vCPU")
+    check_totals(exits)
+    # The PIDs are the host's, whichever namespace kvmexit is in
+    private, intervals = records(sections["text private"])
+    guest_list = guests({"guest": sections["text private-guest"]})
+    theirs = counted(private, {g["pid"] for g in guest_list})
+    exact += compare(expected(guest_list), theirs, isa)
+    need(intervals[-1]["lost"] == 0, "private: lost", intervals[-1]["lost"])
+    return f"{exact} exits of {len(got)} + {len(theirs)} threads in 16 and 6 slots"
+
+
 def case_surplus(sections):
     guest_list = guests(sections)
     exits, intervals = records(sections["kvmexit"])
@@ -433,7 +459,8 @@ def case_soak(sections):
 CASES = {"caps": case_caps, "clock": case_clock, "missed": case_missed, "modules": case_modules,
          "surroundings": case_surroundings, "soak": case_soak,
          "exact": case_exact, "nested": case_nested, "tracers": case_tracers, "vms": case_simple,
-         "one_thread": case_simple, "churn": case_simple, "reuse": lambda s: case_simple(s, True), "surplus": case_surplus,
+         "one_thread": case_simple, "churn": case_simple, "room": case_room,
+         "reuse": lambda s: case_simple(s, True), "surplus": case_surplus,
          "filters": case_filters, "names": case_names,
          "attach": case_attach}
 

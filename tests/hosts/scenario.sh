@@ -39,10 +39,16 @@ trace_off() {
 
 # start NAME OPTION...: kvmexit in the background, counting when this returns
 start() {
-	local name="$1" i=0
-	shift
+	start_as "" "$@"
+}
+
+# The same by a command before kvmexit
+start_as() {
+	local as="$1" name="$2" i=0
+	shift 2
 	rm -f "$tmp/$name"
-	kvmexit --verbose "$@" -o "$tmp/$name" 2>"$tmp/$name.log" &
+	# shellcheck disable=SC2086 # words are wanted
+	$as kvmexit --verbose "$@" -o "$tmp/$name" 2>"$tmp/$name.log" &
 	eval "pid_$name=\$!"
 	while ! grep -q 'in use' "$tmp/$name.log"; do
 		if ! kill -0 $! 2>/dev/null || [ $((i += 1)) -gt 600 ]; then
@@ -53,9 +59,11 @@ start() {
 }
 
 stop() {
-	local pid
+	local pid child
 	eval "pid=\$pid_$1"
-	kill -TERM "$pid" && wait "$pid"
+	# One that was started by unshare is its child: unshare itself takes no signal
+	read -r child _ <"/proc/$pid/task/$pid/children"
+	kill -TERM "${child:-$pid}" && wait "$pid"
 	echo "@code $?"
 }
 
@@ -165,6 +173,27 @@ case_surplus() {
 	emit guest "$tmp/guest"
 	emit kvmexit "$tmp/kvmexit"
 	emit ftrace "$tmp/ftrace"
+}
+
+# More keys than slots, but never at once: one thread that runs 40 vCPUs one after
+# the other, vCPUs that move between threads, and threads in sequence as kvmexit
+# sees them from a PID namespace of its own
+case_room() {
+	local i=0
+	start kvmexit -j -i 0.5 --max-vcpus 16 --probe "$1" || { unsupported kvmexit; return; }
+	guest -q -v 40 -s 10000 cpuid=6 hlt=6 >"$tmp/guest"
+	guest -M 700 -v 4 -s 10000 cpuid=300 hlt=300 >>"$tmp/guest"
+	stop kvmexit
+	emit guest "$tmp/guest"
+	emit kvmexit "$tmp/kvmexit"
+	start_as "unshare --pid --fork --mount-proc" private -j --max-vcpus 6 --probe "$1"
+	: >"$tmp/guest"
+	while [ $((i += 1)) -le 30 ]; do
+		guest -s 20000 cpuid=9 hlt=5 >>"$tmp/guest"
+	done
+	stop private
+	emit "text private-guest" "$tmp/guest"
+	emit "text private" "$tmp/private"
 }
 
 # Each view and each filter, one kvmexit for each, on one guest's exits; and
