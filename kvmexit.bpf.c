@@ -1,18 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * The programs: one for each way to learn of a VM exit, the vCPU and the reason.
- * One of them is loaded and attached (src/probe.c chooses); it counts each event
- * in the slot of its vCPU thread (src/bpf/slots.h), once.
+ * The programs on kvm_exit: one for each way to learn of a VM exit, the vCPU and
+ * the reason. One of them is loaded and attached (src/probe.c chooses); it counts
+ * each event in the slot of its vCPU thread (src/bpf/slots.h), once. With --time it
+ * is one that also notes when that was, and with it come others (src/bpf/time.h).
  */
-#include "src/bpf/reasons.h"
+#include "src/bpf/time.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
-
-enum access {
-	DIRECT, /* by loads */
-	BY_HELPER, /* what no BTF type covers, by a helper call */
-	BY_ADDRESS, /* all of it, the vCPU being a mere number to the verifier */
-};
 
 /* KVM's id of the vCPU. 0: read. */
 static __always_inline int read_id(__u32 *id, const struct kvm_vcpu *vcpu, enum access access)
@@ -28,7 +23,8 @@ static __always_inline int read_id(__u32 *id, const struct kvm_vcpu *vcpu, enum 
  * for the ISA to be a constant in it. The thread and the vCPU's id are asked for
  * anew where no hint was found: kept, each would cost every exit a register.
  */
-static __always_inline void count_exit(const struct kvm_vcpu *vcpu, __u32 isa, enum access access)
+static __always_inline void count_exit(const struct kvm_vcpu *vcpu, __u32 isa, enum access access,
+				       int timed)
 {
 	__u64 thread = current_thread();
 	__u32 id = 0, nr, raw = 0;
@@ -47,26 +43,32 @@ static __always_inline void count_exit(const struct kvm_vcpu *vcpu, __u32 isa, e
 		slot = look_further(thread_key(current_thread(), id), id, isa, 1, nr);
 		if (!slot)
 			return;
+		if (timed)
+			start_clock(thread_key(current_thread(), id), vcpu, access, &nr);
 	}
-	if (read_reason(&raw, vcpu, isa, access == DIRECT))
+	if (read_reason(&raw, vcpu, isa, access == DIRECT)) {
 		lose(LOST_READ);
-	else
-		count(slot, isa, raw);
+		return;
+	}
+	count(slot, isa, raw);
+	if (timed)
+		note_exit(&nr, index_of(isa, raw));
 }
 
 /*
  * Prototype since 5.16 (0a62a0319abb): (struct kvm_vcpu *vcpu, u32 isa). The
  * exit reason is read from the vCPU. The ISAs part early.
  */
-static __always_inline int count_vcpu(const struct kvm_vcpu *vcpu, __u32 isa, enum access access)
+static __always_inline int count_vcpu(const struct kvm_vcpu *vcpu, __u32 isa, enum access access,
+				      int timed)
 {
 	/* To the verifier of 6.12 and later the vCPU may be NULL */
 	if (!vcpu)
 		lose(LOST_VCPU);
 	else if (likely(isa == ISA_SVM))
-		count_exit(vcpu, ISA_SVM, access);
+		count_exit(vcpu, ISA_SVM, access, timed);
 	else if (isa == ISA_VMX)
-		count_exit(vcpu, ISA_VMX, access);
+		count_exit(vcpu, ISA_VMX, access, timed);
 	else
 		lose(LOST_ISA);
 	return 0;
@@ -75,14 +77,26 @@ static __always_inline int count_vcpu(const struct kvm_vcpu *vcpu, __u32 isa, en
 SEC("?tp_btf/kvm_exit")
 int kvm_exit_direct(__u64 *ctx)
 {
-	return count_vcpu((void *)ctx[0], ctx[1], DIRECT);
+	return count_vcpu((void *)ctx[0], ctx[1], DIRECT, 0);
+}
+
+SEC("?tp_btf/kvm_exit")
+int kvm_exit_direct_timed(__u64 *ctx)
+{
+	return count_vcpu((void *)ctx[0], ctx[1], DIRECT, 1);
 }
 
 /* For kernels without bpf_rdonly_cast */
 SEC("?tp_btf/kvm_exit")
 int kvm_exit_read(__u64 *ctx)
 {
-	return count_vcpu((void *)ctx[0], ctx[1], BY_HELPER);
+	return count_vcpu((void *)ctx[0], ctx[1], BY_HELPER, 0);
+}
+
+SEC("?tp_btf/kvm_exit")
+int kvm_exit_read_timed(__u64 *ctx)
+{
+	return count_vcpu((void *)ctx[0], ctx[1], BY_HELPER, 1);
 }
 
 /*
@@ -92,11 +106,18 @@ int kvm_exit_read(__u64 *ctx)
 SEC("?raw_tp/kvm_exit")
 int kvm_exit_raw(struct bpf_raw_tracepoint_args *ctx)
 {
-	return count_vcpu((void *)ctx->args[0], ctx->args[1], BY_ADDRESS);
+	return count_vcpu((void *)ctx->args[0], ctx->args[1], BY_ADDRESS, 0);
+}
+
+SEC("?raw_tp/kvm_exit")
+int kvm_exit_raw_timed(struct bpf_raw_tracepoint_args *ctx)
+{
+	return count_vcpu((void *)ctx->args[0], ctx->args[1], BY_ADDRESS, 1);
 }
 
 /* An event that tells the reason itself */
-static __always_inline void count_told(__u32 vcpu, __u32 isa, __u32 raw)
+static __always_inline void count_told(__u32 vcpu, __u32 isa, __u32 raw,
+				       const struct kvm_vcpu *address, int timed)
 {
 	__u32 nr;
 	struct slot *slot = slot_of(thread_key(current_thread_anyhow(), vcpu), &nr);
@@ -107,8 +128,13 @@ static __always_inline void count_told(__u32 vcpu, __u32 isa, __u32 raw)
 		slot = look_further(thread_key(current_thread_anyhow(), vcpu), vcpu, isa, 0, nr);
 		if (!slot)
 			return;
+		if (timed)
+			start_clock(thread_key(current_thread_anyhow(), vcpu), address,
+				    address ? BY_ADDRESS : NO_VCPU, &nr);
 	}
 	count(slot, isa, raw);
+	if (timed)
+		note_exit(&nr, index_of(isa, raw));
 }
 
 /*
@@ -116,36 +142,114 @@ static __always_inline void count_told(__u32 vcpu, __u32 isa, __u32 raw)
  * raw_tp, because its arguments are plain numbers: BPF_PROG_TEST_RUN can give
  * them on any kernel, and only so can this be tested on a newer one.
  */
-SEC("?raw_tp/kvm_exit")
-int kvm_exit_legacy(struct bpf_raw_tracepoint_args *ctx)
+static __always_inline int count_legacy(struct bpf_raw_tracepoint_args *ctx, int timed)
 {
+	const struct kvm_vcpu *vcpu = (void *)ctx->args[1];
 	__u32 id;
 
-	if (read_id(&id, (void *)ctx->args[1], BY_ADDRESS))
+	if (read_id(&id, vcpu, BY_ADDRESS))
 		lose(LOST_VCPU);
 	else
-		count_told(id, ctx->args[2], ctx->args[0]);
+		count_told(id, ctx->args[2], ctx->args[0], vcpu, timed);
 	return 0;
 }
 
+SEC("?raw_tp/kvm_exit")
+int kvm_exit_legacy(struct bpf_raw_tracepoint_args *ctx)
+{
+	return count_legacy(ctx, 0);
+}
+
+SEC("?raw_tp/kvm_exit")
+int kvm_exit_legacy_timed(struct bpf_raw_tracepoint_args *ctx)
+{
+	return count_legacy(ctx, 1);
+}
+
 /* Of a kernel where the record is another one, by what user space found */
-static __always_inline void count_odd(const void *record)
+static __always_inline void count_odd(const void *record, int timed)
 {
 	__u32 raw = 0, isa = 0, vcpu_id = 0;
 
 	bpf_probe_read_kernel(&raw, 4, record + config.off_exit_reason);
 	bpf_probe_read_kernel(&isa, 4, record + config.off_isa);
 	bpf_probe_read_kernel(&vcpu_id, 4, record + config.off_vcpu_id);
-	count_told(vcpu_id, isa, raw);
+	count_told(vcpu_id, isa, raw, NULL, timed);
 }
 
 /* Returns 1: after 0 the kernel withholds the event from perf */
+static __always_inline int count_record(struct kvm_exit_record *record, int timed)
+{
+	if (likely(!config.odd_record))
+		count_told(record->vcpu_id, record->isa, record->exit_reason, NULL, timed);
+	else
+		count_odd(record, timed);
+	return 1;
+}
+
 SEC("?tp/kvm/kvm_exit")
 int kvm_exit_tracepoint(struct kvm_exit_record *ctx)
 {
-	if (likely(!config.odd_record))
-		count_told(ctx->vcpu_id, ctx->isa, ctx->exit_reason);
-	else
-		count_odd(ctx);
+	return count_record(ctx, 0);
+}
+
+SEC("?tp/kvm/kvm_exit")
+int kvm_exit_tracepoint_timed(struct kvm_exit_record *ctx)
+{
+	return count_record(ctx, 1);
+}
+
+static __always_inline void enter(__u64 thread, __u32 id, const struct kvm_vcpu *vcpu,
+				  enum access access)
+{
+	struct clock *clock = clock_of(thread_key(thread, id));
+
+	if (clock)
+		note_entry(clock, vcpu, access);
+}
+
+/* Its first argument has been the vCPU since before 5.10 */
+SEC("?tp_btf/kvm_entry")
+int kvm_entry_typed(__u64 *ctx)
+{
+	const struct kvm_vcpu *vcpu = (void *)ctx[0];
+
+	if (vcpu)
+		enter(current_thread(), vcpu->vcpu_id, vcpu, DIRECT);
+	return 0;
+}
+
+SEC("?raw_tp/kvm_entry")
+int kvm_entry_raw(struct bpf_raw_tracepoint_args *ctx)
+{
+	const struct kvm_vcpu *vcpu = (void *)ctx->args[0];
+	__u32 id;
+
+	if (!read_id(&id, vcpu, BY_ADDRESS))
+		enter(current_thread_anyhow(), id, vcpu, BY_ADDRESS);
+	return 0;
+}
+
+SEC("?tp/kvm/kvm_entry")
+int kvm_entry_tracepoint(struct kvm_entry_record *ctx)
+{
+	enter(current_thread_anyhow(), ctx->vcpu_id, NULL, NO_VCPU);
 	return 1;
+}
+
+/* KVM_RUN returns to the VMM */
+SEC("?raw_tp/kvm_userspace_exit")
+int kvm_userspace_exit(struct bpf_raw_tracepoint_args *ctx)
+{
+	(void)ctx;
+	note_user();
+	return 0;
+}
+
+/* (u64 ns, bool waited, bool valid): for kernels whose vCPUs do not tell it */
+SEC("?raw_tp/kvm_vcpu_wakeup")
+int kvm_vcpu_wakeup(struct bpf_raw_tracepoint_args *ctx)
+{
+	note_wakeup(ctx->args[0]);
+	return 0;
 }

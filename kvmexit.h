@@ -111,6 +111,60 @@ struct slot {
 	__u64 count[NR_COUNTERS];
 };
 
+/*
+ * Times (--time). What lies between a kvm_exit and the next kvm_entry of the same
+ * thread and vCPU is a span; it is the exit reason's.
+ */
+#define NR_ROWS 32
+#define NR_BUCKETS 40
+
+/* The spans of one reason in one slot, once they are over; ns */
+struct spans {
+	__u64 time; /* all of it: KVM's own part is what the others leave */
+	__u64 user;
+	__u64 wait;
+	__u64 poll;
+	__u64 idle;
+	__u64 max; /* of a span without idle; user space sets it back to 0 */
+	__u64 untimed; /* exits whose span's end was not seen */
+	/*
+	 * How many spans took so long, without idle: the first those below 256 ns,
+	 * then two for each power of two. They wrap.
+	 */
+	__u32 buckets[NR_BUCKETS];
+};
+
+#define AWAY_UNKNOWN (~0ull)
+
+/*
+ * Where one vCPU thread's time goes. Like the slot of the same number it is
+ * written by the slot's owner alone, and cleared by user space with the slot. Each
+ * event ends with a store to `exit`. At an entry `entry` is stored before all
+ * else: what is read while entry > exit > 0 is half done.
+ */
+struct clock {
+	__u64 exit; /* when the open span began; 0: in the guest, or not begun */
+	__u64 entry; /* the last one */
+	__u64 away; /* sum of what `last` tells; AWAY_UNKNOWN: look closer */
+	__u64 guest; /* ns in the guest until the last entry but the time since `entry` */
+	__u32 index; /* of the counter of the open span's reason; NR_COUNTERS: none */
+	__u32 shared; /* the thread runs other vCPUs too */
+	__u64 user; /* when the open span came to user space first; 0: it did not */
+	/* What the kernel told at the last entry, ns */
+	__u64 run_delay;
+	__u64 halt; /* waiting for something to happen, halted */
+	__u64 poll; /* polling for it */
+	__u64 user_delay; /* run_delay at `user` */
+	__u64 halted; /* as kvm_vcpu_wakeup told it, where nothing else does */
+	__u64 first; /* when this clock was started */
+	__u64 unseen; /* entries without an exit before them */
+	__u64 thread; /* of the last owner; not cleared */
+	__u32 nr_rows; /* in use, but for the first */
+	__u32 pad;
+	__u8 row_of[NR_COUNTERS]; /* 0: none yet */
+	struct spans rows[NR_ROWS]; /* the first is of reasons that found none */
+} __attribute__((aligned(64)));
+
 /* Exits not counted, by cause; a line for each CPU, so that none waits for another */
 struct lost_line {
 	__u64 count[NR_LOST];
@@ -154,6 +208,12 @@ struct kvm_exit_record {
 	__u32 vcpu_id;
 };
 
+/* The same of kvm_entry */
+struct kvm_entry_record {
+	__u64 common;
+	__u32 vcpu_id;
+};
+
 /* Set before loading, constant afterwards */
 struct config {
 	__u32 max_slots;
@@ -177,6 +237,8 @@ struct config {
 
 _Static_assert(sizeof(struct hint) * NR_WAYS == 64, "a set of hints is a cache line");
 _Static_assert(sizeof(struct slot) == 80 + 8 * NR_COUNTERS, "struct slot");
+_Static_assert(sizeof(struct spans) == 216, "struct spans");
+_Static_assert(sizeof(struct clock) == 7296, "struct clock");
 _Static_assert(sizeof(struct lost_line) == 64, "struct lost_line is a cache line");
 _Static_assert(sizeof(struct config) == 64, "struct config");
 

@@ -18,14 +18,48 @@
 
 #define CORE __attribute__((preserve_access_index))
 
+struct kvm_vcpu_stat_generic {
+	__u64 halt_poll_success_ns;
+	__u64 halt_poll_fail_ns;
+	__u64 halt_wait_ns;
+} CORE;
+
+struct kvm_vcpu_stat {
+	struct kvm_vcpu_stat_generic generic;
+} CORE;
+
 struct kvm_vcpu {
 	__u32 vcpu_id;
+	struct kvm_vcpu_stat stat;
+} CORE;
+
+/* Before `generic`, until 5.13 (0193cc908b5a) */
+struct kvm_vcpu_stat___flat {
+	__u64 halt_poll_success_ns;
+	__u64 halt_poll_fail_ns;
+} CORE;
+
+struct kvm_vcpu___flat {
+	struct kvm_vcpu_stat___flat stat;
+} CORE;
+
+struct sched_info {
+	unsigned long long run_delay;
 } CORE;
 
 struct task_struct {
 	__u64 start_boottime; /* since 5.5 (cf25e24db61cc) */
 	struct task_struct *group_leader;
+	struct sched_info sched_info;
 } CORE;
+
+/* How a program comes by what it reads of a vCPU */
+enum access {
+	DIRECT, /* by loads */
+	BY_HELPER, /* what no BTF type covers, by a helper call */
+	BY_ADDRESS, /* all of it, the vCPU being a mere number to the verifier */
+	NO_VCPU, /* the event does not tell it */
+};
 
 /* Only whether the running kernel knows the helper: since 5.11 (3ca1032ab7ab) */
 enum bpf_func_id___task_btf {

@@ -84,6 +84,26 @@ static __always_inline void count(struct slot *slot, __u32 isa, __u32 raw)
 		count_rare(slot, isa, i);
 }
 
+/* The counter of what count_rare() has counted; NR_COUNTERS: it is lost */
+static __noinline __u32 rare_index(__u32 isa, __u32 raw)
+{
+	__u32 i = isa == ISA_VMX ? raw & VMX_BASIC_MASK : raw, *known;
+	__u64 code = (__u64)isa << 32 | i;
+
+	if (i < NR_LOW)
+		return i;
+	known = bpf_map_lookup_elem(&codes, &code);
+	return known ? NR_LOW + NR_HIGH + *known : NR_COUNTERS;
+}
+
+/* The counter of what count() has counted */
+static __always_inline __u32 index_of(__u32 isa, __u32 raw)
+{
+	if (raw < NR_LOW)
+		return raw;
+	return raw - HIGH_BASE < NR_HIGH ? raw - HIGH_BASE + NR_LOW : rare_index(isa, raw);
+}
+
 /*
  * An offset stands in the program itself, where user space has put it before
  * loading: as a variable it would be two more loads, from a cache line of its own.

@@ -1,0 +1,356 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Where the time goes (--time): spans from kvm_exit to the next kvm_entry, split.
+ *
+ * A thread's events come one after the other, so its clock (kvmexit.h) needs no
+ * lock. What the kernel tells of waiting, halting and polling only grows, and only
+ * while the vCPU is out of its guest: it is read at kvm_entry alone, against its
+ * value at the entry before; most often it is the same, and the span KVM's own.
+ */
+#ifndef BPF_TIME_H
+#define BPF_TIME_H
+
+#include "reasons.h"
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct clock);
+} clocks SEC(".maps");
+
+/* The slot of the vCPU that a thread, by current_thread_anyhow(), ran last */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1);
+	__type(key, __u64);
+	__type(value, __u32);
+} runners SEC(".maps");
+
+/* What the kernel tells of a thread and its vCPU, ns since their start */
+struct away {
+	__u64 run_delay; /* runnable without a CPU */
+	__u64 halt;
+	__u64 poll;
+};
+
+static __always_inline __u64 current_run_delay(void)
+{
+	struct task_struct *task = NULL;
+	__u64 ns = 0;
+
+	if (!bpf_core_field_exists(task->sched_info.run_delay))
+		return 0;
+	if (bpf_core_enum_value_exists(enum bpf_func_id___task_btf,
+				       BPF_FUNC_get_current_task_btf___task_btf)) {
+		task = (void *)bpf_get_current_task_btf();
+		return task->sched_info.run_delay;
+	}
+	task = (void *)bpf_get_current_task();
+	bpf_core_read(&ns, sizeof(ns), &task->sched_info.run_delay);
+	return ns;
+}
+
+/* A field of the vCPU; 0 where it has none */
+#define VCPU_NS(type, vcpu, field, access)                            \
+	({                                                            \
+		const struct type *v_ = (const void *)(vcpu);         \
+		__u64 ns_ = 0;                                        \
+		if (!bpf_core_field_exists(v_->field))                \
+			;                                             \
+		else if (access == BY_ADDRESS)                        \
+			bpf_core_read(&ns_, sizeof(ns_), &v_->field); \
+		else                                                  \
+			ns_ = v_->field;                              \
+		ns_;                                                  \
+	})
+
+static __always_inline void read_away(struct away *away, const struct kvm_vcpu *vcpu,
+				      enum access access)
+{
+	away->run_delay = current_run_delay();
+	away->halt = away->poll = 0;
+	if (access == NO_VCPU)
+		return;
+	away->halt = VCPU_NS(kvm_vcpu, vcpu, stat.generic.halt_wait_ns, access);
+	away->poll = VCPU_NS(kvm_vcpu, vcpu, stat.generic.halt_poll_success_ns, access) +
+		     VCPU_NS(kvm_vcpu, vcpu, stat.generic.halt_poll_fail_ns, access) +
+		     VCPU_NS(kvm_vcpu___flat, vcpu, stat.halt_poll_success_ns, access) +
+		     VCPU_NS(kvm_vcpu___flat, vcpu, stat.halt_poll_fail_ns, access);
+}
+
+static __always_inline void keep_away(struct clock *clock, const struct away *away)
+{
+	clock->run_delay = away->run_delay;
+	clock->halt = away->halt;
+	clock->poll = away->poll;
+	clock->away = away->run_delay + away->halt + away->poll;
+	clock->halted = 0;
+}
+
+/* The slot is this thread's from now on; what it was before is forgotten */
+static __always_inline void set_runner(struct clock *clock, __u32 nr)
+{
+	__u64 thread = current_thread_anyhow(), old = clock->thread;
+	__u32 *known = bpf_map_lookup_elem(&runners, &old), other;
+	struct clock *of_other;
+
+	if (old && old != thread && known && *known == nr)
+		bpf_map_delete_elem(&runners, &old);
+	clock->thread = thread;
+	known = bpf_map_lookup_elem(&runners, &thread);
+	other = known ? *known : nr;
+	of_other = bpf_map_lookup_elem(&clocks, &other);
+	if (other != nr && of_other && of_other->thread == thread)
+		clock->shared = of_other->shared = 1;
+	bpf_map_update_elem(&runners, &thread, &nr, BPF_ANY);
+}
+
+/*
+ * Once for each slot: at its first exit, of which what came before is not known.
+ * @key is in the thread map, if the thread has a slot.
+ */
+static __always_inline void start_clock(__u64 key, const struct kvm_vcpu *vcpu, enum access access,
+					__u32 *nr)
+{
+	__u32 *known = bpf_map_lookup_elem(&threads, &key);
+	struct clock *clock;
+	struct away away;
+
+	if (!known)
+		return;
+	*nr = *known;
+	clock = bpf_map_lookup_elem(&clocks, nr);
+	if (!clock || clock->first)
+		return;
+	read_away(&away, vcpu, access);
+	keep_away(clock, &away);
+	set_runner(clock, *nr);
+	clock->entry = clock->first = bpf_ktime_get_ns();
+}
+
+/* The row of the open span's reason. The first is for those for which there is none. */
+static __always_inline struct spans *row_of(struct clock *clock)
+{
+	__u32 index = clock->index, row;
+
+	if (unlikely(index >= NR_COUNTERS))
+		return &clock->rows[0];
+	row = clock->row_of[index];
+	if (unlikely(!row) && clock->nr_rows < NR_ROWS - 1) {
+		row = ++clock->nr_rows;
+		clock->row_of[index] = row;
+	}
+	return &clock->rows[row & (NR_ROWS - 1)];
+}
+
+/* An exit while a span is open, or of a thread with several vCPUs */
+static __noinline int odd_exit(struct clock *clock, __u32 nr)
+{
+	__u64 thread = current_thread_anyhow();
+
+	if (!clock)
+		return 0;
+	if (clock->exit)
+		row_of(clock)->untimed++;
+	if (clock->shared)
+		bpf_map_update_elem(&runners, &thread, &nr, BPF_ANY);
+	return 0;
+}
+
+/* Opens the span of an exit that was counted at @index */
+static __always_inline void note_exit(__u32 *nr, __u32 index)
+{
+	struct clock *clock = bpf_map_lookup_elem(&clocks, nr);
+	__u64 now;
+
+	if (!clock)
+		return;
+	if (unlikely(clock->exit | clock->shared))
+		odd_exit(clock, *nr);
+	now = bpf_ktime_get_ns();
+	/* It may step back a little when the clock is adjusted */
+	if (unlikely((__s64)(now - clock->entry) < 0))
+		now = clock->entry;
+	clock->index = index;
+	*(volatile __u64 *)&clock->exit = now;
+}
+
+/* The clock of a thread of which the first set of hints does not tell */
+static __noinline __u32 look_for(__u64 key)
+{
+	__u32 nr = hinted(hints_of(key, 1), key), *known;
+	struct slot *slot;
+
+	if (nr != SLOT_UNKNOWN)
+		return nr;
+	known = bpf_map_lookup_elem(&threads, &key);
+	if (!known)
+		return SLOT_UNKNOWN;
+	nr = *known;
+	slot = bpf_map_lookup_elem(&slots, &nr);
+	return slot && slot->key == key ? nr : SLOT_UNKNOWN;
+}
+
+/* NULL: no exit of this vCPU thread was counted */
+static __always_inline struct clock *clock_of(__u64 key)
+{
+	__u32 nr = hinted(hints_of(key, 0), key);
+
+	if (unlikely(nr == SLOT_UNKNOWN))
+		nr = look_for(key);
+	return bpf_map_lookup_elem(&clocks, &nr);
+}
+
+/*
+ * The half octave of n, as buckets count them: 0 for 0 and 1, then 2 * log2(n) - 1,
+ * and one more from three quarters of the way on
+ */
+const volatile __u8 half_octaves[256] = {
+	[2] = 1,
+	[3] = 2,
+	[4 ... 5] = 3,
+	[6 ... 7] = 4,
+	[8 ... 11] = 5,
+	[12 ... 15] = 6,
+	[16 ... 23] = 7,
+	[24 ... 31] = 8,
+	[32 ... 47] = 9,
+	[48 ... 63] = 10,
+	[64 ... 95] = 11,
+	[96 ... 127] = 12,
+	[128 ... 191] = 13,
+	[192 ... 255] = 14,
+};
+
+static __always_inline __u32 bucket_of(__u64 ns)
+{
+	__u64 n = ns >> 7;
+
+	if (likely(n < 256))
+		return (half_octaves[n] & 15);
+	n >>= 6;
+	if (n < 256)
+		return (half_octaves[n] & 15) + 12;
+	n >>= 6;
+	if (n < 256)
+		return (half_octaves[n] & 15) + 24;
+	return NR_BUCKETS - 1;
+}
+
+static __always_inline __u64 at_most(__u64 ns, __u64 most)
+{
+	return ns < most ? ns : most;
+}
+
+/* What is positive of a difference */
+static __always_inline __u64 beyond(__u64 ns, __u64 start)
+{
+	return (__s64)(ns - start) > 0 ? ns - start : 0;
+}
+
+/*
+ * A span's time, as far as it is not KVM's own, into @row; returns the idle part.
+ * The sources have clocks of their own: each part is at most what the others leave.
+ * A halt, as KVM tells it, ends when the thread is running again, and so includes
+ * waiting for a CPU; waiting in user space cannot be part of it.
+ */
+static __always_inline __u64 split(struct clock *clock, struct spans *row, const struct away *away,
+				   __u64 now, int halt_known)
+{
+	__u64 left = now - clock->exit, ns, in_user = 0;
+	__u64 wait = beyond(away->run_delay, clock->run_delay), wait_in_user = 0;
+	__u64 poll = beyond(away->poll, clock->poll);
+	__u64 halt = halt_known ? beyond(away->halt, clock->halt) : beyond(clock->halted, poll);
+
+	if (clock->user) {
+		in_user = beyond(now, clock->user);
+		wait_in_user = at_most(beyond(away->run_delay, clock->user_delay), wait);
+	}
+	ns = at_most(wait, left);
+	row->wait += ns;
+	left -= ns;
+	ns = at_most(beyond(in_user, wait_in_user), left);
+	row->user += ns;
+	left -= ns;
+	ns = at_most(poll, left);
+	row->poll += ns;
+	left -= ns;
+	ns = at_most(beyond(halt, wait - wait_in_user), left);
+	row->idle += ns;
+	clock->user = 0;
+	keep_away(clock, away);
+	return ns;
+}
+
+/* Closes the span that is open */
+static __always_inline void note_entry(struct clock *clock, const struct kvm_vcpu *vcpu,
+				       enum access access)
+{
+	const struct kvm_vcpu *const none = NULL;
+	int halt_known =
+		access != NO_VCPU && bpf_core_field_exists(none->stat.generic.halt_wait_ns);
+	__u64 now = bpf_ktime_get_ns(), began = clock->exit, entered = clock->entry, busy;
+	struct spans *row;
+	struct away away;
+
+	if (unlikely(!began)) {
+		clock->unseen++;
+		return;
+	}
+	if (unlikely((__s64)(now - began) < 0))
+		now = began;
+	*(volatile __u64 *)&clock->entry = now;
+	barrier();
+	row = row_of(clock);
+	busy = now - began;
+	row->time += busy;
+	clock->guest += began - entered;
+	read_away(&away, vcpu, access);
+	if (unlikely(away.run_delay + away.halt + away.poll != clock->away))
+		busy -= split(clock, row, &away, now, halt_known);
+	if (busy > row->max)
+		row->max = busy;
+	row->buckets[bucket_of(busy)]++;
+	barrier();
+	*(volatile __u64 *)&clock->exit = 0;
+}
+
+/* Of the vCPU that this thread has run last, if it is out of its guest */
+static __always_inline struct clock *open_clock(void)
+{
+	__u64 thread = current_thread_anyhow();
+	__u32 *known = bpf_map_lookup_elem(&runners, &thread), nr;
+	struct clock *clock;
+
+	if (!known)
+		return NULL;
+	nr = *known;
+	clock = bpf_map_lookup_elem(&clocks, &nr);
+	return clock && clock->thread == thread && clock->exit ? clock : NULL;
+}
+
+static __always_inline void note_user(void)
+{
+	struct clock *clock = open_clock();
+
+	if (!clock || clock->user)
+		return;
+	clock->user_delay = current_run_delay();
+	clock->away = AWAY_UNKNOWN;
+	*(volatile __u64 *)&clock->user = bpf_ktime_get_ns();
+}
+
+/* @ns: halted, from the first poll until the thread was running again */
+static __always_inline void note_wakeup(__u64 ns)
+{
+	struct clock *clock = open_clock();
+
+	if (!clock)
+		return;
+	clock->halted += ns;
+	clock->away = AWAY_UNKNOWN;
+}
+
+#endif
