@@ -2,8 +2,8 @@
 /*
  * kvmexit: counts the VM exits of all KVM guests on this host.
  *
- * options -> probe (load, attach) -> loop { counters (collect, report) -> view
- * -> table or json -> output } -> close
+ * options -> probe (load, attach) -> loop { counters (collect, report) -> snapshot
+ * -> reports (table, json) -> output } -> close
  */
 #include <errno.h>
 #include <signal.h>
@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/random.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -21,6 +22,7 @@
 #include "src/privileges.h"
 #include "src/probe.h"
 #include "src/reasons.h"
+#include "src/report.h"
 #include "src/table.h"
 #include "src/target.h"
 #include "src/ticker.h"
@@ -35,6 +37,9 @@ struct session {
 	struct output output;
 	struct ticker ticker;
 	struct snapshot snapshot;
+	struct report reports[1];
+	size_t nr_reports;
+	char node[65], run[9]; /* as in struct snapshot */
 	bool live; /* reports are shown in place, on a terminal */
 	__u64 start; /* of the interval, CLOCK_MONOTONIC */
 	__u64 told_lost; /* exits that the user knows to be lost */
@@ -85,29 +90,16 @@ static void print_banner(const struct options *o)
 
 static void tell_lost(struct session *s)
 {
-	static const char *const causes[NR_LOST] = {
-		[LOST_FULL] = "more vCPU threads than --max-vcpus",
-		[LOST_MAP] = "a BPF map refused an entry",
-		[LOST_CODES] = "too many different unknown exit reasons",
-		[LOST_VCPU] = "the event had no vCPU",
-		[LOST_READ] = "the exit reason could not be read",
-		[LOST_VMX] = "kvm_intel was loaded after kvmexit began: start kvmexit again",
-		[LOST_SVM] = "kvm_amd was loaded after kvmexit began: start kvmexit again",
-		[LOST_ISA] = "the event was neither of VMX nor of SVM",
-	};
 	__u64 lost = snapshot__lost(&s->snapshot);
 	size_t i;
 
 	if (lost == s->told_lost)
 		return;
 	s->told_lost = lost;
-	for (i = 0; i < NR_LOST; i++)
+	for (i = 0; i < NR_CAUSES; i++)
 		if (s->snapshot.lost[i])
 			complain("%llu exits not counted so far: %s", s->snapshot.lost[i],
-				 causes[i]);
-	if (s->snapshot.misses)
-		complain("%llu exits not counted so far: the BPF program was interrupted by itself",
-			 s->snapshot.misses);
+				 causes[i].why);
 }
 
 static int collect(struct session *s)
@@ -128,35 +120,6 @@ static int terminal_lines(void)
 	return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) ? 0 : size.ws_row;
 }
 
-/* Builds the report in memory, to be written in one piece */
-static int render(struct session *s, char **text, size_t *size)
-{
-	const struct options *o = s->opts;
-	FILE *out = open_memstream(text, size);
-	struct table table = {
-		.view = view__of(o, s->live),
-		.timed = o->interval,
-		.live = s->live,
-		.top = o->top,
-		.lines = s->live ? terminal_lines() : 0,
-		.vms = s->vms,
-	};
-	int err;
-
-	if (!out)
-		return -ENOMEM;
-	/* To the upper left corner, and clear what is below */
-	if (s->live)
-		fputs("\033[H\033[J", out);
-	if (o->json)
-		err = json__print(out, &s->snapshot, s->vms);
-	else
-		err = table__print(out, &table, &s->snapshot);
-	if (fclose(out) && !err)
-		err = -ENOMEM;
-	return err;
-}
-
 static int take_snapshot(struct session *s, bool final)
 {
 	struct timespec ts;
@@ -168,24 +131,22 @@ static int take_snapshot(struct session *s, bool final)
 	s->snapshot.end = ts.tv_sec * NSEC_PER_SEC + ts.tv_nsec;
 	s->snapshot.duration = now - s->start;
 	s->snapshot.final = final;
-	s->snapshot.misses = probe__misses(s->probe);
+	snapshot__set_lost(&s->snapshot, LOST_MISSED, probe__misses(s->probe));
 	s->start = now;
 	return err ? err : counters__report(s->counters, &s->snapshot);
 }
 
 static int report(struct session *s, bool final)
 {
-	char *text = NULL;
-	size_t size = 0;
+	size_t failed;
 	int err;
 
-	if (take_snapshot(s, final) || render(s, &text, &size)) {
-		free(text);
+	if (take_snapshot(s, final))
 		return out_of_memory();
-	}
 	s->output.stopping = s->ticker.stopped;
-	err = output__write(&s->output, text, size);
-	free(text);
+	err = reports__print(s->reports, s->nr_reports, &s->snapshot, &failed);
+	if (err && failed == s->nr_reports)
+		return out_of_memory();
 	if (err)
 		return err == -EPIPE ? EXIT_OK : tell_write(&s->output, err);
 	tell_lost(s);
@@ -202,6 +163,8 @@ static void reopen(struct session *s)
 	if (err)
 		complain("reopening %s: %s; writing on to the old file", s->output.path,
 			 strerror(-err));
+	else
+		reports__restart(s->reports, s->nr_reports);
 }
 
 /* Returns the exit code */
@@ -229,12 +192,6 @@ static int run(struct session *s)
 		}
 	}
 	return code;
-}
-
-/* A VM is asked for its name early: it may have ended when it is to be told */
-static void meet(void *vms, __u32 pid, __u64 start, const char *comm)
-{
-	vms__get(vms, pid, start, comm);
 }
 
 static int open_output(struct session *s)
@@ -268,6 +225,45 @@ static int drop_privileges(struct session *s)
 	return EXIT_INTERNAL;
 }
 
+static int write_output(void *output, const char *text, size_t size)
+{
+	return output__write(output, text, size);
+}
+
+/* What is made of each snapshot; the exit code */
+static int choose_reports(struct session *s)
+{
+	const struct options *o = s->opts;
+	const struct table_style style = {
+		.view = view__of(o, s->live),
+		.timed = o->interval,
+		.live = s->live,
+		.height = terminal_lines,
+	};
+	struct renderer *r = o->json ? json__new() : table__new(&style);
+
+	if (!r)
+		return out_of_memory();
+	s->reports[s->nr_reports++] = (struct report){ r, write_output, &s->output };
+	return EXIT_OK;
+}
+
+/* Names this host and this run in snapshots; the exit code */
+static int name_run(struct session *s)
+{
+	__u32 random;
+
+	if (gethostname(s->node, sizeof(s->node) - 1) ||
+	    getrandom(&random, sizeof(random), 0) != sizeof(random)) {
+		complain("naming the run: %s", strerror(errno));
+		return EXIT_INTERNAL;
+	}
+	snprintf(s->run, sizeof(s->run), "%08x", random);
+	s->snapshot.node = s->node;
+	s->snapshot.run = s->run;
+	return EXIT_OK;
+}
+
 /* Everything that needs privilege; the exit code */
 static int start(struct session *s)
 {
@@ -279,6 +275,8 @@ static int start(struct session *s)
 	/* A FIFO waits for its reader: until then signals must end us as usual */
 	if (!code)
 		code = open_output(s);
+	if (!code)
+		code = name_run(s);
 	if (code)
 		return code;
 	err = ticker__open(&s->ticker, o->output);
@@ -293,12 +291,12 @@ static int start(struct session *s)
 	code = drop_privileges(s);
 	if (code)
 		return code;
-	s->vms = vms__new();
-	s->counters = counters__new(probe__memory(s->probe), o->max_vcpus);
+	s->snapshot.probe = probe__name(s->probe);
+	s->vms = vms__new(s->node, s->run);
+	s->counters = counters__new(probe__memory(s->probe), o->max_vcpus, s->vms);
 	if (!s->vms || !s->counters)
 		return out_of_memory();
-	counters__on_new(s->counters, meet, s->vms);
-	return EXIT_OK;
+	return choose_reports(s);
 }
 
 static int stop(struct session *s, int code)
@@ -310,6 +308,7 @@ static int stop(struct session *s, int code)
 		err = output__close(&s->output);
 	ticker__close(&s->ticker);
 	counters__free(s->counters);
+	reports__free(s->reports, s->nr_reports);
 	vms__free(s->vms);
 	free(s->snapshot.samples);
 	return err && code == EXIT_OK ? tell_write(&s->output, err) : code;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "util.h"
+#include "vm.h"
 
 /*
  * gcc -fanalyzer takes what is put into the tree of vCPUs and the array of
@@ -52,8 +53,7 @@ struct total {
 
 /* A vCPU; kept as long as its process lives, so that its totals only grow */
 struct vcpu {
-	__u64 start; /* of the process */
-	__u32 pid;
+	struct vm *vm;
 	__u32 id;
 	__u32 users; /* threads that point here */
 	bool listed; /* in the list of those without threads */
@@ -65,12 +65,9 @@ struct vcpu {
 
 /* A thread that runs a vCPU, and the slot that counts for it (kvmexit.h) */
 struct thread {
-	__u64 start; /* of the process */
-	__u32 pid;
 	__u32 tid;
 	__u32 isa;
 	__u32 slot;
-	char comm[16];
 	struct vcpu *vcpu;
 	enum {
 		OWNED,
@@ -99,8 +96,7 @@ struct counters {
 	struct vcpu *unused; /* those no thread runs any more */
 	__u64 turned_away; /* exits without a slot when last looked */
 	bool refused; /* there are hints that say so */
-	void (*met)(void *arg, __u32 pid, __u64 start, const char *comm);
-	void *met_arg;
+	struct vms *vms;
 };
 
 __u32 counter__code(const struct control *control, __u32 i)
@@ -112,13 +108,14 @@ __u32 counter__code(const struct control *control, __u32 i)
 	return control->extra[i - NR_LOW - NR_HIGH];
 }
 
-struct counters *counters__new(const struct shared *shared, __u32 max)
+struct counters *counters__new(const struct shared *shared, __u32 max, struct vms *vms)
 {
 	struct counters *c = calloc(1, sizeof(*c));
 
 	if (!c)
 		return NULL;
 	c->shared = *shared;
+	c->vms = vms;
 	c->max = max;
 	c->nr_free = max;
 	c->known = calloc(max, sizeof(*c->known));
@@ -129,17 +126,11 @@ struct counters *counters__new(const struct shared *shared, __u32 max)
 	return c;
 }
 
-void counters__on_new(struct counters *c,
-		      void (*met)(void *arg, __u32 pid, __u64 start, const char *comm), void *arg)
-{
-	c->met = met;
-	c->met_arg = arg;
-}
-
 static void vcpu__free(void *p)
 {
 	struct vcpu *v = p;
 
+	v->vm->users--;
 	free(v->totals);
 	free(v);
 }
@@ -168,24 +159,25 @@ void counters__free(struct counters *c)
 static int compare_vcpus(const void *a, const void *b)
 {
 	const struct vcpu *x = a, *y = b;
-	int order = THREE_WAY(x->pid, y->pid);
+	int order = vm__compare(x->vm, y->vm);
 
-	if (!order)
-		order = THREE_WAY(x->start, y->start);
 	return order ? order : THREE_WAY(x->id, y->id);
 }
 
-static struct vcpu *get_vcpu(struct counters *c, __u32 pid, __u64 start, __u32 id)
+/* The vCPU a slot counts for. Its VM is asked for its name here: early, it may end soon */
+static struct vcpu *get_vcpu(struct counters *c, const struct slot *slot, const char *comm)
 {
-	struct vcpu *v = calloc(1, sizeof(*v)), **found;
+	struct vcpu *v = calloc(1, sizeof(*v)), **found = NULL;
 
 	if (!v)
 		return NULL;
-	v->pid = pid;
-	v->start = start;
-	v->id = id;
-	found = tsearch(v, &c->vcpus, compare_vcpus);
-	if (!found || *found != v)
+	v->vm = vms__get(c->vms, slot->pid, slot->start, comm);
+	v->id = slot->vcpu;
+	if (v->vm)
+		found = tsearch(v, &c->vcpus, compare_vcpus);
+	if (found && *found == v)
+		v->vm->users++;
+	else
 		free(v);
 	return found ? *found : NULL;
 }
@@ -194,6 +186,7 @@ static int add_thread(struct counters *c, __u32 nr, __u64 now)
 {
 	const struct slot *slot = &c->shared.slots[nr];
 	struct thread *t, **grown;
+	char comm[sizeof(slot->comm)] = "";
 
 	grown = array_grow(c->threads, &c->room, c->nr_threads, sizeof(*grown));
 	if (!grown)
@@ -202,14 +195,12 @@ static int add_thread(struct counters *c, __u32 nr, __u64 now)
 	t = calloc(1, sizeof(*t));
 	if (!t)
 		return -ENOMEM;
-	t->start = slot->start;
-	t->pid = slot->pid;
 	t->tid = slot->tid;
 	t->isa = slot->isa;
 	t->slot = nr;
 	t->since = now;
-	memcpy(t->comm, slot->comm, sizeof(t->comm) - 1);
-	t->vcpu = get_vcpu(c, t->pid, t->start, slot->vcpu);
+	memcpy(comm, slot->comm, sizeof(comm) - 1);
+	t->vcpu = get_vcpu(c, slot, comm);
 	if (!t->vcpu) {
 		free(t);
 		return -ENOMEM;
@@ -217,8 +208,6 @@ static int add_thread(struct counters *c, __u32 nr, __u64 now)
 	t->vcpu->users++;
 	c->threads[c->nr_threads++] = t;
 	c->sorted = false;
-	if (c->met)
-		c->met(c->met_arg, t->pid, t->start, t->comm);
 	return 0;
 }
 
@@ -453,13 +442,11 @@ static int add_sample(struct snapshot *snap, size_t first, const struct thread *
 		snap->samples = grown;
 		sample = &grown[snap->nr_samples++];
 		*sample = (struct sample){
-			.start = t->start,
-			.pid = t->pid,
+			.vm = t->vcpu->vm,
 			.tid = t->tid,
 			.vcpu = t->vcpu->id,
 			.isa = t->isa,
 			.code = code,
-			.comm = t->comm,
 		};
 	}
 	total->count += count;
@@ -515,7 +502,7 @@ static void count_vcpus(struct snapshot *snap)
 	snap->vms = 0;
 	snap->vcpus = 0;
 	for (i = 0; i < snap->nr_samples; i++, last = s++) {
-		bool new_vm = !last || last->pid != s->pid || last->start != s->start;
+		bool new_vm = !last || last->vm != s->vm;
 
 		snap->vms += new_vm;
 		snap->vcpus += new_vm || last->vcpu != s->vcpu;
@@ -532,6 +519,7 @@ int counters__report(struct counters *c, struct snapshot *snap)
 	c->sorted = true;
 	snap->nr_samples = 0;
 	snap->exits = 0;
+	snap->hidden = 0;
 	memset(snap->flags, 0, sizeof(snap->flags));
 	for (i = 0; i < c->nr_threads && !err; i++) {
 		struct thread *t = c->threads[i], *before = i ? c->threads[i - 1] : NULL;
@@ -543,7 +531,7 @@ int counters__report(struct counters *c, struct snapshot *snap)
 	}
 	count_vcpus(snap);
 	for (i = 0; i < NR_LOST; i++)
-		snap->lost[i] = counters__lost(c, i);
+		snapshot__set_lost(snap, i, counters__lost(c, i));
 	return err;
 }
 
@@ -574,7 +562,7 @@ void counters__forget(struct counters *c, bool (*is_gone)(__u32 pid, __u64 start
 	c->nr_threads = left;
 	while (*link) {
 		struct vcpu *v = *link;
-		bool gone = !v->users && is_gone(v->pid, v->start);
+		bool gone = !v->users && is_gone(v->vm->pid, v->vm->start);
 
 		if (!v->users && !gone) {
 			link = &v->next;

@@ -9,6 +9,7 @@
 #include "snapshot.h"
 
 struct counters;
+struct vms;
 
 /* Memory shared with the kernel (kvmexit.h), each array of as many elements */
 struct shared {
@@ -23,16 +24,13 @@ struct shared {
 	int (*quiesce)(void);
 };
 
-/* Works on memory for @max slots that outlives it. NULL: no memory. */
-struct counters *counters__new(const struct shared *shared, __u32 max);
-void counters__free(struct counters *c);
-
 /*
- * @met is called for each thread when it is first seen, while its process most
- * likely lives; @comm is valid during the call.
+ * Works on memory for @max slots, which outlives it as do the @vms: a VM is asked for
+ * there when its first thread is seen, and kept as long as its vCPUs are. NULL: no
+ * memory.
  */
-void counters__on_new(struct counters *c,
-		      void (*met)(void *arg, __u32 pid, __u64 start, const char *comm), void *arg);
+struct counters *counters__new(const struct shared *shared, __u32 max, struct vms *vms);
+void counters__free(struct counters *c);
 
 /*
  * Reads all counters. Slots in which nothing was counted for a while are taken

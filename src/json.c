@@ -1,159 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "json.h"
 
-#include <errno.h>
-#include <jansson.h>
-#include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/types.h>
 #include <time.h>
 
+#include "fields.h"
 #include "options.h"
 #include "reasons.h"
+#include "record.h"
 #include "util.h"
 
-/* Consumers are promised lines of less than this */
-#define LINE_MAX_BYTES 1024
-
-/*
- * A record that is filled anew for each line: its members keep their place, so
- * that nothing is allocated per line but what a string needs.
- */
-struct record {
-	json_t *object;
-	json_t *members[20];
-	size_t nr_members;
-	size_t next; /* member to be set */
-	int err;
+struct json {
+	struct renderer renderer;
+	/* An exit record is made of three: its interval, its thread and its reason */
+	struct record head, thread, reason, interval;
 };
 
-/* The member to be set: on a record's first line it is made, in this order */
-static json_t *member(struct record *r, const char *key, json_t *(*make)(void))
-{
-	json_t *m;
-
-	if (r->next < r->nr_members)
-		return r->members[r->next++];
-	m = make();
-	if (!r->object)
-		r->object = json_object();
-	if (r->nr_members == ARRAY_SIZE(r->members) || json_object_set_new(r->object, key, m)) {
-		r->err = -ENOMEM;
-		return NULL;
-	}
-	r->members[r->nr_members++] = m;
-	r->next++;
-	return m;
-}
-
-static json_t *make_integer(void)
-{
-	return json_integer(0);
-}
-
-static json_t *make_string(void)
-{
-	return json_string("");
-}
-
-/* JSON readers hold numbers in a double: above 2^53 it would not be exact */
-static void set_integer(struct record *r, const char *key, __u64 value)
-{
-	const __u64 max = (1ull << 53) - 1;
-	json_t *m = member(r, key, make_integer);
-
-	if (m)
-		json_integer_set(m, value < max ? value : max);
-}
-
-/* @value must be UTF-8 */
-static void set_string(struct record *r, const char *key, const char *value)
-{
-	json_t *m = member(r, key, make_string);
-
-	if (m && strcmp(json_string_value(m), value) && json_string_set(m, value))
-		r->err = -ENOMEM;
-}
-
-/*
- * The record as text, which with the bytes of the line before it and a newline
- * fits into a line. Returns its length or a negative errno.
- */
-static ssize_t dump(struct record *r, char *line, size_t used)
-{
-	size_t room = LINE_MAX_BYTES - 1 - used, n = 0;
-
-	r->next = 0;
-	if (!r->err)
-		n = json_dumpb(r->object, line + used, room, JSON_COMPACT);
-	if (!n || n > room)
-		return r->err ? r->err : -ENOMEM;
-	return n;
-}
-
-static void print_line(FILE *out, char *line, size_t n)
-{
-	line[n++] = '\n';
-	fwrite(line, 1, n, out);
-}
-
-static int print_record(FILE *out, struct record *r)
-{
-	char line[LINE_MAX_BYTES];
-	ssize_t n = dump(r, line, 0);
-
-	if (n < 0)
-		return n;
-	print_line(out, line, n);
-	return 0;
-}
-
-static void set_common(struct record *r, const char *type, const char *ts,
-		       const struct snapshot *snap)
-{
-	set_integer(r, "v", 1);
-	set_string(r, "type", type);
-	set_string(r, "ts", ts);
-	set_integer(r, "seq", snap->seq);
-	set_integer(r, "dur_ms",
-		    snap->duration / NSEC_PER_MSEC ? snap->duration / NSEC_PER_MSEC : 1);
-}
-
-/* Of an exit record, what all of a thread's have in common */
-static void set_thread(struct record *r, const struct sample *s, const struct vm *vm)
-{
-	set_integer(r, "pid", s->pid);
-	set_string(r, "comm", vm->comm);
-	set_string(r, "vm", vm->name);
-	set_integer(r, "vcpu", s->vcpu);
-	set_integer(r, "tid", s->tid);
-	set_string(r, "isa", isa__name(s->isa));
-}
-
-/* And the rest of it */
-static void set_reason(struct record *r, const struct sample *s)
-{
-	char name[REASON_NAME_MAX];
-
-	set_string(r, "reason", reason__name(s->isa, s->code, name, sizeof(name)));
-	set_integer(r, "code", s->code);
-	set_integer(r, "count", s->count);
-	set_integer(r, "total", s->total);
-}
-
-static void set_interval(struct record *r, const struct snapshot *snap)
-{
-	set_integer(r, "vms", snap->vms);
-	set_integer(r, "vcpus", snap->vcpus);
-	set_integer(r, "records", snap->nr_samples);
-	set_integer(r, "exits", snap->exits);
-	set_integer(r, "lost", snapshot__lost(snap));
-	member(r, "final", snap->final ? json_true : json_false);
-	set_string(r, "version", KVMEXIT_VERSION);
-	set_integer(r, "failed_entries", snap->flags[FLAG_FAILED_ENTRY]);
-	set_integer(r, "bus_locks", snap->flags[FLAG_BUS_LOCK]);
-	set_integer(r, "enclave_exits", snap->flags[FLAG_ENCLAVE]);
-}
+#define ALL_KEYS (KEY_VM | KEY_VCPU | KEY_THREAD | KEY_REASON)
 
 /* "2026-01-01T00:00:20.004Z": always three decimals, always Z */
 static void format_time(char *text, size_t size, __u64 ns)
@@ -167,73 +31,133 @@ static void format_time(char *text, size_t size, __u64 ns)
 	snprintf(text, size, "%s.%03lluZ", date, ns / NSEC_PER_MSEC % 1000);
 }
 
-static bool same_thread(const struct sample *a, const struct sample *b)
+static void set_head(struct record *r, const char *type, const struct snapshot *snap)
 {
-	return a->pid == b->pid && a->start == b->start && a->tid == b->tid && a->vcpu == b->vcpu &&
-	       a->isa == b->isa;
-}
-
-/*
- * An exit record is made of two objects, `{"v":1,...,"isa":"vmx"}` for the thread
- * and `{"reason":...}`, by putting a comma in place of the braces between them:
- * to make the whole of it for each reason would take twice the time.
- */
-static int print_exits(FILE *out, const struct snapshot *snap, struct vms *vms, const char *ts)
-{
-	struct record thread = { 0 }, reason = { 0 };
-	const struct sample *last = NULL;
-	char line[LINE_MAX_BYTES];
-	ssize_t used = 0, n = 0;
-	size_t i;
-
-	for (i = 0; i < snap->nr_samples; i++) {
-		const struct sample *s = &snap->samples[i];
-
-		if (!last || !same_thread(last, s)) {
-			set_common(&thread, "exit", ts, snap);
-			set_thread(&thread, s, vms__get(vms, s->pid, s->start, s->comm));
-			used = n = dump(&thread, line, 0);
-			if (n < 0)
-				break;
-		}
-		last = s;
-		set_reason(&reason, s);
-		n = dump(&reason, line, used - 1);
-		if (n < 0)
-			break;
-		line[used - 1] = ',';
-		print_line(out, line, used - 1 + n);
-	}
-	json_decref(thread.object);
-	json_decref(reason.object);
-	return n < 0 ? n : 0;
-}
-
-int json__print(FILE *out, const struct snapshot *snap, struct vms *vms)
-{
-	struct record interval = { 0 };
 	char ts[64];
-	int err;
 
 	format_time(ts, sizeof(ts), snap->end);
-	err = print_exits(out, snap, vms, ts);
-	if (!err) {
-		set_common(&interval, "interval", ts, snap);
-		set_interval(&interval, snap);
-		err = print_record(out, &interval);
+	record__integer(r, "v", 1);
+	record__string(r, "type", type);
+	record__string(r, "ts", ts);
+	record__integer(r, "seq", snap->seq);
+	record__integer(r, "dur_ms",
+			snap->duration / NSEC_PER_MSEC ? snap->duration / NSEC_PER_MSEC : 1);
+}
+
+/* Of the fields from @first up to @end those that rows told apart by @keys have */
+static void set_fields(struct record *r, const struct sample *row, unsigned int keys,
+		       enum field first, enum field end)
+{
+	char buf[FIELD_SIZE];
+	enum field i;
+
+	for (i = first; i < end; i++) {
+		if (!field__is_in(i, keys))
+			continue;
+		if (fields[i].number)
+			record__integer(r, fields[i].key, fields[i].number(row));
+		else
+			record__string(r, fields[i].key, fields[i].text(row, buf));
 	}
-	json_decref(interval.object);
+}
+
+static void set_measures(struct record *r, const struct sample *row, const struct snapshot *snap)
+{
+	size_t i;
+
+	for (i = 0; i < NR_MEASURES; i++)
+		if (measures[i].key)
+			record__integer(r, measures[i].key, measures[i].value(row, snap));
+}
+
+static void set_interval(struct record *r, const struct snapshot *snap)
+{
+	set_head(r, "interval", snap);
+	record__integer(r, "vms", snap->vms);
+	record__integer(r, "vcpus", snap->vcpus);
+	record__integer(r, "records", snap->nr_samples);
+	record__integer(r, "exits", snap->exits);
+	record__integer(r, "lost", snapshot__lost(snap));
+	record__bool(r, "final", snap->final);
+	record__string(r, "version", KVMEXIT_VERSION);
+	record__integer(r, "failed_entries", snap->flags[FLAG_FAILED_ENTRY]);
+	record__integer(r, "bus_locks", snap->flags[FLAG_BUS_LOCK]);
+	record__integer(r, "enclave_exits", snap->flags[FLAG_ENCLAVE]);
+}
+
+static bool same_thread(const struct sample *a, const struct sample *b)
+{
+	return a->vm == b->vm && a->tid == b->tid && a->vcpu == b->vcpu && a->isa == b->isa;
+}
+
+static int print_exits(struct json *j, FILE *out, const struct snapshot *snap)
+{
+	const struct sample *last = NULL, *end = snap->samples + snap->nr_samples, *s;
+	struct line line = { .used = 0 };
+	size_t head, thread = 0;
+	int err;
+
+	set_head(&j->head, "exit", snap);
+	err = line__add(&line, &j->head);
+	head = line.used;
+	for (s = snap->samples; s != end && !err; last = s++) {
+		if (!last || !same_thread(last, s)) {
+			set_fields(&j->thread, s, ALL_KEYS, 0, FIELD_REASON);
+			line.used = head;
+			err = line__add(&line, &j->thread);
+			thread = line.used;
+		}
+		set_fields(&j->reason, s, ALL_KEYS, FIELD_REASON, NR_FIELDS);
+		set_measures(&j->reason, s, snap);
+		line.used = thread;
+		if (!err)
+			err = line__add(&line, &j->reason);
+		if (!err)
+			line__print(out, &line);
+	}
 	return err;
+}
+
+static int json__print(struct renderer *r, FILE *out, const struct snapshot *snap)
+{
+	struct json *j = (struct json *)r;
+	int err = print_exits(j, out, snap);
+
+	if (err)
+		return err;
+	set_interval(&j->interval, snap);
+	return record__print(out, &j->interval);
+}
+
+static void json__free(struct renderer *r)
+{
+	struct json *j = (struct json *)r;
+
+	record__free(&j->head);
+	record__free(&j->thread);
+	record__free(&j->reason);
+	record__free(&j->interval);
+	free(j);
+}
+
+struct renderer *json__new(void)
+{
+	struct json *j = calloc(1, sizeof(*j));
+
+	if (!j)
+		return NULL;
+	j->renderer = (struct renderer){ .print = json__print, .free = json__free };
+	return (struct renderer *)j;
 }
 
 static void set_vm(struct record *r, const char *type, const struct vm *vm)
 {
-	set_integer(r, "v", 1);
-	set_string(r, "type", type);
-	set_integer(r, "pid", vm->pid);
-	set_string(r, "comm", vm->comm);
-	set_string(r, "vm", vm->name);
-	set_string(r, "vmm", vm->vmm);
+	record__integer(r, "v", 1);
+	record__string(r, "type", type);
+	record__integer(r, "pid", vm->pid);
+	record__string(r, "comm", vm->comm);
+	record__string(r, "vm", vm->name);
+	record__string(r, "vmm", vm->vmm);
 }
 
 int json__print_vms(FILE *out, const struct vmlist *list)
@@ -246,17 +170,17 @@ int json__print_vms(FILE *out, const struct vmlist *list)
 		const struct listed_vm *vm = &list->vms[i];
 
 		set_vm(&vms, "vm", &vm->vm);
-		set_integer(&vms, "vcpus", vm->nr_vcpus);
-		err = print_record(out, &vms);
+		record__integer(&vms, "vcpus", vm->nr_vcpus);
+		err = record__print(out, &vms);
 		for (k = 0; k < vm->nr_vcpus && !err; k++) {
 			set_vm(&vcpus, "vcpu", &vm->vm);
-			set_integer(&vcpus, "vcpu", vm->vcpus[k].id);
-			set_integer(&vcpus, "tid", vm->vcpus[k].tid);
-			err = print_record(out, &vcpus);
+			record__integer(&vcpus, "vcpu", vm->vcpus[k].id);
+			record__integer(&vcpus, "tid", vm->vcpus[k].tid);
+			err = record__print(out, &vcpus);
 		}
 	}
-	json_decref(vms.object);
-	json_decref(vcpus.object);
+	record__free(&vms);
+	record__free(&vcpus);
 	return err;
 }
 
@@ -267,12 +191,12 @@ int json__print_reasons(FILE *out)
 	size_t i;
 
 	for (i = 0; i < reasons_count && !err; i++) {
-		set_string(&r, "isa", isa__name(reasons[i].isa));
-		set_integer(&r, "code", reasons[i].code);
-		set_string(&r, "reason", reasons[i].name);
-		set_string(&r, "meaning", reasons[i].meaning);
-		err = print_record(out, &r);
+		record__string(&r, "isa", isa__name(reasons[i].isa));
+		record__integer(&r, "code", reasons[i].code);
+		record__string(&r, "reason", reasons[i].name);
+		record__string(&r, "meaning", reasons[i].meaning);
+		err = record__print(out, &r);
 	}
-	json_decref(r.object);
+	record__free(&r);
 	return err;
 }

@@ -3,18 +3,11 @@
 #ifndef JSON_H
 #define JSON_H
 
-#include <stdio.h>
-
-#include "snapshot.h"
-#include "vm.h"
+#include "report.h"
 #include "vmlist.h"
 
-/*
- * Prints the interval's records to @out: an exit record per sample, then the
- * interval record. Returns 0 or -ENOMEM; whether the writing succeeded @out
- * knows.
- */
-int json__print(FILE *out, const struct snapshot *snap, struct vms *vms);
+/* The interval's records: an exit record per sample, then the interval record */
+struct renderer *json__new(void); /* NULL: no memory */
 
 /* Prints a record for each VM, and one for each of its vCPUs; 0 or -ENOMEM */
 int json__print_vms(FILE *out, const struct vmlist *list);

@@ -9,6 +9,7 @@
 
 #include "probe.h"
 #include "util.h"
+#include "view.h"
 
 enum {
 	KEY_MAX_VCPUS = 256,
@@ -35,7 +36,8 @@ static const struct argp_option argp_options[] = {
 	  "Report every SEC seconds (fractions allowed), not once at the end", 2 },
 	{ "count", 'c', "N", 0, "With -i: stop after N reports", 2 },
 	{ "wide", 'w', NULL, 0, "A row per thread and reason, with vCPU and name of the VM", 2 },
-	{ "group-by", 'g', "WHAT", 0, "vm, reason or vcpu: a row for each, most active first", 2 },
+	{ "group-by", 'g', "LIST", 0,
+	  "A row for each of these, most active first: vm, vcpu, thread, reason, or several", 2 },
 	{ "top", KEY_TOP, "N", 0, "The N most frequent rows, the rest in one line", 2 },
 	{ "no-clear", KEY_NO_CLEAR, NULL, 0,
 	  "With -i on a terminal: one report below the other, not in place", 2 },
@@ -156,26 +158,10 @@ static void check_combination(struct argp_state *state)
 		argp_error(state, "-p and -n exclude each other");
 	if ((o->has_vcpu || o->alltids) && !o->pid && !o->name)
 		argp_error(state, "%s needs -p PID or -n VM", first);
-	if (o->group_by && o->wide)
+	if (o->keys && o->wide)
 		argp_error(state, "-g and -w exclude each other");
 	if (o->count && !o->interval)
 		argp_error(state, "-c needs -i SEC");
-}
-
-static enum group need_group(struct argp_state *state, const char *what)
-{
-	static const char *const names[] = {
-		[GROUP_VM] = "vm",
-		[GROUP_REASON] = "reason",
-		[GROUP_VCPU] = "vcpu",
-	};
-	size_t i;
-
-	for (i = GROUP_VM; i < ARRAY_SIZE(names); i++)
-		if (!strcmp(what, names[i]))
-			return i;
-	argp_error(state, "-g %s: not one of vm, reason, vcpu", what);
-	return GROUP_NONE;
 }
 
 static error_t parse_option(int key, char *arg, struct argp_state *state)
@@ -197,7 +183,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		o->wide = true;
 		break;
 	case 'g':
-		o->group_by = need_group(state, arg);
+		if (view__parse_keys(arg, &o->keys))
+			argp_error(state, "-g %s: not of %s, each at most once", arg,
+				   view__key_names());
 		break;
 	case KEY_TOP:
 		need_uint(state, "--top", arg, 1, INT_MAX, &o->top);

@@ -10,13 +10,6 @@
 #define KVMEXIT_VERSION "0.1.0"
 #define DEFAULT_MAX_VCPUS 4096
 
-enum group {
-	GROUP_NONE,
-	GROUP_VM,
-	GROUP_REASON,
-	GROUP_VCPU,
-};
-
 struct options {
 	__u64 duration; /* ns, 0: until a signal */
 	__u64 interval; /* ns, 0: one report, at the end */
@@ -29,7 +22,7 @@ struct options {
 	bool one_tid; /* -t: its only TID is not a column */
 	__u32 *tids; /* sorted, each once; owned */
 	size_t nr_tids;
-	enum group group_by;
+	unsigned int keys; /* -g: enum key (view.h), 0: not given */
 	bool wide;
 	__u64 top; /* rows of a table, 0: all */
 	bool no_clear;

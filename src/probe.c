@@ -33,6 +33,7 @@ struct probe {
 	int prog;
 	int fdinfo; /* of the program: it tells recursion_misses */
 	int no_btf; /* an empty BTF, for kernels that have none */
+	const char *name; /* of the variant */
 };
 
 static const struct probe no_probe = { .link = -1, .prog = -1, .fdinfo = -1, .no_btf = -1 };
@@ -140,6 +141,11 @@ bool probe__is_name(const char *name)
 		if (!strcmp(name, variants[i].name))
 			return true;
 	return false;
+}
+
+const char *probe__name(const struct probe *probe)
+{
+	return probe->name;
 }
 
 /* Of a verifier log, which runs to thousands of lines, the end tells why */
@@ -517,6 +523,7 @@ static int choose(struct probe *probe, const struct options *opts, const struct 
 			continue;
 		err = try_variant(probe, v, opts, f, &what);
 		if (!err) {
+			probe->name = v->name;
 			if (verbose)
 				complain("probe %s: in use%s", v->name, v->note);
 			return EXIT_OK;

@@ -22,6 +22,9 @@ bool probe__is_name(const char *name);
 int probe__open(struct probe **out, const struct options *opts);
 void probe__close(struct probe *probe);
 
+/* The name of the variant that is in use */
+const char *probe__name(const struct probe *probe);
+
 /* Before loading: @offsets (enum offset) where the program adds one of them */
 void probe__put_offsets(struct bpf_program *prog, const __u32 *offsets);
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* One interval's figures: what counters.c makes and the renderers take */
+/*
+ * One interval's figures: what a source (counters.c on this host, or a recording)
+ * makes, and all that outputs know.
+ */
 #ifndef SNAPSHOT_H
 #define SNAPSHOT_H
 
@@ -7,46 +10,66 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "../kvmexit.h"
+#include "lost.h"
 
-/* By PID, vCPU, TID: one vCPU thread and exit reason with count > 0 */
+struct vm;
+
+/*
+ * What was counted of one vCPU thread and exit reason; or, as a row, of all that
+ * are not told apart: then what they differ by is 0.
+ */
 struct sample {
-	__u32 pid; /* VMM process (TGID) */
+	struct vm *vm; /* whose (vm.h); the source's */
 	__u32 tid;
 	__u32 vcpu; /* KVM's vcpu_id */
 	__u32 isa; /* enum isa */
 	__u32 code; /* basic exit reason */
 	__u64 count; /* exits in this interval */
-	__u64 total; /* of this vCPU (PID and id) since the start */
-	const char *comm; /* the thread's, at its first exit; valid until counters__forget() */
-	__u64 start; /* of the process: its start time (vm.h); 0: not known */
+	__u64 total; /* since the start: of this vCPU; of a row, of what it stands for */
 };
 
 struct snapshot {
+	/* By VM (vm__compare()), vCPU, TID; each of these and reason once, with count > 0 */
 	struct sample *samples; /* owned */
 	size_t nr_samples;
 	size_t room;
+	const char *node; /* whose figures; the source's, as are the next two */
+	const char *run; /* 8 hex digits: which run of kvmexit there */
+	const char *probe; /* by which it counted */
 	__u64 seq; /* number of the interval, from 0 */
 	__u64 end; /* CLOCK_REALTIME in ns */
 	__u64 duration; /* ns, measured */
 	bool final;
 	__u64 vms; /* with exits in this interval */
 	__u64 vcpus;
-	__u64 exits; /* sum of the samples' counts */
-	__u64 lost[NR_LOST]; /* since the start, by cause */
-	__u64 misses; /* since the start: events the program was not run for */
+	__u64 exits; /* the samples' counts and `hidden` */
+	__u64 hidden; /* of these, what a filter left out */
+	__u64 lost[NR_CAUSES]; /* since the start, by cause */
+	__u64 lost_now[NR_CAUSES]; /* of these, in this interval */
 	__u64 flags[NR_FLAGS]; /* exits of this interval that carried the flag */
 };
+
+static inline __u64 sum_of_causes(const __u64 *lost)
+{
+	__u64 sum = 0;
+	size_t i;
+
+	for (i = 0; i < NR_CAUSES; i++)
+		sum += lost[i];
+	return sum;
+}
 
 /* Exits that were not counted since the start */
 static inline __u64 snapshot__lost(const struct snapshot *snap)
 {
-	__u64 sum = snap->misses;
-	size_t i;
+	return sum_of_causes(snap->lost);
+}
 
-	for (i = 0; i < NR_LOST; i++)
-		sum += snap->lost[i];
-	return sum;
+/* @total: lost for this cause since the start */
+static inline void snapshot__set_lost(struct snapshot *snap, size_t cause, __u64 total)
+{
+	snap->lost_now[cause] = total - snap->lost[cause];
+	snap->lost[cause] = total;
 }
 
 #endif

@@ -5,125 +5,107 @@
 #include <string.h>
 #include <time.h>
 
-#include "reasons.h"
+#include "fields.h"
+#include "groups.h"
 #include "util.h"
 #include "vm.h"
 
-#define IN(view) (1u << (view))
-
-/* What a cell is made from */
-struct line {
-	const struct row *row;
-	const char *vm;
-	__u64 duration; /* ns */
+struct table {
+	struct renderer renderer;
+	struct table_style style;
+	struct groups *groups;
 };
 
-static void print_pid(char *text, size_t size, const struct line *line)
-{
-	snprintf(text, size, "%u", line->row->pid);
-}
-
-static void print_tid(char *text, size_t size, const struct line *line)
-{
-	snprintf(text, size, "%u", line->row->tid);
-}
-
-static void print_vcpu(char *text, size_t size, const struct line *line)
-{
-	snprintf(text, size, "%u", line->row->vcpu);
-}
-
-static void print_vm(char *text, size_t size, const struct line *line)
-{
-	snprintf(text, size, "%s", line->vm);
-	utf8__printable(text);
-}
-
-static void print_reason(char *text, size_t size, const struct line *line)
-{
-	char name[REASON_NAME_MAX];
-
-	snprintf(text, size, "%s",
-		 reason__name(line->row->isa, line->row->code, name, sizeof(name)));
-}
-
-static void print_count(char *text, size_t size, const struct line *line)
-{
-	snprintf(text, size, "%llu", line->row->count);
-}
-
-static void print_rate(char *text, size_t size, const struct line *line)
-{
-	snprintf(text, size, "%.0f",
-		 (double)line->row->count * NSEC_PER_SEC / (line->duration ? line->duration : 1));
-}
-
-#define WIDE (IN(VIEW_WIDE) | IN(VIEW_LIVE))
-#define PER_VM (WIDE | IN(VIEW_VMS) | IN(VIEW_VCPUS))
-#define EVERY_VIEW ~0u
-
-/* The columns from left to right; widths are minimums */
+/* The columns from left to right, before those of the measures; widths are minimums */
 static const struct column {
+	enum field field;
 	const char *header;
 	int width;
-	unsigned int views;
-	bool live_only;
-	void (*print)(char *text, size_t size, const struct line *line);
 } columns[] = {
-	{ "PID", 8, IN(VIEW_ALL) | PER_VM, false, print_pid },
-	{ "TID", 8, IN(VIEW_ALL) | IN(VIEW_TIDS) | WIDE, false, print_tid },
-	{ "TIDS", 8, IN(VIEW_TID_LIST), false, print_tid },
-	{ "VM", 16, PER_VM, false, print_vm },
-	{ "VCPU", 4, WIDE | IN(VIEW_VCPUS), false, print_vcpu },
-	{ "KVM_EXIT_REASON", 35, EVERY_VIEW & ~(WIDE | IN(VIEW_VMS) | IN(VIEW_VCPUS)), false,
-	  print_reason },
-	{ "KVM_EXIT_REASON", 20, WIDE, false, print_reason },
-	{ "COUNT", 8, EVERY_VIEW, false, print_count },
-	{ "PER_SEC", 8, EVERY_VIEW, true, print_rate },
+	{ FIELD_PID, "PID", 8 },
+	{ FIELD_TID, "TID", 8 },
+	{ FIELD_VM, "VM", 16 },
+	{ FIELD_VCPU, "VCPU", 4 },
+	{ FIELD_REASON, "KVM_EXIT_REASON", 20 },
 };
 
-static bool is_shown(const struct column *c, const struct table *t)
-{
-	return c->views & IN(t->view) && (t->live || !c->live_only);
-}
+/* Where there are no names of VMs */
+#define PLAIN_REASON_WIDTH 35
 
 /*
- * One line of the table, @line NULL: its head. Blanks go in front of the next
- * cell, so that no line ends in one. Terminals count characters, not bytes.
+ * Blanks go in front of the next cell, so that no line ends in one. Terminals count
+ * characters, not bytes.
  */
-static void print_line(FILE *out, const struct table *t, const struct line *line)
+static void print_cell(FILE *out, const char *text, int min, int *owed)
 {
-	char text[VM_NAME_SIZE];
+	int width = 0;
+	size_t k;
+
+	fprintf(out, "%*s%s", *owed, "", text);
+	for (k = 0; text[k]; k++)
+		width += (text[k] & 0xc0) != 0x80;
+	*owed = (width < min ? min - width : 0) + 1;
+}
+
+static bool has_column(const struct view *view, enum field field)
+{
+	return field__is_in(field, view->keys) && !(view->plain && field == FIELD_VM);
+}
+
+static const char *header_of(const struct view *view, const struct column *c)
+{
+	return view->listed && c->field == FIELD_TID ? "TIDS" : c->header;
+}
+
+static const char *field_text(enum field field, const struct sample *row, char *buf)
+{
+	const struct field_kind *f = &fields[field];
+
+	if (f->number)
+		snprintf(buf, FIELD_SIZE, "%llu", f->number(row));
+	else
+		snprintf(buf, FIELD_SIZE, "%s", f->text(row, (char[FIELD_SIZE]){ 0 }));
+	utf8__printable(buf);
+	return buf;
+}
+
+/* One line of the table, @row NULL: its head */
+static void print_line(FILE *out, const struct table_style *style, const struct snapshot *snap,
+		       const struct sample *row)
+{
+	const struct view *view = &style->view;
+	char buf[FIELD_SIZE];
 	int owed = 0;
-	size_t i, k;
+	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(columns); i++) {
 		const struct column *c = &columns[i];
-		const char *cell = c->header;
-		int width = 0;
+		bool wide = view->plain && c->field == FIELD_REASON;
 
-		if (!is_shown(c, t))
+		if (has_column(view, c->field))
+			print_cell(out, row ? field_text(c->field, row, buf) : header_of(view, c),
+				   wide ? PLAIN_REASON_WIDTH : c->width, &owed);
+	}
+	for (i = 0; i < NR_MEASURES; i++) {
+		const struct measure_kind *m = &measures[i];
+
+		if (!m->header || (m->live && !style->live))
 			continue;
-		if (line) {
-			c->print(text, sizeof(text), line);
-			cell = text;
-		}
-		fprintf(out, "%*s%s", owed, "", cell);
-		for (k = 0; cell[k]; k++)
-			width += (cell[k] & 0xc0) != 0x80;
-		owed = (width < c->width ? c->width - width : 0) + 1;
+		if (row)
+			snprintf(buf, sizeof(buf), "%llu", m->value(row, snap));
+		print_cell(out, row ? buf : m->header, m->width, &owed);
 	}
 	fputc('\n', out);
 }
 
 /* What was cut off, so that the sums still add up */
-static void print_rest(FILE *out, long rows, __u64 count)
+static void print_rest(FILE *out, const struct rows *rows)
 {
-	fprintf(out, "(%ld more rows with %llu exits)\n", rows, count);
+	fprintf(out, "(%zu more rows with %llu exits)\n", rows->cut, rows->rest.count);
 }
 
 /* Local time at the interval's end and its measured length */
-static void print_time(FILE *out, const struct table *t, const struct snapshot *snap)
+static void print_time(FILE *out, const struct table_style *style, const struct snapshot *snap)
 {
 	time_t sec = snap->end / NSEC_PER_SEC;
 	char text[32];
@@ -133,7 +115,7 @@ static void print_time(FILE *out, const struct table *t, const struct snapshot *
 	strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", &tm);
 	fprintf(out, "%s.%03llu (%llu.%03llu s)", text, snap->end / NSEC_PER_MSEC % 1000,
 		snap->duration / NSEC_PER_SEC, snap->duration / NSEC_PER_MSEC % 1000);
-	if (t->live)
+	if (style->live)
 		fprintf(out, "  VMs %llu  vCPUs %llu  exits %llu  lost %llu", snap->vms,
 			snap->vcpus, snap->exits, snapshot__lost(snap));
 	fputc('\n', out);
@@ -156,42 +138,66 @@ static void print_flags(FILE *out, const struct snapshot *snap)
 }
 
 /* Rows that fit below the lines above the table, with one for the rest */
-static long rows_at_most(const struct table *t)
+static size_t rows_at_most(const struct table_style *style)
 {
-	long fit = t->lines > 4 ? t->lines - 4 : 1;
+	int lines = style->live && style->height ? style->height() : 0;
+	size_t fit = lines > 4 ? lines - 4 : 1, top = style->view.top;
 
-	if (!t->live || t->lines <= 0)
-		return t->top;
-	return t->top && t->top < fit ? t->top : fit;
+	if (lines <= 0)
+		return top;
+	return top && top < fit ? top : fit;
 }
 
-int table__print(FILE *out, const struct table *t, const struct snapshot *snap)
+static int table__print(struct renderer *r, FILE *out, const struct snapshot *snap)
 {
-	struct line line = { .duration = snap->duration };
-	struct row *rows;
-	__u64 rest = 0;
-	long i, n, all, top = rows_at_most(t);
+	struct table *t = (struct table *)r;
+	const struct table_style *style = &t->style;
+	struct view view = style->view;
+	struct rows rows;
+	size_t i;
+	int err;
 
-	all = n = view__rows(t->view, snap, &rows);
-	if (n < 0)
-		return n;
-	if (top)
-		n = view__cut(t->view, rows, n, top, &rest);
-	if (t->timed && snap->seq && !t->live)
+	view.top = rows_at_most(style);
+	groups__clear(t->groups);
+	err = groups__add(t->groups, snap->samples, snap->nr_samples);
+	if (!err)
+		err = groups__sort(t->groups, &view, &rows);
+	if (err)
+		return err;
+	/* To the upper left corner, and clear what is below */
+	if (style->live)
+		fputs("\033[H\033[J", out);
+	else if (style->timed && snap->seq)
 		fputc('\n', out);
-	if (t->timed)
-		print_time(out, t, snap);
-	print_line(out, t, NULL);
-	for (i = 0; i < n; i++) {
-		line.row = &rows[i];
-		line.vm = PER_VM & IN(t->view) && t->vms
-				  ? vms__get(t->vms, rows[i].pid, rows[i].start, rows[i].comm)->name
-				  : "";
-		print_line(out, t, &line);
-	}
-	if (n < all)
-		print_rest(out, all - n, rest);
+	if (style->timed)
+		print_time(out, style, snap);
+	print_line(out, style, snap, NULL);
+	for (i = 0; i < rows.nr; i++)
+		print_line(out, style, snap, &rows.rows[i]);
+	if (rows.cut)
+		print_rest(out, &rows);
 	print_flags(out, snap);
-	free(rows);
 	return 0;
+}
+
+static void table__free(struct renderer *r)
+{
+	groups__free(((struct table *)r)->groups);
+	free(r);
+}
+
+struct renderer *table__new(const struct table_style *style)
+{
+	struct table *t = calloc(1, sizeof(*t));
+
+	if (!t)
+		return NULL;
+	t->renderer = (struct renderer){ .print = table__print, .free = table__free };
+	t->style = *style;
+	t->groups = groups__new(style->view.keys);
+	if (!t->groups) {
+		free(t);
+		return NULL;
+	}
+	return (struct renderer *)t;
 }

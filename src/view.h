@@ -1,47 +1,40 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* From a snapshot to the rows of a table: collapse, sort, cut */
+/* What tells rows apart and how they are shown: -g, -w, and the views they replace */
 #ifndef VIEW_H
 #define VIEW_H
 
-#include "snapshot.h"
+#include <linux/types.h>
+#include <stdbool.h>
+#include <stddef.h>
 
 struct options;
 
-enum view {
-	VIEW_ALL, /* PID, TID, reason */
-	VIEW_TIDS, /* one VM's threads: TID, reason */
-	VIEW_TID_LIST, /* threads asked for: TID, reason */
-	VIEW_REASONS, /* reason */
-	VIEW_WIDE, /* PID, TID, vCPU, reason, with the VM's name */
-	VIEW_LIVE, /* the same, most active first */
-	VIEW_VMS, /* PID, most active first */
-	VIEW_VCPUS, /* PID and vCPU, most active first */
+/* What samples can be told apart by; their names for -g are in view.c */
+enum key {
+	KEY_VM = 1 << 0,
+	KEY_VCPU = 1 << 1,
+	KEY_THREAD = 1 << 2,
+	KEY_REASON = 1 << 3,
 };
 
-struct row {
-	__u32 pid; /* 0 where the view does not tell it apart, and so on */
-	__u32 tid;
-	__u32 isa;
-	__u32 code;
-	__u64 count;
-	__u32 vcpu;
-	__u64 start; /* of the process, with pid */
-	const char *comm; /* of a thread among those collapsed */
+struct view {
+	unsigned int keys;
+	bool by_key; /* by VM and thread, within one most first; else most first */
+	bool plain; /* the columns of the tool replaced: no VM's name */
+	bool listed; /* the threads were listed: their column is headed TIDS */
+	size_t top; /* rows at most, the rest in one; 0: all */
 };
+
+/*
+ * The keys in @list, separated by commas; a vCPU or thread is told apart by its VM
+ * too. 0 or -EINVAL: not of names only, each once.
+ */
+int view__parse_keys(const char *list, unsigned int *keys);
+
+/* The names for -g, "vm, vcpu, thread, reason" */
+const char *view__key_names(void);
 
 /* @live: shown in place on a terminal */
-enum view view__of(const struct options *opts, bool live);
-
-/*
- * The rows of @snap, owned by the caller (free()): by PID and TID, within one
- * the most frequent reason first. Returns their number or -ENOMEM.
- */
-long view__rows(enum view view, const struct snapshot *snap, struct row **rows);
-
-/*
- * Leaves the @top most frequent of @n rows, in the view's order. Returns the
- * number left; what the others counted is in *@rest.
- */
-long view__cut(enum view view, struct row *rows, long n, long top, __u64 *rest);
+struct view view__of(const struct options *opts, bool live);
 
 #endif

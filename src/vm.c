@@ -217,16 +217,52 @@ bool vm__parse_name(const char *cmdline, size_t len, char *name, size_t size)
 	return false;
 }
 
+int vm__compare(const struct vm *a, const struct vm *b)
+{
+	int order;
+
+	if (a == b || !a || !b)
+		return THREE_WAY(!!a, !!b);
+	order = a->node == b->node ? 0 : strcmp(a->node, b->node);
+	if (!order)
+		order = THREE_WAY(a->pid, b->pid);
+	return order ? order : THREE_WAY(a->start, b->start);
+}
+
+struct vm *vm__ref(struct vm *vm)
+{
+	vm->refs++;
+	return vm;
+}
+
+void vm__unref(struct vm *vm)
+{
+	if (!--vm->refs && vm->ended)
+		free(vm);
+}
+
+void vm__end(struct vm *vm)
+{
+	vm->ended = true;
+	if (!vm->refs)
+		free(vm);
+}
+
 struct vms {
+	const char *node;
+	const char *run;
 	struct vm **vms; /* sorted by PID and start */
 	size_t nr;
 	size_t room;
-	struct vm unknown; /* what is told when there is no memory */
 };
 
-struct vms *vms__new(void)
+struct vms *vms__new(const char *node, const char *run)
 {
-	return calloc(1, sizeof(struct vms));
+	struct vms *vms = calloc(1, sizeof(*vms));
+
+	if (vms)
+		*vms = (struct vms){ .node = node, .run = run };
+	return vms;
 }
 
 void vms__free(struct vms *vms)
@@ -236,7 +272,7 @@ void vms__free(struct vms *vms)
 	if (!vms)
 		return;
 	for (i = 0; i < vms->nr; i++)
-		free(vms->vms[i]);
+		vm__end(vms->vms[i]);
 	free(vms->vms);
 	free(vms);
 }
@@ -267,22 +303,15 @@ void vm__identify(struct vm *vm, const char *comm)
 		snprintf(vm->name, sizeof(vm->name), "%s", vm->comm);
 }
 
-/* The order of the VMs */
-static int compare_vm(const struct vm *vm, __u32 pid, __u64 start)
+struct vm *vms__get(struct vms *vms, __u32 pid, __u64 start, const char *comm)
 {
-	int order = THREE_WAY(vm->pid, pid);
-
-	return order ? order : THREE_WAY(vm->start, start);
-}
-
-const struct vm *vms__get(struct vms *vms, __u32 pid, __u64 start, const char *comm)
-{
+	const struct vm key = { .node = vms->node, .pid = pid, .start = start };
 	size_t low = 0, high = vms->nr;
 	struct vm *vm, **grown;
 
 	while (low < high) {
 		size_t mid = (low + high) / 2;
-		int order = compare_vm(vms->vms[mid], pid, start);
+		int order = vm__compare(vms->vms[mid], &key);
 
 		if (!order)
 			return vms->vms[mid];
@@ -291,16 +320,15 @@ const struct vm *vms__get(struct vms *vms, __u32 pid, __u64 start, const char *c
 		else
 			high = mid;
 	}
-	vm = calloc(1, sizeof(*vm));
 	grown = array_grow(vms->vms, &vms->room, vms->nr, sizeof(*grown));
-	if (grown)
-		vms->vms = grown;
-	if (!vm || !grown) {
-		free(vm);
-		vms->unknown = (struct vm){ .pid = pid, .start = start };
-		vm__identify(&vms->unknown, comm);
-		return &vms->unknown;
-	}
+	if (!grown)
+		return NULL;
+	vms->vms = grown;
+	vm = calloc(1, sizeof(*vm));
+	if (!vm)
+		return NULL;
+	vm->node = vms->node;
+	vm->run = vms->run;
 	vm->pid = pid;
 	vm->start = start;
 	vm__identify(vm, comm);
@@ -315,10 +343,10 @@ void vms__forget(struct vms *vms)
 	size_t i, left = 0;
 
 	for (i = 0; i < vms->nr; i++) {
-		if (vm__is_gone(vms->vms[i]->pid, vms->vms[i]->pid))
-			free(vms->vms[i]);
-		else
+		if (vms->vms[i]->users)
 			vms->vms[left++] = vms->vms[i];
+		else
+			vm__end(vms->vms[i]);
 	}
 	vms->nr = left;
 }

@@ -15,13 +15,34 @@ bool vm__is_gone(__u32 pid, __u32 tid);
 #define VM_NAME_MAX 64
 #define VM_NAME_SIZE (4 * VM_NAME_MAX + 1) /* bytes */
 
+#define VM_UUID_SIZE 37
+
+/*
+ * One object for each VM, told apart by (node, pid, start): wherever two pointers
+ * differ, so do the VMs. Sources make them, samples and rows point to them.
+ */
 struct vm {
+	const char *node; /* where it runs, and which run of kvmexit tells so (snapshot.h) */
+	const char *run;
 	__u32 pid;
 	__u64 start; /* of the process, as vms__get() was told */
 	const char *vmm; /* "qemu" and so on; "other" */
 	char comm[4 * VM_COMM_MAX + 1]; /* the process's */
 	char name[VM_NAME_SIZE]; /* the VM's, else that of the process */
+	char uuid[VM_UUID_SIZE]; /* "": not known */
+	__u32 users; /* in the source: vCPUs that are kept of it */
+	__u32 refs; /* in outputs, which keep it from one report to the next */
+	bool ended; /* there will be no more samples of it; freed when there are no refs */
 };
+
+/* The order of VMs in snapshots, three-way; the one of 0 is before all others */
+int vm__compare(const struct vm *a, const struct vm *b);
+
+struct vm *vm__ref(struct vm *vm);
+void vm__unref(struct vm *vm);
+
+/* Its source is done with it: to be freed now or with its last reference */
+void vm__end(struct vm *vm);
 
 /* Fills @vm for its PID, from /proc; @comm where that knows no such process */
 void vm__identify(struct vm *vm, const char *comm);
@@ -35,19 +56,19 @@ bool vm__sees_host_pids(void);
 
 struct vms;
 
-struct vms *vms__new(void); /* NULL: no memory */
+/* The VMs of this host, as samples point to them; @node and @run outlive it. NULL: no memory */
+struct vms *vms__new(const char *node, const char *run);
 void vms__free(struct vms *vms);
 
 /*
  * The VM of a process: as /proc told it when it was asked for the first time.
  * @start: its start time, field 22 of /proc/PID/stat (clock ticks since boot), 0:
  * not known. A PID that was given out again is another VM.
- * @comm is its name where /proc knows no such process any more. The result is
- * valid until vms__forget(). Never NULL.
+ * @comm is its name where /proc knows no such process any more. NULL: no memory.
  */
-const struct vm *vms__get(struct vms *vms, __u32 pid, __u64 start, const char *comm);
+struct vm *vms__get(struct vms *vms, __u32 pid, __u64 start, const char *comm);
 
-/* Forgets processes that have ended */
+/* Ends those that have no users */
 void vms__forget(struct vms *vms);
 
 /*

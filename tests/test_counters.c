@@ -8,6 +8,7 @@
 
 #include "../src/counters.h"
 #include "../src/util.h"
+#include "../src/vm.h"
 #include "check.h"
 
 #define MAX_SLOTS 64
@@ -29,6 +30,7 @@ struct host {
 	__u32 nr_free;
 	__u64 handed; /* slots handed out so far */
 	__u64 now; /* ns */
+	struct vms *vms;
 	struct counters *counters;
 	struct snapshot snap;
 };
@@ -71,7 +73,8 @@ static struct host *host_new(__u32 max)
 	h->max = max;
 	for (h->nr_free = 0; h->nr_free < max; h->nr_free++)
 		h->queue[h->nr_free] = h->nr_free;
-	h->counters = counters__new(&shared, max);
+	h->vms = vms__new("node", "0");
+	h->counters = counters__new(&shared, max, h->vms);
 	h->now = 1000 * NSEC_PER_SEC;
 	nr_dead = 0;
 	quiesced = 0;
@@ -81,6 +84,7 @@ static struct host *host_new(__u32 max)
 static void host_free(struct host *h)
 {
 	counters__free(h->counters);
+	vms__free(h->vms);
 	free(h->snap.samples);
 	free(h);
 }
@@ -261,16 +265,22 @@ static void report(struct host *h)
 static void forget(struct host *h)
 {
 	counters__forget(h->counters, is_gone);
+	vms__forget(h->vms);
 }
 
+struct want {
+	__u32 pid, tid, vcpu, isa, code;
+	__u64 count, total;
+};
+
 static void check_sample(const char *file, int line, const struct host *h, size_t i,
-			 const struct sample *want)
+			 const struct want *want)
 {
 	const struct sample *s = &h->snap.samples[i];
 
 	if (!check__cond(file, line, "there is such a sample", i < h->snap.nr_samples))
 		return;
-	check__int(file, line, "pid", s->pid, want->pid);
+	check__int(file, line, "pid", s->vm->pid, want->pid);
 	check__int(file, line, "tid", s->tid, want->tid);
 	check__int(file, line, "vcpu", s->vcpu, want->vcpu);
 	check__int(file, line, "isa", s->isa, want->isa ? want->isa : ISA_VMX);
@@ -280,7 +290,7 @@ static void check_sample(const char *file, int line, const struct host *h, size_
 }
 
 #define CHECK_SAMPLE(h, i, ...) \
-	check_sample(__FILE__, __LINE__, h, i, &(struct sample){ __VA_ARGS__ })
+	check_sample(__FILE__, __LINE__, h, i, &(struct want){ __VA_ARGS__ })
 
 static void test_deltas(void)
 {
@@ -294,8 +304,6 @@ static void test_deltas(void)
 	report(h);
 	CHECK_INT(h->snap.nr_samples, 1);
 	CHECK_SAMPLE(h, 0, .pid = 10, .tid = 11, .vcpu = 0, .code = 12, .count = 5, .total = 5);
-	if (h->snap.nr_samples)
-		CHECK_STR(h->snap.samples[0].comm, "CPU 0/KVM");
 
 	/* Nothing new, nothing told */
 	report(h);
@@ -403,7 +411,12 @@ static void test_flags_and_lost(void)
 	CHECK_INT(h->snap.flags[FLAG_ENCLAVE], 0);
 	CHECK_INT(h->snap.lost[LOST_FULL], 1);
 	CHECK_INT(h->snap.lost[LOST_CODES], 10);
-	h->snap.misses = 100;
+	h->control.lost[1].count[LOST_CODES] = 5;
+	report(h);
+	CHECK_INT(h->snap.lost[LOST_FULL], 1);
+	CHECK_INT(h->snap.lost_now[LOST_FULL], 0);
+	CHECK_INT(h->snap.lost_now[LOST_CODES], 5);
+	h->snap.lost[LOST_MISSED] = 95;
 	CHECK_INT(snapshot__lost(&h->snap), 111);
 	host_free(h);
 }
@@ -689,9 +702,9 @@ static void test_same_pid_again(void)
 	CHECK_INT(h->snap.nr_samples, 2);
 	CHECK_INT(h->snap.vms, 2);
 	CHECK_SAMPLE(h, 0, .pid = 70, .tid = 71, .code = 12, .count = 1, .total = 1001);
-	CHECK_INT(h->snap.samples[0].start, 700);
+	CHECK_INT(h->snap.samples[0].vm->start, 700);
 	CHECK_SAMPLE(h, 1, .pid = 70, .tid = 72, .code = 12, .count = 5, .total = 5);
-	CHECK_INT(h->snap.samples[1].start, 999);
+	CHECK_INT(h->snap.samples[1].vm->start, 999);
 	host_free(h);
 }
 
@@ -790,7 +803,7 @@ static void take_random_report(struct host *h)
 	report(h);
 	for (i = 0; i < h->snap.nr_samples; i++) {
 		const struct sample *s = &h->snap.samples[i];
-		__u32 p = s->pid - 1000, t = s->tid - 2000;
+		__u32 p = s->vm->pid - 1000, t = s->tid - 2000;
 		size_t c = code_number(s->code);
 
 		if (!CHECK(p < PIDS && t < TIDS && s->vcpu < VCPUS && s->count))
@@ -799,8 +812,8 @@ static void take_random_report(struct host *h)
 		reported[p][s->vcpu][t][c] += s->count;
 		totals[p][s->vcpu][c] += s->count;
 		CHECK_INT(s->total, totals[p][s->vcpu][c]);
-		CHECK(i == 0 || s[-1].pid < s->pid ||
-		      (s[-1].pid == s->pid &&
+		CHECK(i == 0 || s[-1].vm->pid < s->vm->pid ||
+		      (s[-1].vm == s->vm &&
 		       (s[-1].vcpu < s->vcpu || (s[-1].vcpu == s->vcpu && s[-1].tid <= s->tid))));
 	}
 	CHECK_INT(h->snap.exits, sum);

@@ -63,18 +63,30 @@ static void fill(__u32 n)
 	}
 }
 
-/* What one run of the program does between attaching and its end. 0 or -ENOMEM. */
-static int run_once(struct counters *c, struct vms *vms, FILE *out, struct snapshot *snap)
+static int print(struct renderer *r, FILE *out, const struct snapshot *snap)
 {
-	struct table table = { .view = VIEW_WIDE, .timed = true, .vms = vms };
+	int err = r ? r->print(r, out, snap) : -ENOMEM;
+
+	if (r)
+		r->free(r);
+	return err;
+}
+
+/* What one run of the program does between attaching and its end. 0 or -ENOMEM. */
+static int run_once(struct counters *c, FILE *out, struct snapshot *snap)
+{
+	const struct table_style style = {
+		.view.keys = KEY_VM | KEY_VCPU | KEY_THREAD | KEY_REASON,
+		.timed = true,
+	};
 	int err = counters__collect(c, 0);
 
 	if (!err)
 		err = counters__report(c, snap);
 	if (!err)
-		err = json__print(out, snap, vms);
+		err = print(json__new(), out, snap);
 	if (!err)
-		err = table__print(out, &table, snap);
+		err = print(table__new(&style), out, snap);
 	if (!err)
 		counters__forget(c, none_gone);
 	return err;
@@ -83,7 +95,7 @@ static int run_once(struct counters *c, struct vms *vms, FILE *out, struct snaps
 /* Returns the number of allocations; the @at-th, or all @from there on, fail */
 static unsigned long run(unsigned long at, unsigned long from, int *err)
 {
-	struct snapshot snap = { 0 };
+	struct snapshot snap = { .node = "node", .run = "0" };
 	struct counters *c;
 	struct vms *vms;
 	unsigned long count;
@@ -93,9 +105,9 @@ static unsigned long run(unsigned long at, unsigned long from, int *err)
 	failing__at = at;
 	failing__from = from;
 	out = fopen("/dev/null", "w");
-	vms = vms__new();
-	c = counters__new(&shared, MAX_SLOTS);
-	*err = out && vms && c ? run_once(c, vms, out, &snap) : -ENOMEM;
+	vms = vms__new("node", "0");
+	c = vms ? counters__new(&shared, MAX_SLOTS, vms) : NULL;
+	*err = out && c ? run_once(c, out, &snap) : -ENOMEM;
 	count = failing__count;
 	failing__at = failing__from = 0;
 	counters__free(c);
@@ -129,6 +141,7 @@ static void test_each_fails(void)
 /* What could not be read for want of memory is read the next time, once */
 static void test_collect_again(void)
 {
+	struct vms *vms = vms__new("node", "0");
 	struct snapshot snap = { 0 };
 	struct counters *c;
 	unsigned long i;
@@ -136,7 +149,7 @@ static void test_collect_again(void)
 
 	fill(3);
 	for (i = 1; err && i < 1000; i++) {
-		c = counters__new(&shared, MAX_SLOTS);
+		c = counters__new(&shared, MAX_SLOTS, vms);
 		failing__count = 0;
 		failing__at = i;
 		err = counters__collect(c, 0);
@@ -147,16 +160,18 @@ static void test_collect_again(void)
 		CHECK_INT(snap.exits, 3 * 2 * 11 + i);
 		CHECK_INT(snap.vms, 3);
 		counters__free(c);
+		vms__forget(vms);
 	}
 	CHECK_INT(err, 0);
+	vms__free(vms);
 	free(snap.samples);
 }
 
 static void test_thousand_vms(void)
 {
-	struct counters *c = counters__new(&shared, MAX_SLOTS);
-	struct vms *vms = vms__new();
-	struct snapshot snap = { 0 };
+	struct vms *vms = vms__new("node", "0");
+	struct counters *c = counters__new(&shared, MAX_SLOTS, vms);
+	struct snapshot snap = { .node = "node", .run = "0" };
 	char *text = NULL, *p;
 	size_t size, lines = 0;
 	FILE *out;
@@ -170,23 +185,22 @@ static void test_thousand_vms(void)
 	CHECK_INT(snap.vms, 1000);
 	CHECK_INT(snap.vcpus, 2000);
 	CHECK_INT(snap.exits, 2000 * 11);
-	CHECK_INT(json__print(out, &snap, vms), 0);
+	CHECK_INT(print(json__new(), out, &snap), 0);
 	fclose(out);
 	for (p = text; (p = strchr(p, '\n')); p++)
 		lines++;
 	CHECK_INT(lines, snap.nr_samples + 1);
-	/* No process has such a PID: all are forgotten again */
-	vms__forget(vms);
 	counters__forget(c, all_gone);
+	vms__forget(vms);
 	free(text);
 	free(snap.samples);
-	vms__free(vms);
 	counters__free(c);
+	vms__free(vms);
 }
 
 static void test_vanishing(void)
 {
-	struct vms *vms = vms__new();
+	struct vms *vms = vms__new("node", "0");
 	pid_t pids[8] = { 0 };
 	int i, k;
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "../src/options.h"
 #include "../src/table.h"
 #include "../src/util.h"
 #include "../src/vm.h"
@@ -14,77 +15,115 @@
 /* Most cases have no need of the last fields */
 #pragma GCC diagnostic ignored "-Wmissing-field-initializers"
 
+/* VMs without names, which the classic views do not show */
+static struct vm vm_1 = { .pid = 1 };
+static struct vm vm_900 = { .pid = 900 };
+static struct vm vm_1273551 = { .pid = 1273551 };
+static struct vm vm_1273795 = { .pid = 1273795 };
+static struct vm vm_1274253 = { .pid = 1274253 };
+static struct vm vm_4294967295 = { .pid = 4294967295 };
+
 /* What the replaced tool's examples show */
 static struct sample example[] = {
-	{ 1273551, 1273568, 0, ISA_VMX, 12, 12, 12, "" },
-	{ 1273551, 1273568, 0, ISA_VMX, 32, 6, 6, "" },
-	{ 1274253, 1274261, 0, ISA_VMX, 1, 1, 1, "" },
-	{ 1274253, 1274261, 0, ISA_VMX, 12, 12, 12, "" },
-	{ 1274253, 1274261, 0, ISA_VMX, 32, 4, 4, "" },
+	{ &vm_1273551, 1273568, 0, ISA_VMX, 12, 12, 12 },
+	{ &vm_1273551, 1273568, 0, ISA_VMX, 32, 6, 6 },
+	{ &vm_1274253, 1274261, 0, ISA_VMX, 1, 1, 1 },
+	{ &vm_1274253, 1274261, 0, ISA_VMX, 12, 12, 12 },
+	{ &vm_1274253, 1274261, 0, ISA_VMX, 32, 4, 4 },
 };
 
 static struct sample one_vm[] = {
-	{ 1273795, 1273819, 0, ISA_VMX, 1, 64, 64, "" },
-	{ 1273795, 1273819, 0, ISA_VMX, 12, 2802, 2802, "" },
-	{ 1273795, 1273819, 0, ISA_VMX, 32, 7196, 7196, "" },
-	{ 1273795, 1273819, 0, ISA_VMX, 49, 162, 162, "" },
-	{ 1273795, 1273820, 1, ISA_VMX, 1, 78, 78, "" },
-	{ 1273795, 1273820, 1, ISA_VMX, 12, 2054, 2054, "" },
-	{ 1273795, 1273820, 1, ISA_VMX, 32, 5199, 5199, "" },
+	{ &vm_1273795, 1273819, 0, ISA_VMX, 1, 64, 64 },
+	{ &vm_1273795, 1273819, 0, ISA_VMX, 12, 2802, 2802 },
+	{ &vm_1273795, 1273819, 0, ISA_VMX, 32, 7196, 7196 },
+	{ &vm_1273795, 1273819, 0, ISA_VMX, 49, 162, 162 },
+	{ &vm_1273795, 1273820, 1, ISA_VMX, 1, 78, 78 },
+	{ &vm_1273795, 1273820, 1, ISA_VMX, 12, 2054, 2054 },
+	{ &vm_1273795, 1273820, 1, ISA_VMX, 32, 5199, 5199 },
 };
 
 static struct sample amd[] = {
-	{ 900, 901, 0, ISA_SVM, 0x78, 100, 100, "" },
-	{ 900, 901, 0, ISA_SVM, 0x7c, 30, 30, "" },
-	{ 900, 901, 0, ISA_SVM, 0x400, 20, 20, "" },
-	{ 900, 901, 0, ISA_SVM, 0xffffffff, 1, 1, "" },
+	{ &vm_900, 901, 0, ISA_SVM, 0x78, 100, 100 },
+	{ &vm_900, 901, 0, ISA_SVM, 0x7c, 30, 30 },
+	{ &vm_900, 901, 0, ISA_SVM, 0x400, 20, 20 },
+	{ &vm_900, 901, 0, ISA_SVM, 0xffffffff, 1, 1 },
 };
 
 static struct sample odd[] = {
-	{ 1, 1, 0, ISA_VMX, 5, 3, 3, "" },
-	{ 1, 1, 0, ISA_VMX, 65535, 2, 2, "" },
-	{ 1, 1, 0, ISA_SVM, 4294967294, 1, 1, "" },
-	{ 4294967295, 4294967294, 0, ISA_VMX, 12, 18446744073709551615ull, 1, "" },
-	{ 4294967295, 4294967295, 0, ISA_SVM, 0x80000018, 1, 1, "" },
+	{ &vm_1, 1, 0, ISA_VMX, 5, 3, 3 },
+	{ &vm_1, 1, 0, ISA_VMX, 65535, 2, 2 },
+	{ &vm_1, 1, 0, ISA_SVM, 4294967294, 1, 1 },
+	{ &vm_4294967295, 4294967294, 0, ISA_VMX, 12, 18446744073709551615ull, 1 },
+	{ &vm_4294967295, 4294967295, 0, ISA_SVM, 0x80000018, 1, 1 },
 };
 
-/* Names that a table must not break on: wide, not UTF-8, meant for a terminal */
-static struct sample two_vms[] = {
-	{ 4294967000, 4294967001, 0, ISA_VMX, 12, 1000, 1000, "web1" },
-	{ 4294967000, 4294967001, 0, ISA_VMX, 32, 30, 30, "web1" },
-	{ 4294967000, 4294967002, 1, ISA_VMX, 32, 200, 200, "web1" },
-	{ 4294967100, 4294967101, 7, ISA_VMX, 49, 4, 4, "\033[31m\xc3\xa4\xff\x7f\xc2\x9b" },
+/* Names that a table must not break on: wide, replaced, meant for a terminal */
+static struct vm web1 = { .pid = 4294967000, .name = "web1" };
+static struct vm odd_name = {
+	.pid = 4294967100,
+	.name = "\033[31m\xc3\xa4\xef\xbf\xbd\x7f\xc2\x9b",
 };
+static struct sample two_vms[] = {
+	{ &web1, 4294967001, 0, ISA_VMX, 12, 1000, 1000 },
+	{ &web1, 4294967001, 0, ISA_VMX, 32, 30, 30 },
+	{ &web1, 4294967002, 1, ISA_VMX, 32, 200, 200 },
+	{ &odd_name, 4294967101, 7, ISA_VMX, 49, 4, 4 },
+};
+
+/* The views by the options that lead to them */
+#define VIEW_ALL  \
+	{         \
+		0 \
+	}
+#define VIEW_TIDS                         \
+	{                                 \
+		.pid = 1, .alltids = true \
+	}
+#define VIEW_TID_LIST        \
+	{                    \
+		.nr_tids = 1 \
+	}
+#define VIEW_REASONS     \
+	{                \
+		.pid = 1 \
+	}
+#define VIEW_WIDE            \
+	{                    \
+		.wide = true \
+	}
+#define GROUPED(k)          \
+	{                   \
+		.keys = (k) \
+	}
 
 #define SAMPLES(s) .samples = (s), .nr_samples = ARRAY_SIZE(s)
 #define END 1767225620004000000 /* 2026-01-01T00:00:20.004Z */
 
 static const struct {
 	const char *name; /* of the golden file */
-	enum view view;
+	struct options opts;
 	bool timed;
 	struct snapshot snap;
-	bool live;
-	int top, lines;
+	int lines; /* of the terminal it is shown in place on */
 } cases[] = {
-	/* The processes do not exist: their VMs are named by the threads' comm */
 	{ "wide", VIEW_WIDE, false, { SAMPLES(two_vms) } },
-	{ "vms", VIEW_VMS, false, { SAMPLES(two_vms) } },
-	{ "vcpus", VIEW_VCPUS, false, { SAMPLES(two_vms) } },
-	{ "top", VIEW_ALL, false, { SAMPLES(one_vm) }, .top = 3 },
-	{ "top-all", VIEW_ALL, false, { SAMPLES(one_vm) }, .top = 7 },
+	{ "vms", GROUPED(KEY_VM), false, { SAMPLES(two_vms) } },
+	{ "vcpus", GROUPED(KEY_VM | KEY_VCPU), false, { SAMPLES(two_vms) } },
+	{ "vms-reasons", GROUPED(KEY_VM | KEY_REASON), false, { SAMPLES(two_vms) } },
+	{ "threads", GROUPED(KEY_VM | KEY_THREAD), false, { SAMPLES(two_vms) } },
+	{ "vms-top", { .keys = KEY_VM | KEY_REASON, .top = 1 }, false, { SAMPLES(two_vms) } },
+	{ "top", { .top = 3 }, false, { SAMPLES(one_vm) } },
+	{ "top-all", { .top = 7 }, false, { SAMPLES(one_vm) } },
 	{ "live",
-	  VIEW_LIVE,
+	  VIEW_ALL,
 	  true,
 	  { SAMPLES(two_vms), .seq = 3, .end = END, .duration = 2 * NSEC_PER_SEC, .exits = 1234,
 	    .vms = 2, .vcpus = 3 },
-	  .live = true,
 	  .lines = 24 },
 	{ "live-low",
-	  VIEW_LIVE,
+	  VIEW_ALL,
 	  true,
 	  { SAMPLES(two_vms), .seq = 3, .end = END, .duration = NSEC_PER_SEC / 2 },
-	  .live = true,
 	  .lines = 6 },
 	{ "all", VIEW_ALL, false, { SAMPLES(example) } },
 	{ "pid", VIEW_REASONS, false, { SAMPLES(one_vm) } },
@@ -135,21 +174,32 @@ static void write_golden(const char *name, const char *text)
 		perror(path);
 }
 
-static char *print_table(const struct table *table, const struct snapshot *snap)
+static int lines_of_terminal;
+
+static int height(void)
 {
+	return lines_of_terminal;
+}
+
+static char *print(const struct options *opts, const struct snapshot *snap, bool timed, int lines)
+{
+	const struct table_style style = {
+		.view = view__of(opts, lines),
+		.timed = timed,
+		.live = lines,
+		.height = height,
+	};
+	struct renderer *r = table__new(&style);
 	char *text = NULL;
 	size_t size = 0;
 	FILE *out = open_memstream(&text, &size);
 
-	CHECK_INT(table__print(out, table, snap), 0);
+	lines_of_terminal = lines;
+	CHECK_INT(r->print(r, out, snap), 0);
 	CHECK_INT(fclose(out), 0);
 	CHECK_INT(strlen(text), size);
+	r->free(r);
 	return text;
-}
-
-static char *print(enum view view, const struct snapshot *snap, bool timed)
-{
-	return print_table(&(struct table){ .view = view, .timed = timed }, snap);
 }
 
 static void set_zone(const char *zone)
@@ -160,20 +210,11 @@ static void set_zone(const char *zone)
 
 static void test_golden(bool make)
 {
-	struct vms *vms = vms__new();
 	size_t i;
 
 	set_zone("UTC");
 	for (i = 0; i < ARRAY_SIZE(cases); i++) {
-		const struct table table = {
-			.view = cases[i].view,
-			.timed = cases[i].timed,
-			.live = cases[i].live,
-			.top = cases[i].top,
-			.lines = cases[i].lines,
-			.vms = vms,
-		};
-		char *text = print_table(&table, &cases[i].snap);
+		char *text = print(&cases[i].opts, &cases[i].snap, cases[i].timed, cases[i].lines);
 
 		if (make)
 			write_golden(cases[i].name, text);
@@ -181,7 +222,6 @@ static void test_golden(bool make)
 			fprintf(stderr, "\tin %s\n", cases[i].name);
 		free(text);
 	}
-	vms__free(vms);
 }
 
 /* The time line is for people: local time */
@@ -191,7 +231,7 @@ static void test_local_time(void)
 	char *text;
 
 	set_zone("XXX-3");
-	text = print(VIEW_REASONS, &snap, true);
+	text = print(&(struct options)VIEW_REASONS, &snap, true, 0);
 	CHECK_STR(strtok(text, "\n"), "2026-01-01 03:00:20.004 (1.000 s)");
 	free(text);
 }

@@ -392,7 +392,7 @@ static void test_get_running(void)
 {
 	char *const named[] = { "qemu-system-x86_64", "-name", "guest=web1", NULL };
 	char *const unnamed[] = { "qemu-system-x86_64", "-m", "1G", NULL };
-	struct vms *vms = vms__new();
+	struct vms *vms = vms__new("node", "0");
 	const struct vm *vm;
 	pid_t a = start("main \xff", named), b = start("name\nline", unnamed);
 
@@ -403,20 +403,47 @@ static void test_get_running(void)
 	vm = vms__get(vms, b, 0, "CPU 0/KVM");
 	CHECK_STR(vm->comm, "name\nline");
 	CHECK_STR(vm->name, "name\nline");
+	vms__get(vms, b, 0, "")->users++;
 	stop(a);
 	/* Still told after its end, until it is forgotten */
 	CHECK_STR(vms__get(vms, a, 0, "CPU 0/KVM")->name, "web1");
 	vms__forget(vms);
 	CHECK_STR(vms__get(vms, a, 0, "CPU 0/KVM")->name, "CPU 0/KVM");
-	CHECK_STR(vms__get(vms, b, 0, "CPU 0/KVM")->name, "name\nline");
+	/* One that has users stays what it was */
+	CHECK(vms__get(vms, b, 0, "CPU 0/KVM") == vm);
 	stop(b);
+	vms__forget(vms);
+	CHECK(vms__get(vms, b, 0, "CPU 0/KVM") == vm);
 	vms__free(vms);
+}
+
+/* An output that still holds a VM is told that it has ended */
+static void test_refs(void)
+{
+	struct vms *vms = vms__new("node", "0"), *others = vms__new("other", "1");
+	struct vm *vm = vm__ref(vms__get(vms, 2000000000, 5, "a"));
+	struct vm *next = vms__get(vms, 2000000000, 6, "a");
+	struct vm *other = vms__get(others, 2000000000, 5, "a");
+
+	CHECK_INT(vm__compare(vm, vm), 0);
+	CHECK_INT(vm__compare(vm, next), -1);
+	CHECK_INT(vm__compare(next, vm), 1);
+	CHECK_INT(vm__compare(NULL, vm), -1);
+	CHECK_INT(vm__compare(vm, NULL), 1);
+	CHECK(vm__compare(vm, other) < 0 && vm__compare(other, next) > 0);
+	CHECK_STR(vm->run, "0");
+	vms__forget(vms);
+	CHECK(vm->ended);
+	CHECK_STR(vm->name, "a");
+	vm__unref(vm);
+	vms__free(vms);
+	vms__free(others);
 }
 
 /* PIDs that no process can have: what is known is the thread's name */
 static void test_get_gone(void)
 {
-	struct vms *vms = vms__new();
+	struct vms *vms = vms__new("node", "0");
 	char comm[32];
 	__u32 i;
 
@@ -461,6 +488,7 @@ int main(void)
 	test_clean_limits();
 	test_clean_all();
 	test_is_gone();
+	test_refs();
 	test_get_running();
 	test_get_gone();
 	test_check_target();

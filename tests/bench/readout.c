@@ -5,6 +5,7 @@
  * here. Prints "NAME MS", the CPU time of the best interval:
  *
  *   json, table      every counter has changed
+ *   groups           the same, a table by VM and reason
  *   rest             none has, and every thread is looked up, as once a second
  */
 #include <err.h>
@@ -25,6 +26,7 @@
 #include "../../src/options.h"
 #include "../../src/table.h"
 #include "../../src/util.h"
+#include "../../src/vm.h"
 
 enum {
 	VMS = 64,
@@ -32,11 +34,6 @@ enum {
 	THREADS = VMS * VCPUS,
 	REASONS = 20,
 	INTERVALS = 15,
-};
-
-enum format {
-	JSON,
-	TABLE,
 };
 
 static struct shared shared; /* with the kernel, in kvmexit; with the children, here */
@@ -61,8 +58,10 @@ static void *thread_main(void *arg)
 	slot->vcpu = nr % VCPUS;
 	slot->isa = ISA_VMX;
 	snprintf(slot->comm, sizeof(slot->comm), "CPU %u/KVM", slot->vcpu);
-	slot->thread = (__u64)getpid() << 32 | (__u32)syscall(SYS_gettid);
-	__atomic_store_n(&shared.taken[nr], 1, __ATOMIC_RELEASE);
+	slot->key = nr + 1;
+	slot->pid = getpid();
+	slot->tid = syscall(SYS_gettid);
+	__atomic_store_n(&shared.owned[nr], 1, __ATOMIC_RELEASE);
 	for (;;)
 		pause();
 	return NULL;
@@ -96,7 +95,7 @@ static void start_vms(pid_t *pids)
 			vm_main(i);
 	}
 	for (i = 0; i < THREADS; i++)
-		while (!__atomic_load_n(&shared.taken[i], __ATOMIC_ACQUIRE))
+		while (!__atomic_load_n(&shared.owned[i], __ATOMIC_ACQUIRE))
 			usleep(1000);
 }
 
@@ -118,42 +117,46 @@ static double cpu_ms(void)
 	return ts.tv_sec * 1e3 + ts.tv_nsec / 1e6;
 }
 
-/* What kvmexit.c's report() does, without the writing; bytes of the report */
-static size_t interval(struct snapshot *snap, enum format format)
+static bool is_gone(__u32 pid, __u64 start)
 {
-	char *text = NULL;
-	size_t size = 0;
-	FILE *out = open_memstream(&text, &size);
-	const struct table table = { .view = VIEW_ALL, .timed = true };
-	int failed;
-
-	failed = !out || counters__collect(counters, vm__is_gone) ||
-		 counters__report(counters, snap);
-	if (!failed && format == JSON)
-		failed = json__print(out, snap, vms);
-	else if (!failed)
-		failed = table__print(out, &table, snap);
-	if (failed || fclose(out))
-		errx(1, "no memory");
-	free(text);
-	counters__forget(counters, vm__is_gone);
-	vms__forget(vms);
-	snap->seq++;
-	return size;
+	(void)start;
+	return vm__is_gone(pid, pid);
 }
 
-static void measure(const char *name, struct snapshot *snap, enum format format, bool busy)
+static int quiesce(void)
 {
+	return 0;
+}
+
+static int drop(void *to, const char *text, size_t size)
+{
+	(void)text;
+	*(size_t *)to = size;
+	return 0;
+}
+
+static void measure(const char *name, struct snapshot *snap, struct renderer *renderer, bool busy)
+{
+	size_t size, failed;
+	const struct report report = { renderer, drop, &size };
 	double best = 0, took;
 	int i;
 
+	if (!renderer)
+		errx(1, "no memory");
 	for (i = 0; i < INTERVALS; i++) {
 		if (busy)
 			make_exits();
 		snap->end = 1800000000 * NSEC_PER_SEC + i * NSEC_PER_SEC;
 		snap->duration = NSEC_PER_SEC;
 		took = -cpu_ms();
-		interval(snap, format);
+		/* As kvmexit.c's report() */
+		if (counters__collect(counters, i * NSEC_PER_SEC) ||
+		    counters__report(counters, snap) || reports__print(&report, 1, snap, &failed))
+			errx(1, "no memory");
+		counters__forget(counters, is_gone);
+		vms__forget(vms);
+		snap->seq++;
 		took += cpu_ms();
 		if (snap->nr_samples != (busy ? THREADS * REASONS : 0))
 			errx(1, "%s: %zu records", name, snap->nr_samples);
@@ -161,26 +164,32 @@ static void measure(const char *name, struct snapshot *snap, enum format format,
 			best = took;
 	}
 	printf("%s %.2f\n", name, best);
+	reports__free(&report, 1);
 }
 
 int main(void)
 {
-	struct snapshot snap = { 0 };
+	static const struct options plain, grouped = { .keys = KEY_VM | KEY_REASON };
+	const struct table_style table = { .view = view__of(&plain, false), .timed = true };
+	const struct table_style groups = { .view = view__of(&grouped, false), .timed = true };
+	struct snapshot snap = { .node = "node", .run = "0" };
 	pid_t pids[VMS];
 	int i;
 
 	shared.slots = map_memory(THREADS * sizeof(*shared.slots));
-	shared.taken = map_memory(THREADS * sizeof(*shared.taken));
+	shared.owned = map_memory(THREADS * sizeof(*shared.owned));
 	shared.ring = map_memory(THREADS * sizeof(*shared.ring));
 	shared.control = map_memory(sizeof(*shared.control));
+	shared.quiesce = quiesce;
 	start_vms(pids);
-	counters = counters__new(&shared, THREADS);
-	vms = vms__new();
-	if (!counters || !vms)
+	vms = vms__new(snap.node, snap.run);
+	counters = vms ? counters__new(&shared, THREADS, vms) : NULL;
+	if (!counters)
 		errx(1, "no memory");
-	measure("json", &snap, JSON, true);
-	measure("table", &snap, TABLE, true);
-	measure("rest", &snap, JSON, false);
+	measure("json", &snap, json__new(), true);
+	measure("table", &snap, table__new(&table), true);
+	measure("groups", &snap, table__new(&groups), true);
+	measure("rest", &snap, json__new(), false);
 	counters__free(counters);
 	vms__free(vms);
 	free(snap.samples);

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What a row tells: whose it is and of what (fields), and what was measured of it
+ * (measures). Every output is made from these two tables.
+ */
+#ifndef FIELDS_H
+#define FIELDS_H
+
+#include <stdbool.h>
+
+#include "snapshot.h"
+#include "view.h"
+
+/* Room for any field's text */
+#define FIELD_SIZE 260
+
+enum field {
+	FIELD_PID,
+	FIELD_COMM,
+	FIELD_VM,
+	FIELD_VCPU,
+	FIELD_TID,
+	FIELD_ISA,
+	FIELD_REASON,
+	FIELD_CODE,
+	NR_FIELDS,
+};
+
+/* In the order of records */
+extern const struct field_kind {
+	const char *key; /* in records, and the label of a metric */
+	unsigned int keys; /* rows that are told apart by all of these have it */
+	/* One of the two; text is valid UTF-8, as long as the row or in @buf */
+	const char *(*text)(const struct sample *row, char *buf);
+	__u64 (*number)(const struct sample *row);
+} fields[NR_FIELDS];
+
+/* Whether rows told apart by @keys have the field */
+bool field__is_in(enum field field, unsigned int keys);
+
+enum measure {
+	MEASURE_COUNT,
+	MEASURE_TOTAL,
+	MEASURE_RATE,
+	NR_MEASURES,
+};
+
+/* In the order of records and tables */
+extern const struct measure_kind {
+	const char *key; /* in records; NULL: not there */
+	const char *header; /* of a table's column; NULL: not there */
+	int width; /* of the column, a minimum */
+	const char *unit;
+	bool since_start; /* else of the interval */
+	bool sums; /* the rows' values add up to that of all */
+	bool live; /* in tables only in those shown in place */
+	__u64 (*value)(const struct sample *row, const struct snapshot *snap);
+} measures[NR_MEASURES];
+
+#endif

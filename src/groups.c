@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "groups.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "util.h"
+#include "vm.h"
+
+struct groups {
+	unsigned int keys;
+	struct sample *rows;
+	size_t nr;
+	size_t room;
+	__u32 *index; /* hash table of 1 + the row's number; 0: free */
+	size_t size; /* of it: a power of two, more than twice the rows; or 0 */
+	struct sample *sorted;
+	size_t sorted_room;
+};
+
+struct groups *groups__new(unsigned int keys)
+{
+	struct groups *g = calloc(1, sizeof(*g));
+
+	if (g)
+		g->keys = keys;
+	return g;
+}
+
+static void drop_row(const struct sample *row)
+{
+	if (row->vm)
+		vm__unref(row->vm);
+}
+
+static void clear_index(struct groups *g)
+{
+	if (g->size)
+		memset(g->index, 0, g->size * sizeof(*g->index));
+}
+
+void groups__clear(struct groups *g)
+{
+	size_t i;
+
+	for (i = 0; i < g->nr; i++)
+		drop_row(&g->rows[i]);
+	g->nr = 0;
+	clear_index(g);
+}
+
+void groups__free(struct groups *g)
+{
+	if (!g)
+		return;
+	groups__clear(g);
+	free(g->rows);
+	free(g->index);
+	free(g->sorted);
+	free(g);
+}
+
+static size_t hash(const struct sample *s)
+{
+	__u64 h = (size_t)s->vm / 16;
+
+	h = (h ^ s->tid) * 0x9e3779b97f4a7c15ull;
+	h = (h ^ h >> 32 ^ s->vcpu) * 0x9e3779b97f4a7c15ull;
+	h = (h ^ h >> 32 ^ s->code ^ (__u64)s->isa << 32) * 0x9e3779b97f4a7c15ull;
+	return h ^ h >> 32;
+}
+
+static bool is_same(const struct sample *a, const struct sample *b)
+{
+	return a->vm == b->vm && a->tid == b->tid && a->vcpu == b->vcpu && a->isa == b->isa &&
+	       a->code == b->code;
+}
+
+/* Where @row is in the index, or belongs */
+static __u32 *find(const struct groups *g, const struct sample *row)
+{
+	size_t i = hash(row) & (g->size - 1);
+
+	while (g->index[i] && !is_same(&g->rows[g->index[i] - 1], row))
+		i = (i + 1) & (g->size - 1);
+	return &g->index[i];
+}
+
+static void fill_index(struct groups *g)
+{
+	size_t i;
+
+	clear_index(g);
+	for (i = 0; i < g->nr; i++)
+		*find(g, &g->rows[i]) = i + 1;
+}
+
+static int grow_index(struct groups *g)
+{
+	size_t size = g->size ? 2 * g->size : 64;
+	__u32 *index = calloc(size, sizeof(*index));
+
+	if (!index)
+		return -ENOMEM;
+	free(g->index);
+	g->index = index;
+	g->size = size;
+	fill_index(g);
+	return 0;
+}
+
+static struct sample *add_row(struct groups *g, const struct sample *key)
+{
+	struct sample *grown;
+
+	if (2 * (g->nr + 1) > g->size && grow_index(g))
+		return NULL;
+	grown = array_grow(g->rows, &g->room, g->nr, sizeof(*grown));
+	if (!grown)
+		return NULL;
+	g->rows = grown;
+	g->rows[g->nr] = *key;
+	if (key->vm)
+		vm__ref(key->vm);
+	*find(g, key) = g->nr + 1;
+	return &g->rows[g->nr++];
+}
+
+void groups__next(struct groups *g)
+{
+	size_t i, left = 0;
+
+	for (i = 0; i < g->nr; i++) {
+		g->rows[i].count = 0;
+		if (g->rows[i].vm && g->rows[i].vm->ended)
+			drop_row(&g->rows[i]);
+		else
+			g->rows[left++] = g->rows[i];
+	}
+	if (left == g->nr)
+		return;
+	g->nr = left;
+	fill_index(g);
+}
+
+/* How an interval's measures add up */
+static void add(struct sample *row, const struct sample *s)
+{
+	row->count += s->count;
+}
+
+int groups__add(struct groups *g, const struct sample *samples, size_t nr)
+{
+	size_t i;
+
+	for (i = 0; i < nr; i++) {
+		const struct sample *s = &samples[i];
+		const struct sample key = {
+			.vm = g->keys & KEY_VM ? s->vm : NULL,
+			.tid = g->keys & KEY_THREAD ? s->tid : 0,
+			.vcpu = g->keys & KEY_VCPU ? s->vcpu : 0,
+			.isa = g->keys & KEY_REASON ? s->isa : 0,
+			.code = g->keys & KEY_REASON ? s->code : 0,
+		};
+		__u32 at = g->size ? *find(g, &key) : 0;
+		struct sample *row = at ? &g->rows[at - 1] : add_row(g, &key);
+
+		if (!row)
+			return -ENOMEM;
+		add(row, s);
+		row->total += s->count;
+	}
+	return 0;
+}
+
+static int compare_keys(const struct sample *x, const struct sample *y)
+{
+	int order = vm__compare(x->vm, y->vm);
+
+	if (!order)
+		order = THREE_WAY(x->tid, y->tid);
+	return order ? order : THREE_WAY(x->vcpu, y->vcpu);
+}
+
+static int compare_reasons(const struct sample *x, const struct sample *y)
+{
+	int order = THREE_WAY(x->isa, y->isa);
+
+	return order ? order : THREE_WAY(x->code, y->code);
+}
+
+int groups__compare(const struct sample *a, const struct sample *b)
+{
+	int order = compare_keys(a, b);
+
+	return order ? order : compare_reasons(a, b);
+}
+
+static int by_key(const void *a, const void *b)
+{
+	const struct sample *x = a, *y = b;
+	int order = compare_keys(x, y);
+
+	if (!order)
+		order = THREE_WAY(y->count, x->count);
+	return order ? order : compare_reasons(x, y);
+}
+
+static int by_count(const void *a, const void *b)
+{
+	const struct sample *x = a, *y = b;
+	int order = THREE_WAY(y->count, x->count);
+
+	return order ? order : groups__compare(x, y);
+}
+
+int groups__sort(struct groups *g, const struct view *view, struct rows *rows)
+{
+	struct sample *sorted = g->sorted;
+	size_t i, n = 0;
+
+	if (g->nr > g->sorted_room) {
+		sorted = reallocarray(sorted, g->room, sizeof(*sorted));
+		if (!sorted)
+			return -ENOMEM;
+		g->sorted = sorted;
+		g->sorted_room = g->room;
+	}
+	for (i = 0; i < g->nr; i++)
+		if (g->rows[i].count)
+			sorted[n++] = g->rows[i];
+	*rows = (struct rows){ .rows = sorted, .nr = n };
+	if (view->top && n > view->top) {
+		qsort(sorted, n, sizeof(*sorted), by_count);
+		rows->nr = view->top;
+		rows->cut = n - view->top;
+		for (i = view->top; i < n; i++)
+			add(&rows->rest, &sorted[i]);
+	}
+	if (rows->nr)
+		qsort(sorted, rows->nr, sizeof(*sorted), view->by_key ? by_key : by_count);
+	return 0;
+}
+
+struct sample *groups__all(struct groups *g, size_t *nr)
+{
+	*nr = g->nr;
+	return g->rows;
+}

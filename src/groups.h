@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* From samples to rows: collapse, sort, cut */
+#ifndef GROUPS_H
+#define GROUPS_H
+
+#include "snapshot.h"
+#include "view.h"
+
+/*
+ * The rows of one output. They stay from one interval to the next, so that their
+ * totals are those since the start: groups__next(), groups__add() as often as
+ * wanted, groups__sort().
+ */
+struct groups;
+
+struct groups *groups__new(unsigned int keys); /* enum key; NULL: no memory */
+void groups__free(struct groups *g);
+
+/* A new interval: all counts are 0. Rows of VMs that have ended are gone. */
+void groups__next(struct groups *g);
+
+/* Forgets all rows */
+void groups__clear(struct groups *g);
+
+/* Adds samples, in any order: 0 or -ENOMEM. Their VMs are kept as long as the rows. */
+int groups__add(struct groups *g, const struct sample *samples, size_t nr);
+
+/* Valid until the next call for the same groups */
+struct rows {
+	struct sample *rows;
+	size_t nr;
+	size_t cut; /* rows left out for the sake of view->top */
+	struct sample rest; /* and their sum */
+};
+
+/*
+ * The rows that counted anything in this interval, most first or in the order that
+ * @view wants. 0 or -ENOMEM.
+ */
+int groups__sort(struct groups *g, const struct view *view, struct rows *rows);
+
+/* All rows, also those of earlier intervals, in no order */
+struct sample *groups__all(struct groups *g, size_t *nr);
+
+/* Three-way: by VM, thread, vCPU, then reason */
+int groups__compare(const struct sample *a, const struct sample *b);
+
+#endif

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Lines of JSON: records, and the parts that they are put together from */
+#ifndef RECORD_H
+#define RECORD_H
+
+#include <jansson.h>
+#include <linux/types.h>
+#include <stdbool.h>
+#include <stdio.h>
+
+/* Consumers are promised lines of less than this */
+#define LINE_MAX_BYTES 1024
+
+/*
+ * A record, or part of one, that is filled anew for each line: its members keep
+ * their place, so that nothing is allocated per line but what a string needs. The
+ * same keys in the same order each time.
+ */
+struct record {
+	json_t *object;
+	json_t *members[24];
+	size_t nr_members;
+	size_t next; /* member to be set */
+	int err;
+};
+
+void record__integer(struct record *r, const char *key, __u64 value);
+void record__string(struct record *r, const char *key, const char *value); /* UTF-8 */
+void record__bool(struct record *r, const char *key, bool value);
+void record__free(struct record *r);
+
+/* A line as far as it is made: "{...}" */
+struct line {
+	char text[LINE_MAX_BYTES];
+	size_t used; /* bytes; may be set back to what it was before */
+};
+
+/*
+ * Adds what @r was filled with: two objects become one by putting a comma in place
+ * of the braces between them. To make the whole of a record for each line would take
+ * twice the time. 0 or -errno: it does not fit, or there was no memory.
+ */
+int line__add(struct line *line, struct record *r);
+void line__print(FILE *out, const struct line *line);
+
+/* A record that is a line: 0 or -errno */
+int record__print(FILE *out, struct record *r);
+
+#endif

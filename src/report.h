@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* What is made of each snapshot: any number of outputs, each of its own kind */
+#ifndef REPORT_H
+#define REPORT_H
+
+#include <stdio.h>
+
+#include "snapshot.h"
+
+/*
+ * Makes text of snapshots. It takes these and a FILE: no BPF, no clock, no globals.
+ * The object is what table__new(), json__new() and so on return.
+ */
+struct renderer {
+	/* One report: 0 or -ENOMEM; whether the writing succeeded @out knows */
+	int (*print)(struct renderer *r, FILE *out, const struct snapshot *snap);
+	/* The next report goes to a new file; NULL: that makes no difference */
+	void (*restart)(struct renderer *r);
+	void (*free)(struct renderer *r);
+};
+
+/* A renderer and where its reports go */
+struct report {
+	struct renderer *renderer; /* owned */
+	int (*write)(void *to, const char *text, size_t size); /* in one piece; 0 or -errno */
+	void *to;
+};
+
+/*
+ * Gives a snapshot to each of @nr outputs. 0 or -errno of the first that failed;
+ * *@failed is its number, @nr: there was no memory.
+ */
+int reports__print(const struct report *reports, size_t nr, const struct snapshot *snap,
+		   size_t *failed);
+void reports__restart(const struct report *reports, size_t nr);
+void reports__free(const struct report *reports, size_t nr);
+
+#endif

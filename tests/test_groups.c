@@ -1,0 +1,274 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* Rows: collapsed, sorted, cut; totals over intervals */
+#include <stdlib.h>
+
+#include "../src/groups.h"
+#include "../src/util.h"
+#include "../src/vm.h"
+#include "check.h"
+
+/* Rows are written down as far as they are told apart */
+#pragma GCC diagnostic ignored "-Wmissing-field-initializers"
+
+#define THREADS (KEY_VM | KEY_THREAD | KEY_REASON)
+
+static struct vm a = { .node = "n", .pid = 2000 }, b = { .node = "n", .pid = 300 };
+
+/* Two VMs, one with two threads of which one ran two vCPUs, and both ISAs */
+static struct sample samples[] = {
+	{ &a, .tid = 2001, .vcpu = 0, .isa = ISA_VMX, .code = 12, .count = 5 },
+	{ &a, .tid = 2001, .vcpu = 0, .isa = ISA_VMX, .code = 48, .count = 9 },
+	{ &a, .tid = 2002, .vcpu = 1, .isa = ISA_VMX, .code = 1, .count = 7 },
+	{ &a, .tid = 2002, .vcpu = 1, .isa = ISA_VMX, .code = 12, .count = 7 },
+	{ &a, .tid = 2002, .vcpu = 1, .isa = ISA_SVM, .code = 12, .count = 7 },
+	{ &a, .tid = 2001, .vcpu = 2, .isa = ISA_VMX, .code = 12, .count = 10 },
+	{ &b, .tid = 3001, .vcpu = 0, .isa = ISA_VMX, .code = 48, .count = 1 },
+	{ &b, .tid = 305, .vcpu = 1, .isa = ISA_VMX, .code = 48, .count = 1ull << 40 },
+};
+
+static void check_rows(int line, const struct rows *rows, const struct sample *want, size_t nr)
+{
+	bool ok = check__int(__FILE__, line, "number of rows", rows->nr, nr);
+	size_t i;
+
+	for (i = 0; ok && i < nr; i++) {
+		const struct sample *row = &rows->rows[i];
+
+		ok &= check__cond(__FILE__, line, "the VM is as wanted", row->vm == want[i].vm);
+		ok &= check__int(__FILE__, line, "tid", row->tid, want[i].tid);
+		ok &= check__int(__FILE__, line, "vcpu", row->vcpu, want[i].vcpu);
+		ok &= check__int(__FILE__, line, "isa", row->isa, want[i].isa);
+		ok &= check__int(__FILE__, line, "code", row->code, want[i].code);
+		ok &= check__int(__FILE__, line, "count", row->count, want[i].count);
+		if (!ok)
+			fprintf(stderr, "\tin row %zu\n", i);
+	}
+}
+
+static void check_view(int line, const struct view *view, const struct sample *want, size_t nr)
+{
+	struct groups *g = groups__new(view->keys);
+	struct rows rows;
+
+	CHECK_INT(groups__add(g, samples, ARRAY_SIZE(samples)), 0);
+	CHECK_INT(groups__sort(g, view, &rows), 0);
+	CHECK_INT(rows.cut, 0);
+	check_rows(line, &rows, want, nr);
+	groups__free(g);
+}
+
+#define CHECK_VIEW(keys, by_key, want)                                              \
+	check_view(__LINE__, &(struct view){ keys, by_key, false, false, 0 }, want, \
+		   ARRAY_SIZE(want))
+
+static void test_threads(void)
+{
+	static const struct sample want[] = {
+		{ &b, 305, 0, ISA_VMX, 48, 1ull << 40 }, { &b, 3001, 0, ISA_VMX, 48, 1 },
+		{ &a, 2001, 0, ISA_VMX, 12, 15 },	 { &a, 2001, 0, ISA_VMX, 48, 9 },
+		{ &a, 2002, 0, ISA_VMX, 1, 7 },		 { &a, 2002, 0, ISA_VMX, 12, 7 },
+		{ &a, 2002, 0, ISA_SVM, 12, 7 },
+	};
+
+	CHECK_VIEW(THREADS, true, want);
+}
+
+/* Without the VM, in the order of the TIDs alone */
+static void test_tids(void)
+{
+	static const struct sample want[] = {
+		{ NULL, 305, 0, ISA_VMX, 48, 1ull << 40 }, { NULL, 2001, 0, ISA_VMX, 12, 15 },
+		{ NULL, 2001, 0, ISA_VMX, 48, 9 },	   { NULL, 2002, 0, ISA_VMX, 1, 7 },
+		{ NULL, 2002, 0, ISA_VMX, 12, 7 },	   { NULL, 2002, 0, ISA_SVM, 12, 7 },
+		{ NULL, 3001, 0, ISA_VMX, 48, 1 },
+	};
+
+	CHECK_VIEW(KEY_THREAD | KEY_REASON, true, want);
+}
+
+static void test_reasons(void)
+{
+	static const struct sample want[] = {
+		{ NULL, 0, 0, ISA_VMX, 48, (1ull << 40) + 10 },
+		{ NULL, 0, 0, ISA_VMX, 12, 22 },
+		{ NULL, 0, 0, ISA_VMX, 1, 7 },
+		{ NULL, 0, 0, ISA_SVM, 12, 7 },
+	};
+
+	CHECK_VIEW(KEY_REASON, true, want);
+	CHECK_VIEW(KEY_REASON, false, want);
+}
+
+static void test_most_first(void)
+{
+	static const struct sample vms[] = {
+		{ &b, .count = (1ull << 40) + 1 },
+		{ &a, .count = 45 },
+	};
+	static const struct sample vcpus[] = {
+		{ &b, .vcpu = 1, .count = 1ull << 40 }, { &a, .vcpu = 1, .count = 21 },
+		{ &a, .vcpu = 0, .count = 14 },		{ &a, .vcpu = 2, .count = 10 },
+		{ &b, .vcpu = 0, .count = 1 },
+	};
+	static const struct sample vms_reasons[] = {
+		{ &b, 0, 0, ISA_VMX, 48, (1ull << 40) + 1 },
+		{ &a, 0, 0, ISA_VMX, 12, 22 },
+		{ &a, 0, 0, ISA_VMX, 48, 9 },
+		{ &a, 0, 0, ISA_VMX, 1, 7 },
+		{ &a, 0, 0, ISA_SVM, 12, 7 },
+	};
+
+	CHECK_VIEW(KEY_VM, false, vms);
+	CHECK_VIEW(KEY_VM | KEY_VCPU, false, vcpus);
+	CHECK_VIEW(KEY_VM | KEY_REASON, false, vms_reasons);
+}
+
+static void test_empty(void)
+{
+	struct groups *g = groups__new(THREADS);
+	struct rows rows;
+
+	groups__next(g);
+	CHECK_INT(groups__add(g, NULL, 0), 0);
+	CHECK_INT(groups__sort(g, &(struct view){ .top = 1 }, &rows), 0);
+	CHECK_INT(rows.nr, 0);
+	CHECK_INT(rows.cut, 0);
+	groups__clear(g);
+	groups__free(g);
+}
+
+/* The rows do not depend on the samples' order */
+static void test_any_order(void)
+{
+	size_t shift, i;
+
+	for (shift = 0; shift < ARRAY_SIZE(samples); shift++) {
+		struct sample first = samples[0];
+
+		for (i = 1; i < ARRAY_SIZE(samples); i++)
+			samples[i - 1] = samples[i];
+		samples[ARRAY_SIZE(samples) - 1] = first;
+		test_threads();
+		test_reasons();
+	}
+}
+
+/* The most frequent stay, in the view's order; the others' sum is told */
+static void test_cut(void)
+{
+	static struct vm vms[] = { { .node = "n", .pid = 1 },
+				   { .node = "n", .pid = 2 },
+				   { .node = "n", .pid = 3 } };
+	static const struct sample some[] = {
+		{ &vms[0], 1, 0, ISA_VMX, 12, 5 }, { &vms[0], 1, 0, ISA_VMX, 10, 50 },
+		{ &vms[1], 2, 0, ISA_VMX, 12, 7 }, { &vms[1], 2, 0, ISA_VMX, 32, 1 },
+		{ &vms[2], 3, 0, ISA_VMX, 12, 9 },
+	};
+	static const struct sample three[] = { some[1], some[2], some[4] };
+	static const struct sample most_first[] = { some[1], some[4], some[2] };
+	struct view view = { .keys = THREADS, .by_key = true, .top = 5 };
+	struct groups *g = groups__new(THREADS);
+	struct rows rows;
+
+	CHECK_INT(groups__add(g, some, ARRAY_SIZE(some)), 0);
+	CHECK_INT(groups__sort(g, &view, &rows), 0);
+	CHECK_INT(rows.nr, 5);
+	CHECK_INT(rows.cut, 0);
+	CHECK_INT(rows.rest.count, 0);
+	view.top = 3;
+	CHECK_INT(groups__sort(g, &view, &rows), 0);
+	check_rows(__LINE__, &rows, three, 3);
+	CHECK_INT(rows.cut, 2);
+	CHECK_INT(rows.rest.count, 6);
+	view.by_key = false;
+	CHECK_INT(groups__sort(g, &view, &rows), 0);
+	check_rows(__LINE__, &rows, most_first, 3);
+	groups__free(g);
+}
+
+/* The row of a VM among all, or NULL */
+static const struct sample *row_of(struct groups *g, const struct vm *vm)
+{
+	size_t nr, i;
+	const struct sample *rows = groups__all(g, &nr);
+
+	for (i = 0; i < nr; i++)
+		if (rows[i].vm == vm)
+			return &rows[i];
+	return NULL;
+}
+
+/* Counts are the interval's, totals since the start; a VM that ended is let go */
+static void test_intervals(void)
+{
+	struct vm *c = calloc(1, sizeof(*c));
+	struct sample more = { c, .tid = 1, .isa = ISA_VMX, .code = 12, .count = 3 };
+	struct groups *g = groups__new(KEY_VM);
+	struct rows rows;
+
+	c->node = "n";
+	groups__next(g);
+	CHECK_INT(groups__add(g, &more, 1), 0);
+	CHECK_INT(groups__add(g, samples, ARRAY_SIZE(samples)), 0);
+	groups__next(g);
+	more.count = 4;
+	CHECK_INT(groups__add(g, &more, 1), 0);
+	CHECK_INT(groups__sort(g, &(struct view){ 0 }, &rows), 0);
+	CHECK_INT(rows.nr, 1);
+	CHECK_INT(rows.rows[0].count, 4);
+	CHECK_INT(rows.rows[0].total, 7);
+	CHECK_INT(row_of(g, &a)->count, 0);
+	CHECK_INT(row_of(g, &a)->total, 45);
+	/* Still there for this report, freed with the next */
+	vm__end(c);
+	CHECK_INT(row_of(g, c)->total, 7);
+	groups__next(g);
+	CHECK(!row_of(g, c));
+	CHECK_INT(groups__add(g, samples, 1), 0);
+	CHECK_INT(row_of(g, &a)->count, samples[0].count);
+	CHECK_INT(row_of(g, &a)->total, 45 + samples[0].count);
+	groups__free(g);
+	CHECK_INT(a.refs, 0);
+}
+
+/* Many rows, found again each time */
+static void test_many(void)
+{
+	enum {
+		MANY = 20000
+	};
+	struct groups *g = groups__new(THREADS);
+	struct rows rows;
+	int i, k;
+
+	for (k = 0; k < 3; k++) {
+		groups__next(g);
+		for (i = 0; i < MANY; i++) {
+			struct sample s = { &a, i / 20, 0, ISA_VMX, i % 20, 1 + i };
+
+			if (!CHECK_INT(groups__add(g, &s, 1), 0))
+				return;
+		}
+	}
+	CHECK_INT(groups__sort(g, &(struct view){ .by_key = true }, &rows), 0);
+	CHECK_INT(rows.nr, MANY);
+	for (i = 0; i < MANY; i++)
+		if (!CHECK_INT(rows.rows[i].total, 3 * (i / 20 * 20 + 20 - i % 20)))
+			break;
+	groups__free(g);
+	CHECK_INT(a.refs, 0);
+}
+
+int main(void)
+{
+	test_threads();
+	test_tids();
+	test_reasons();
+	test_most_first();
+	test_empty();
+	test_any_order();
+	test_cut();
+	test_intervals();
+	test_many();
+	return check__report("groups");
+}
