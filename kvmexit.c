@@ -11,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/random.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -23,6 +22,7 @@
 #include "src/probe.h"
 #include "src/reasons.h"
 #include "src/report.h"
+#include "src/run.h"
 #include "src/table.h"
 #include "src/target.h"
 #include "src/ticker.h"
@@ -39,7 +39,7 @@ struct session {
 	struct snapshot snapshot;
 	struct report reports[1];
 	size_t nr_reports;
-	char node[65], run[9]; /* as in struct snapshot */
+	struct run run;
 	bool live; /* reports are shown in place, on a terminal */
 	__u64 start; /* of the interval, CLOCK_MONOTONIC */
 	__u64 told_lost; /* exits that the user knows to be lost */
@@ -248,24 +248,8 @@ static int choose_reports(struct session *s)
 	return EXIT_OK;
 }
 
-/* Names this host and this run in snapshots; the exit code */
-static int name_run(struct session *s)
-{
-	__u32 random;
-
-	if (gethostname(s->node, sizeof(s->node) - 1) ||
-	    getrandom(&random, sizeof(random), 0) != sizeof(random)) {
-		complain("naming the run: %s", strerror(errno));
-		return EXIT_INTERNAL;
-	}
-	snprintf(s->run, sizeof(s->run), "%08x", random);
-	s->snapshot.node = s->node;
-	s->snapshot.run = s->run;
-	return EXIT_OK;
-}
-
 /* Everything that needs privilege; the exit code */
-static int start(struct session *s)
+static int start(struct session *s, char *const *argv)
 {
 	const struct options *o = s->opts;
 	int err, code;
@@ -275,10 +259,14 @@ static int start(struct session *s)
 	/* A FIFO waits for its reader: until then signals must end us as usual */
 	if (!code)
 		code = open_output(s);
-	if (!code)
-		code = name_run(s);
 	if (code)
 		return code;
+	err = run__begin(&s->run, NULL, argv + 1);
+	if (err) {
+		complain("naming the run: %s", strerror(-err));
+		return EXIT_INTERNAL;
+	}
+	s->snapshot.run = &s->run;
 	err = ticker__open(&s->ticker, o->output);
 	if (err) {
 		complain("signals and timer: %s", strerror(-err));
@@ -291,8 +279,8 @@ static int start(struct session *s)
 	code = drop_privileges(s);
 	if (code)
 		return code;
-	s->snapshot.probe = probe__name(s->probe);
-	s->vms = vms__new(s->node, s->run);
+	snprintf(s->run.probe, sizeof(s->run.probe), "%s", probe__name(s->probe));
+	s->vms = vms__new(&s->run);
 	s->counters = counters__new(probe__memory(s->probe), o->max_vcpus, s->vms);
 	if (!s->vms || !s->counters)
 		return out_of_memory();
@@ -413,7 +401,7 @@ int main(int argc, char **argv)
 	} else {
 		code = opts.name ? find_name(&opts) : EXIT_OK;
 		if (!code)
-			code = start(&s);
+			code = start(&s, argv);
 		if (!code) {
 			print_banner(&opts);
 			ticker__start(&s.ticker, s.start, opts.interval, opts.duration);

@@ -33,9 +33,7 @@ struct snapshot {
 	struct sample *samples; /* owned */
 	size_t nr_samples;
 	size_t room;
-	const char *node; /* whose figures; the source's, as are the next two */
-	const char *run; /* 8 hex digits: which run of kvmexit there */
-	const char *probe; /* by which it counted */
+	const struct run *run; /* of kvmexit, that counted this (run.h); the source's */
 	__u64 seq; /* number of the interval, from 0 */
 	__u64 end; /* CLOCK_REALTIME in ns */
 	__u64 duration; /* ns, measured */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "vm.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <limits.h>
 #include <search.h>
@@ -11,6 +12,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "run.h"
 #include "util.h"
 
 bool vm__sees_host_pids(void)
@@ -130,12 +132,42 @@ static void take_basename(const char *value, char *name, size_t size)
 		    VM_NAME_MAX);
 }
 
-/* Where each VMM is given the VM's name; the first option found counts */
-static const struct {
-	const char *program; /* how the program's file name begins */
+/* "550e8400-e29b-11d4-a716-446655440000", and nothing that belongs to it behind it */
+static void take_uuid(const char *value, char *uuid, size_t size)
+{
+	static const char form[] = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
+	size_t i;
+
+	*uuid = 0;
+	for (i = 0; form[i]; i++)
+		if (form[i] == '-' ? value[i] != '-' : !isxdigit((unsigned char)value[i]))
+			return;
+	if ((value[i] && value[i] != ',') || size <= i)
+		return;
+	for (i = 0; form[i]; i++)
+		uuid[i] = tolower((unsigned char)value[i]);
+	uuid[i] = 0;
+}
+
+/* In a list "type=1,uuid=..." */
+static void take_uuid_key(const char *value, char *uuid, size_t size)
+{
+	*uuid = 0;
+	for (; *value; value += *value == ',') {
+		if (!strncmp(value, "uuid=", 5))
+			take_uuid(value + 5, uuid, size);
+		value += strcspn(value, ",");
+	}
+}
+
+/* Where a VMM is given something; of a list the first option found counts */
+struct vmm_option {
+	const char *program; /* how the program's file name begins; NULL: end of the list */
 	const char *option;
-	void (*take)(const char *value, char *name, size_t size);
-} name_options[] = {
+	void (*take)(const char *value, char *text, size_t size);
+};
+
+static const struct vmm_option name_options[] = {
 	{ "qemu", "-name", parse_qemu_name },
 	{ "qemu", "--name", parse_qemu_name },
 	{ "kvm", "-name", parse_qemu_name },
@@ -150,6 +182,20 @@ static const struct {
 	{ "VBoxHeadless", "--startvm", take_value },
 	{ "VirtualBoxVM", "--comment", take_value },
 	{ "VirtualBoxVM", "--startvm", take_value },
+	{ 0 },
+};
+
+static const struct vmm_option uuid_options[] = {
+	{ "qemu", "-uuid", take_uuid },
+	{ "qemu", "--uuid", take_uuid },
+	{ "qemu", "-smbios", take_uuid_key },
+	{ "kvm", "-uuid", take_uuid },
+	{ "cloud-hypervisor", "--platform", take_uuid_key },
+	{ "firecracker", "--id", take_uuid },
+	{ "crosvm", "--smbios", take_uuid_key },
+	{ "VBoxHeadless", "--startvm", take_uuid },
+	{ "VirtualBoxVM", "--startvm", take_uuid },
+	{ 0 },
 };
 
 static const char *program_name(const char *cmdline)
@@ -195,26 +241,35 @@ static const char *option_value(const char *arg, const char *end, const char *op
 	return !arg[len] && next < end ? next : NULL;
 }
 
-bool vm__parse_name(const char *cmdline, size_t len, char *name, size_t size)
+static bool take_option(const struct vmm_option *o, const char *cmdline, size_t len, char *text,
+			size_t size)
 {
-	const char *end = cmdline + len, *program, *arg, *value;
-	size_t i;
+	const char *end = cmdline + len, *arg, *value;
 
 	if (!len || end[-1])
 		return false;
-	program = program_name(cmdline);
-	for (i = 0; i < ARRAY_SIZE(name_options); i++) {
-		if (strncmp(program, name_options[i].program, strlen(name_options[i].program)))
+	for (; o->program; o++) {
+		if (strncmp(program_name(cmdline), o->program, strlen(o->program)))
 			continue;
 		for (arg = cmdline + strlen(cmdline) + 1; arg < end; arg += strlen(arg) + 1) {
-			value = option_value(arg, end, name_options[i].option);
+			value = option_value(arg, end, o->option);
 			if (!value)
 				continue;
-			name_options[i].take(value, name, size);
-			return *name;
+			o->take(value, text, size);
+			return *text;
 		}
 	}
 	return false;
+}
+
+bool vm__parse_name(const char *cmdline, size_t len, char *name, size_t size)
+{
+	return take_option(name_options, cmdline, len, name, size);
+}
+
+bool vm__parse_uuid(const char *cmdline, size_t len, char *uuid, size_t size)
+{
+	return take_option(uuid_options, cmdline, len, uuid, size);
 }
 
 int vm__compare(const struct vm *a, const struct vm *b)
@@ -223,7 +278,7 @@ int vm__compare(const struct vm *a, const struct vm *b)
 
 	if (a == b || !a || !b)
 		return THREE_WAY(!!a, !!b);
-	order = a->node == b->node ? 0 : strcmp(a->node, b->node);
+	order = a->run == b->run ? 0 : strcmp(a->run->node, b->run->node);
 	if (!order)
 		order = THREE_WAY(a->pid, b->pid);
 	return order ? order : THREE_WAY(a->start, b->start);
@@ -249,19 +304,18 @@ void vm__end(struct vm *vm)
 }
 
 struct vms {
-	const char *node;
-	const char *run;
+	const struct run *run;
 	struct vm **vms; /* sorted by PID and start */
 	size_t nr;
 	size_t room;
 };
 
-struct vms *vms__new(const char *node, const char *run)
+struct vms *vms__new(const struct run *run)
 {
 	struct vms *vms = calloc(1, sizeof(*vms));
 
 	if (vms)
-		*vms = (struct vms){ .node = node, .run = run };
+		vms->run = run;
 	return vms;
 }
 
@@ -301,11 +355,13 @@ void vm__identify(struct vm *vm, const char *comm)
 	vm->vmm = n > 0 ? find_vmm(text) : "other";
 	if (n <= 0 || !vm__parse_name(text, n, vm->name, sizeof(vm->name)))
 		snprintf(vm->name, sizeof(vm->name), "%s", vm->comm);
+	if (n <= 0 || !vm__parse_uuid(text, n, vm->uuid, sizeof(vm->uuid)))
+		vm->uuid[0] = 0;
 }
 
 struct vm *vms__get(struct vms *vms, __u32 pid, __u64 start, const char *comm)
 {
-	const struct vm key = { .node = vms->node, .pid = pid, .start = start };
+	const struct vm key = { .run = vms->run, .pid = pid, .start = start };
 	size_t low = 0, high = vms->nr;
 	struct vm *vm, **grown;
 
@@ -327,7 +383,6 @@ struct vm *vms__get(struct vms *vms, __u32 pid, __u64 start, const char *comm)
 	vm = calloc(1, sizeof(*vm));
 	if (!vm)
 		return NULL;
-	vm->node = vms->node;
 	vm->run = vms->run;
 	vm->pid = pid;
 	vm->start = start;

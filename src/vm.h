@@ -22,8 +22,7 @@ bool vm__is_gone(__u32 pid, __u32 tid);
  * differ, so do the VMs. Sources make them, samples and rows point to them.
  */
 struct vm {
-	const char *node; /* where it runs, and which run of kvmexit tells so (snapshot.h) */
-	const char *run;
+	const struct run *run; /* of kvmexit, that tells of it, and so the node (run.h) */
 	__u32 pid;
 	__u64 start; /* of the process, as vms__get() was told */
 	const char *vmm; /* "qemu" and so on; "other" */
@@ -56,8 +55,8 @@ bool vm__sees_host_pids(void);
 
 struct vms;
 
-/* The VMs of this host, as samples point to them; @node and @run outlive it. NULL: no memory */
-struct vms *vms__new(const char *node, const char *run);
+/* The VMs of this host, as samples point to them; @run outlives it. NULL: no memory */
+struct vms *vms__new(const struct run *run);
 void vms__free(struct vms *vms);
 
 /*
@@ -77,6 +76,9 @@ void vms__forget(struct vms *vms);
  * the command line has none.
  */
 bool vm__parse_name(const char *cmdline, size_t len, char *name, size_t size);
+
+/* The same for its UUID, in lower case */
+bool vm__parse_uuid(const char *cmdline, size_t len, char *uuid, size_t size);
 
 /* @in as valid UTF-8 of at most @max characters; what is not becomes U+FFFD */
 void utf8__clean(char *out, size_t size, const char *in, size_t len, size_t max);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "../src/counters.h"
+#include "../src/run.h"
 #include "../src/util.h"
 #include "../src/vm.h"
 #include "check.h"
@@ -18,6 +19,8 @@ struct entry {
 	__u32 slot;
 	bool used;
 };
+
+static const struct run this_run = { .node = "host", .id = "00000001" };
 
 struct host {
 	__u32 max;
@@ -73,7 +76,7 @@ static struct host *host_new(__u32 max)
 	h->max = max;
 	for (h->nr_free = 0; h->nr_free < max; h->nr_free++)
 		h->queue[h->nr_free] = h->nr_free;
-	h->vms = vms__new("node", "0");
+	h->vms = vms__new(&this_run);
 	h->counters = counters__new(&shared, max, h->vms);
 	h->now = 1000 * NSEC_PER_SEC;
 	nr_dead = 0;

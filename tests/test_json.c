@@ -10,6 +10,7 @@
 #include "../src/json.h"
 #include "../src/options.h"
 #include "../src/reasons.h"
+#include "../src/run.h"
 #include "../src/util.h"
 #include "check.h"
 
@@ -17,10 +18,11 @@
 
 #define END 1767225620004000000 /* 2026-01-01T00:00:20.004Z */
 /* With these PIDs and, as they are no processes, the names given here */
+static const struct run host = { .node = "host1", .id = "0123abcd" };
 static struct vm vm_a = {
-	.node = "host", .pid = 2000000000, .comm = "qemu-system-x86", .name = "web1"
+	.run = &host, .pid = 2000000000, .comm = "qemu-system-x86", .name = "web1"
 };
-static struct vm vm_b = { .node = "host", .pid = 2000000001, .comm = "fc_vcpu 0", .name = "fc" };
+static struct vm vm_b = { .run = &host, .pid = 2000000001, .comm = "fc_vcpu 0", .name = "fc" };
 
 #define HEAD(type) "{\"v\":1,\"type\":\"" type "\",\"ts\":\"2026-01-01T00:00:20.004Z\","
 
@@ -184,7 +186,7 @@ static struct snapshot worst(struct sample *s, struct vm *vm)
 /* A VM of that name, whose process has the last 15 characters of it; @name is ASCII */
 static struct vm vm_named(__u32 pid, const char *name)
 {
-	struct vm vm = { .node = "host", .pid = pid };
+	struct vm vm = { .run = &host, .pid = pid };
 	size_t len = strlen(name);
 
 	snprintf(vm.name, sizeof(vm.name), "%s", name);

@@ -12,12 +12,15 @@
 #include "../src/counters.h"
 #include "../src/json.h"
 #include "../src/table.h"
+#include "../src/run.h"
 #include "../src/util.h"
 #include "../src/vm.h"
 #include "check.h"
 #include "failing_malloc.h"
 
 #define MAX_SLOTS 4096
+
+static const struct run host = { .node = "host", .id = "00000001" };
 
 static struct slot slots[MAX_SLOTS];
 static __u64 owned[MAX_SLOTS], ring[MAX_SLOTS];
@@ -95,7 +98,7 @@ static int run_once(struct counters *c, FILE *out, struct snapshot *snap)
 /* Returns the number of allocations; the @at-th, or all @from there on, fail */
 static unsigned long run(unsigned long at, unsigned long from, int *err)
 {
-	struct snapshot snap = { .node = "node", .run = "0" };
+	struct snapshot snap = { .run = &host };
 	struct counters *c;
 	struct vms *vms;
 	unsigned long count;
@@ -105,7 +108,7 @@ static unsigned long run(unsigned long at, unsigned long from, int *err)
 	failing__at = at;
 	failing__from = from;
 	out = fopen("/dev/null", "w");
-	vms = vms__new("node", "0");
+	vms = vms__new(&host);
 	c = vms ? counters__new(&shared, MAX_SLOTS, vms) : NULL;
 	*err = out && c ? run_once(c, out, &snap) : -ENOMEM;
 	count = failing__count;
@@ -141,7 +144,7 @@ static void test_each_fails(void)
 /* What could not be read for want of memory is read the next time, once */
 static void test_collect_again(void)
 {
-	struct vms *vms = vms__new("node", "0");
+	struct vms *vms = vms__new(&host);
 	struct snapshot snap = { 0 };
 	struct counters *c;
 	unsigned long i;
@@ -169,9 +172,9 @@ static void test_collect_again(void)
 
 static void test_thousand_vms(void)
 {
-	struct vms *vms = vms__new("node", "0");
+	struct vms *vms = vms__new(&host);
 	struct counters *c = counters__new(&shared, MAX_SLOTS, vms);
-	struct snapshot snap = { .node = "node", .run = "0" };
+	struct snapshot snap = { .run = &host };
 	char *text = NULL, *p;
 	size_t size, lines = 0;
 	FILE *out;
@@ -200,7 +203,7 @@ static void test_thousand_vms(void)
 
 static void test_vanishing(void)
 {
-	struct vms *vms = vms__new("node", "0");
+	struct vms *vms = vms__new(&host);
 	pid_t pids[8] = { 0 };
 	int i, k;
 

@@ -9,10 +9,13 @@
 #include <unistd.h>
 
 #include "../src/options.h"
+#include "../src/run.h"
 #include "../src/util.h"
 #include "../src/target.h"
 #include "../src/vm.h"
 #include "check.h"
+
+static const struct run host = { .node = "host" }, other_host = { .node = "other" };
 
 #define NAME_SIZE (4 * VM_NAME_MAX + 1)
 #define A64 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
@@ -122,6 +125,53 @@ static void test_parse_name(void)
 			fprintf(stderr, "\tin %s\n", cases[i].cmdline);
 		free(cmdline);
 	}
+}
+
+#define UUID "550e8400-e29b-11d4-a716-446655440000"
+
+static void test_parse_uuid(void)
+{
+	static const struct {
+		const char *cmdline;
+		const char *uuid; /* NULL: none */
+	} cases[] = {
+		{ "qemu-system-x86_64|-uuid|" UUID, UUID },
+		{ "/usr/bin/kvm|-name|x|-uuid|" UUID "|-smp|2", UUID },
+		{ "qemu-system-x86_64|-uuid|550E8400-E29B-11D4-A716-446655440000", UUID },
+		{ "qemu-system-x86_64|-smbios|type=1,uuid=" UUID ",serial=1", UUID },
+		{ "qemu-system-x86_64|-smbios|uuid=" UUID, UUID },
+		{ "qemu-system-x86_64|-smbios|type=1,xuuid=" UUID, NULL },
+		{ "cloud-hypervisor|--platform|num_pci_segments=1,uuid=" UUID, UUID },
+		{ "cloud-hypervisor|--platform=uuid=" UUID, UUID },
+		{ "cloud-hypervisor|--uuid|" UUID, NULL },
+		{ "firecracker|--id|" UUID, UUID },
+		{ "firecracker|--id|web1", NULL },
+		{ "crosvm|run|--smbios|bios-vendor=x,uuid=" UUID, UUID },
+		{ "VBoxHeadless|--startvm|" UUID, UUID },
+		{ "qemu-system-x86_64|-uuid|550e8400", NULL },
+		{ "qemu-system-x86_64|-uuid|" UUID "0", NULL },
+		{ "qemu-system-x86_64|-uuid|550e8400xe29b-11d4-a716-446655440000", NULL },
+		{ "qemu-system-x86_64|-uuid|550e8400-e29b-11d4-a716-44665544000g", NULL },
+		{ "qemu-system-x86_64|-uuid|", NULL },
+		{ "qemu-system-x86_64|-uuid", NULL },
+		{ "other|-uuid|" UUID, NULL },
+	};
+	char cmdline[256], uuid[VM_UUID_SIZE], *p;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		size_t len = strlen(cases[i].cmdline) + 1;
+		bool found;
+
+		memcpy(cmdline, cases[i].cmdline, len);
+		for (p = cmdline; (p = memchr(p, '|', cmdline + len - p));)
+			*p = 0;
+		found = vm__parse_uuid(cmdline, len, uuid, sizeof(uuid));
+		if (!CHECK_STR(found ? uuid : NULL, cases[i].uuid))
+			fprintf(stderr, "\tin %s\n", cases[i].cmdline);
+	}
+	memcpy(cmdline, "qemu\0-uuid\0" UUID, 48);
+	CHECK(!vm__parse_uuid(cmdline, 48, uuid, sizeof(uuid) - 1));
 }
 
 static void test_parse_name_limits(void)
@@ -392,7 +442,7 @@ static void test_get_running(void)
 {
 	char *const named[] = { "qemu-system-x86_64", "-name", "guest=web1", NULL };
 	char *const unnamed[] = { "qemu-system-x86_64", "-m", "1G", NULL };
-	struct vms *vms = vms__new("node", "0");
+	struct vms *vms = vms__new(&host);
 	const struct vm *vm;
 	pid_t a = start("main \xff", named), b = start("name\nline", unnamed);
 
@@ -420,7 +470,7 @@ static void test_get_running(void)
 /* An output that still holds a VM is told that it has ended */
 static void test_refs(void)
 {
-	struct vms *vms = vms__new("node", "0"), *others = vms__new("other", "1");
+	struct vms *vms = vms__new(&host), *others = vms__new(&other_host);
 	struct vm *vm = vm__ref(vms__get(vms, 2000000000, 5, "a"));
 	struct vm *next = vms__get(vms, 2000000000, 6, "a");
 	struct vm *other = vms__get(others, 2000000000, 5, "a");
@@ -431,7 +481,7 @@ static void test_refs(void)
 	CHECK_INT(vm__compare(NULL, vm), -1);
 	CHECK_INT(vm__compare(vm, NULL), 1);
 	CHECK(vm__compare(vm, other) < 0 && vm__compare(other, next) > 0);
-	CHECK_STR(vm->run, "0");
+	CHECK(vm->run == &host);
 	vms__forget(vms);
 	CHECK(vm->ended);
 	CHECK_STR(vm->name, "a");
@@ -443,7 +493,7 @@ static void test_refs(void)
 /* PIDs that no process can have: what is known is the thread's name */
 static void test_get_gone(void)
 {
-	struct vms *vms = vms__new("node", "0");
+	struct vms *vms = vms__new(&host);
 	char comm[32];
 	__u32 i;
 
@@ -483,6 +533,7 @@ int main(void)
 		return write(STDOUT_FILENO, "x", 1) == 1 ? pause() : 1;
 	}
 	test_parse_name();
+	test_parse_uuid();
 	test_parse_name_limits();
 	test_clean();
 	test_clean_limits();

@@ -24,6 +24,7 @@
 #include "../../src/counters.h"
 #include "../../src/json.h"
 #include "../../src/options.h"
+#include "../../src/run.h"
 #include "../../src/table.h"
 #include "../../src/util.h"
 #include "../../src/vm.h"
@@ -151,7 +152,7 @@ static void measure(const char *name, struct snapshot *snap, struct renderer *re
 		snap->duration = NSEC_PER_SEC;
 		took = -cpu_ms();
 		/* As kvmexit.c's report() */
-		if (counters__collect(counters, i * NSEC_PER_SEC) ||
+		if (counters__collect(counters, snap->seq * NSEC_PER_MSEC) ||
 		    counters__report(counters, snap) || reports__print(&report, 1, snap, &failed))
 			errx(1, "no memory");
 		counters__forget(counters, is_gone);
@@ -172,7 +173,8 @@ int main(void)
 	static const struct options plain, grouped = { .keys = KEY_VM | KEY_REASON };
 	const struct table_style table = { .view = view__of(&plain, false), .timed = true };
 	const struct table_style groups = { .view = view__of(&grouped, false), .timed = true };
-	struct snapshot snap = { .node = "node", .run = "0" };
+	static const struct run host = { .node = "host", .id = "0123abcd" };
+	struct snapshot snap = { .run = &host };
 	pid_t pids[VMS];
 	int i;
 
@@ -182,7 +184,7 @@ int main(void)
 	shared.control = map_memory(sizeof(*shared.control));
 	shared.quiesce = quiesce;
 	start_vms(pids);
-	vms = vms__new(snap.node, snap.run);
+	vms = vms__new(&host);
 	counters = vms ? counters__new(&shared, THREADS, vms) : NULL;
 	if (!counters)
 		errx(1, "no memory");

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "run.h"
+
+#include <cpuid.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/utsname.h>
+#include <time.h>
+
+#include "options.h"
+#include "util.h"
+#include "vm.h"
+
+static const char *isa_of_cpu(void)
+{
+	const unsigned int vmx = 1u << 5, svm = 1u << 2;
+	unsigned int a, b, c, d;
+
+	if (__get_cpuid(1, &a, &b, &c, &d) && c & vmx)
+		return "vmx";
+	if (__get_cpuid(0x80000001, &a, &b, &c, &d) && c & svm)
+		return "svm";
+	return "unknown";
+}
+
+static void set_text(char *out, size_t size, const char *text)
+{
+	utf8__clean(out, size, text, strlen(text), size);
+	utf8__printable(out);
+}
+
+static void join(char *text, size_t size, char *const *argv)
+{
+	char raw[256];
+	size_t used = 0;
+
+	for (raw[0] = 0; *argv && used < sizeof(raw); argv++)
+		used += snprintf(raw + used, sizeof(raw) - used, "%s%s", used ? " " : "", *argv);
+	set_text(text, size, raw);
+}
+
+int run__begin(struct run *run, const char *node, char *const *argv)
+{
+	struct utsname name;
+	struct timespec now;
+	__u32 random;
+
+	*run = (struct run){ .version = KVMEXIT_VERSION };
+	if (uname(&name) || getrandom(&random, sizeof(random), 0) != sizeof(random))
+		return -errno;
+	clock_gettime(CLOCK_REALTIME, &now);
+	set_text(run->node, sizeof(run->node), node ? node : name.nodename);
+	snprintf(run->id, sizeof(run->id), "%08x", random);
+	run->start = now.tv_sec * NSEC_PER_SEC + now.tv_nsec;
+	if (read_file("/proc/sys/kernel/random/boot_id", run->boot_id, sizeof(run->boot_id)) < 0)
+		run->boot_id[0] = 0;
+	set_text(run->kernel, sizeof(run->kernel), name.release);
+	join(run->options, sizeof(run->options), argv);
+	snprintf(run->isa, sizeof(run->isa), "%s", isa_of_cpu());
+	return 0;
+}
