@@ -70,7 +70,7 @@ static void print_banner(const struct options *o)
 	if (o->nr_tids) {
 		fputs(o->one_tid ? "TID" : "TIDS", stderr);
 		for (i = 0; i < o->nr_tids; i++)
-			fprintf(stderr, "%s%u", i ? "," : " ", o->tids[i]);
+			fprintf(stderr, "%s%u", i ? "," : " ", o->tids[i].tid);
 	} else if (o->pid) {
 		fprintf(stderr, "PID %u", o->pid);
 		if (o->has_vcpu)
@@ -109,8 +109,7 @@ static int collect(struct session *s)
 
 static bool process_is_gone(__u32 pid, __u64 start)
 {
-	(void)start;
-	return vm__is_gone(pid, pid);
+	return vm__is_gone(pid, pid, start);
 }
 
 static int terminal_lines(void)
@@ -167,6 +166,16 @@ static void reopen(struct session *s)
 		reports__restart(s->reports, s->nr_reports);
 }
 
+/* What -p, -n, -t or -T names has ended: the last report is due */
+static bool target_ended(const struct session *s)
+{
+	if (!target__has_ended(s->opts))
+		return false;
+	if (s->opts->verbose || isatty(STDERR_FILENO))
+		target__tell_end(s->opts);
+	return true;
+}
+
 /* Returns the exit code */
 static int run(struct session *s)
 {
@@ -175,6 +184,8 @@ static int run(struct session *s)
 	while (code < 0) {
 		enum event event = ticker__wait(&s->ticker);
 
+		if ((event == EVENT_UPKEEP || event == EVENT_REPORT) && target_ended(s))
+			event = EVENT_LAST;
 		switch (event) {
 		case EVENT_UPKEEP:
 			if (collect(s))
@@ -255,10 +266,8 @@ static int start(struct session *s, char *const *argv)
 	int err, code;
 
 	s->live = o->interval && !o->json && !o->output && !o->no_clear && isatty(STDOUT_FILENO);
-	code = target__check(o);
 	/* A FIFO waits for its reader: until then signals must end us as usual */
-	if (!code)
-		code = open_output(s);
+	code = open_output(s);
 	if (code)
 		return code;
 	err = run__begin(&s->run, NULL, argv + 1);
@@ -337,6 +346,7 @@ static int find_name(struct options *o)
 			code = EXIT_NOTHING;
 		}
 		o->pid = list.vms[i].vm.pid;
+		o->start = list.vms[i].vm.start;
 	}
 	vmlist__free(&list);
 	if (err) {
@@ -400,6 +410,8 @@ int main(int argc, char **argv)
 		code = list_vms(&opts);
 	} else {
 		code = opts.name ? find_name(&opts) : EXIT_OK;
+		if (!code)
+			code = target__check(&opts);
 		if (!code)
 			code = start(&s, argv);
 		if (!code) {

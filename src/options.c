@@ -81,18 +81,18 @@ static void need_seconds(struct argp_state *state, const char *option, const cha
 		argp_error(state, "%s %s: not a number of seconds", option, text);
 }
 
-static int compare_u32(const void *a, const void *b)
+static int compare_tids(const void *a, const void *b)
 {
-	return THREE_WAY(*(const __u32 *)a, *(const __u32 *)b);
+	return THREE_WAY(((const struct task *)a)->tid, ((const struct task *)b)->tid);
 }
 
 static void sort_tids(struct options *o)
 {
 	size_t i, n = 0;
 
-	qsort(o->tids, o->nr_tids, sizeof(*o->tids), compare_u32);
+	qsort(o->tids, o->nr_tids, sizeof(*o->tids), compare_tids);
 	for (i = 0; i < o->nr_tids; i++)
-		if (!n || o->tids[n - 1] != o->tids[i])
+		if (!n || o->tids[n - 1].tid != o->tids[i].tid)
 			o->tids[n++] = o->tids[i];
 	o->nr_tids = n;
 }
@@ -110,7 +110,7 @@ static void need_tids(struct argp_state *state, const char *option, const char *
 	for (;;) {
 		size_t len = strcspn(p, ",");
 		__u64 tid = 0;
-		__u32 *grown;
+		struct task *grown;
 
 		if (!len)
 			argp_error(state, "%s %s: an empty TID", option, list);
@@ -123,7 +123,7 @@ static void need_tids(struct argp_state *state, const char *option, const char *
 		if (!grown)
 			argp_failure(state, EXIT_INTERNAL, ENOMEM, "%s", option);
 		o->tids = grown;
-		o->tids[o->nr_tids++] = tid;
+		o->tids[o->nr_tids++] = (struct task){ .tid = tid };
 		if (!p[len])
 			break;
 		p += len + 1;

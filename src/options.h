@@ -10,17 +10,25 @@
 #define KVMEXIT_VERSION "0.1.0"
 #define DEFAULT_MAX_VCPUS 4096
 
+/* A thread that -t or -T names */
+struct task {
+	__u32 tid;
+	__u32 pid; /* its process; this and start are found later */
+	__u64 start; /* vm__start() */
+};
+
 struct options {
 	__u64 duration; /* ns, 0: until a signal */
 	__u64 interval; /* ns, 0: one report, at the end */
 	__u64 count; /* reports, 0: no limit */
 	__u32 pid; /* 0: all VMs */
 	const char *name; /* -n: the VM's name; its PID is found later */
+	__u64 start; /* of that process: vm__start(); found later */
 	bool has_vcpu;
 	__u32 vcpu;
 	bool alltids;
 	bool one_tid; /* -t: its only TID is not a column */
-	__u32 *tids; /* sorted, each once; owned */
+	struct task *tids; /* sorted, each once; owned */
 	size_t nr_tids;
 	unsigned int keys; /* -g: enum key (view.h), 0: not given */
 	bool wide;

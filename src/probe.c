@@ -220,6 +220,7 @@ static int configure(struct kvmexit_bpf *skel, const struct options *opts, const
 	config = (struct config *)&skel->rodata->config;
 	config->max_slots = n;
 	config->tgid = opts->pid;
+	config->start = opts->start;
 	config->has_vcpu = opts->has_vcpu;
 	config->vcpu = opts->vcpu;
 	config->nr_tids = opts->nr_tids;
@@ -324,7 +325,6 @@ static int fill_maps(struct probe *probe, const struct options *opts)
 {
 	const __u32 queued = probe->max < 256 ? probe->max : 256;
 	struct kvmexit_bpf *skel = probe->skel;
-	const __u64 any_start = 0;
 	__u32 i;
 	int err;
 
@@ -340,8 +340,8 @@ static int fill_maps(struct probe *probe, const struct options *opts)
 	for (i = queued; i < probe->max; i++)
 		probe->shared.ring[probe->shared.control->tail++] = i;
 	for (i = 0; i < opts->nr_tids; i++)
-		if (bpf_map_update_elem(bpf_map__fd(skel->maps.tids), &opts->tids[i], &any_start,
-					BPF_ANY))
+		if (bpf_map_update_elem(bpf_map__fd(skel->maps.tids), &opts->tids[i].tid,
+					&opts->tids[i].start, BPF_ANY))
 			return -errno;
 	return 0;
 }

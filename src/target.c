@@ -48,7 +48,7 @@ static int check_vcpu(const struct options *opts, const struct listed_vm *vm)
 	return EXIT_NOTHING;
 }
 
-static int check_pid(const struct options *opts)
+static int check_pid(struct options *opts)
 {
 	__u32 tgid = tgid_of(opts->pid);
 	struct listed_vm vm;
@@ -65,6 +65,8 @@ static int check_pid(const struct options *opts)
 	}
 	/* What may not be looked at is believed */
 	found = vmlist__look_at(&vm, opts->pid);
+	if (!opts->start)
+		opts->start = vm.vm.start;
 	if (!found && !vm.denied) {
 		complain("-p %u: this process has no VM (no KVM file is open in it)", opts->pid);
 		code = EXIT_NOTHING;
@@ -75,13 +77,15 @@ static int check_pid(const struct options *opts)
 	return code;
 }
 
-static int check_tid(const struct options *opts, __u32 tid)
+static int check_tid(const struct options *opts, struct task *task)
 {
 	const char *option = opts->one_tid ? "-t" : "-T";
-	__u32 tgid = tgid_of(tid);
+	__u32 tid = task->tid, tgid;
 	struct listed_vm vm;
 	int found;
 
+	task->start = vm__start(tid);
+	task->pid = tgid = tgid_of(tid);
 	if (!tgid) {
 		complain("%s %u: there is no such thread", option, tid);
 		return EXIT_NOTHING;
@@ -101,7 +105,7 @@ static int check_tid(const struct options *opts, __u32 tid)
 	return 0;
 }
 
-int target__check(const struct options *opts)
+int target__check(struct options *opts)
 {
 	int code;
 	size_t i;
@@ -114,6 +118,29 @@ int target__check(const struct options *opts)
 	}
 	code = opts->pid ? check_pid(opts) : 0;
 	for (i = 0; i < opts->nr_tids && !code; i++)
-		code = check_tid(opts, opts->tids[i]);
+		code = check_tid(opts, &opts->tids[i]);
 	return code;
+}
+
+bool target__has_ended(const struct options *opts)
+{
+	const struct task *task = opts->tids;
+	size_t i;
+
+	for (i = 0; i < opts->nr_tids; i++)
+		if (!vm__is_gone(task[i].pid, task[i].tid, task[i].start))
+			return false;
+	return opts->nr_tids || (opts->pid && vm__is_gone(opts->pid, opts->pid, opts->start));
+}
+
+void target__tell_end(const struct options *opts)
+{
+	if (opts->nr_tids > 1)
+		complain("the threads that -T names have ended");
+	else if (opts->nr_tids)
+		complain("thread %u has ended", opts->tids->tid);
+	else if (opts->name)
+		complain("VM %s, process %u, has ended", opts->name, opts->pid);
+	else
+		complain("process %u has ended", opts->pid);
 }

@@ -15,21 +15,74 @@
 #include "run.h"
 #include "util.h"
 
-bool vm__sees_host_pids(void)
+/* Whether a namespace is the initial one; @initial: PROC_*_INIT_INO of linux/proc_ns.h */
+static bool is_initial(const char *path, ino_t initial)
 {
-	/* PROC_PID_INIT_INO in include/linux/proc_ns.h */
-	const ino_t initial = 0xeffffffc;
-	static int known = -1;
 	struct stat st;
 
+	return stat(path, &st) || st.st_ino == initial;
+}
+
+bool vm__sees_host_pids(void)
+{
+	static int known = -1;
+
 	if (known < 0)
-		known = stat("/proc/self/ns/pid", &st) || st.st_ino == initial;
+		known = is_initial("/proc/self/ns/pid", 0xeffffffc);
 	return known;
 }
 
-bool vm__is_gone(__u32 pid, __u32 tid)
+/* In a time namespace of its own /proc tells start times by another clock */
+static bool sees_host_times(void)
 {
-	return vm__sees_host_pids() && syscall(SYS_tgkill, pid, tid, 0) < 0 && errno == ESRCH;
+	static int known = -1;
+
+	if (known < 0)
+		known = is_initial("/proc/self/ns/time", 0xeffffffa);
+	return known;
+}
+
+bool vm__parse_stat(const char *text, struct vm_stat *st)
+{
+	/* A name may have any character in it: its end is the last parenthesis */
+	const char *p = strrchr(text, ')');
+
+	return p && sscanf(p,
+			   ") %c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s "
+			   "%llu %*s %llu",
+			   &st->state, &st->threads, &st->start) == 3;
+}
+
+static bool read_stat(__u32 tid, struct vm_stat *st)
+{
+	char path[64], text[1024];
+
+	snprintf(path, sizeof(path), "/proc/%u/stat", tid);
+	return vm__sees_host_pids() && read_file(path, text, sizeof(text)) > 0 &&
+	       vm__parse_stat(text, st);
+}
+
+__u64 vm__start(__u32 tid)
+{
+	struct vm_stat st;
+
+	return sees_host_times() && read_stat(tid, &st) ? st.start : 0;
+}
+
+bool vm__is_gone(__u32 pid, __u32 tid, __u64 start)
+{
+	struct vm_stat st;
+
+	if (!vm__sees_host_pids())
+		return false;
+	if (syscall(SYS_tgkill, pid, tid, 0) < 0 && errno == ESRCH)
+		return true;
+	if (!read_stat(tid, &st))
+		return false;
+	/* A process that has ended is there until its parent asks how */
+	if (strchr("ZX", st.state) && st.threads <= 1)
+		return true;
+	return start && sees_host_times() && st.start != start;
 }
 
 /* The bytes of the UTF-8 character at @p; 0: there is no valid one (RFC 3629) */
@@ -331,24 +384,30 @@ void vms__free(struct vms *vms)
 	free(vms);
 }
 
+/* A file of the process: its bytes; 0: it may not be looked at, or has ended */
+static int read_own(const struct vm *vm, const char *file, char *text, size_t size)
+{
+	char path[64];
+	int n;
+
+	snprintf(path, sizeof(path), "/proc/%u/%s", vm->pid, file);
+	n = vm__sees_host_pids() ? read_file(path, text, size) : 0;
+	/* Asked afterwards: what was read may have been its successor's */
+	return n > 0 && !vm__is_gone(vm->pid, vm->pid, vm->start) ? n : 0;
+}
+
 void vm__identify(struct vm *vm, const char *comm)
 {
 	/* libvirt's command lines run to some 10 KB, with -name in front */
 	static char text[65536];
-	char path[64];
-	int n = -ENOENT;
+	int n = read_own(vm, "comm", text, sizeof(text));
 
-	snprintf(path, sizeof(path), "/proc/%u/comm", vm->pid);
-	if (vm__sees_host_pids())
-		n = read_file(path, text, sizeof(text));
 	if (n > 0)
 		utf8__clean(vm->comm, sizeof(vm->comm), text, n - (text[n - 1] == '\n'),
 			    VM_COMM_MAX);
 	else
 		utf8__clean(vm->comm, sizeof(vm->comm), comm, strlen(comm), VM_COMM_MAX);
-	snprintf(path, sizeof(path), "/proc/%u/cmdline", vm->pid);
-	if (n > 0)
-		n = read_file(path, text, sizeof(text));
+	n = read_own(vm, "cmdline", text, sizeof(text));
 	/* A longer one is cut by read_file(), with a 0 behind it */
 	if (n == (int)sizeof(text) - 1)
 		n++;

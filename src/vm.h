@@ -7,8 +7,27 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Whether the thread has ended. Where that cannot be known: no. */
-bool vm__is_gone(__u32 pid, __u32 tid);
+/* What /proc/TID/stat tells: fields 3, 20 (of its process) and 22 */
+struct vm_stat {
+	char state;
+	__u64 threads;
+	__u64 start;
+};
+
+/* False: @text is no such file's */
+bool vm__parse_stat(const char *text, struct vm_stat *st);
+
+/*
+ * When a thread, or a process by its PID, was started: clock ticks since boot, as
+ * the BPF program tells it too (struct slot); 0: that cannot be known.
+ */
+__u64 vm__start(__u32 tid);
+
+/*
+ * Whether the thread has ended: there is none, or another one, started at another
+ * time than @start (0: not known). Where that cannot be known: no.
+ */
+bool vm__is_gone(__u32 pid, __u32 tid, __u64 start);
 
 /* Valid UTF-8, within the JSON schema's lengths */
 #define VM_COMM_MAX 15 /* characters */
@@ -24,7 +43,7 @@ bool vm__is_gone(__u32 pid, __u32 tid);
 struct vm {
 	const struct run *run; /* of kvmexit, that tells of it, and so the node (run.h) */
 	__u32 pid;
-	__u64 start; /* of the process, as vms__get() was told */
+	__u64 start; /* of the process: vm__start() */
 	const char *vmm; /* "qemu" and so on; "other" */
 	char comm[4 * VM_COMM_MAX + 1]; /* the process's */
 	char name[VM_NAME_SIZE]; /* the VM's, else that of the process */
@@ -61,8 +80,8 @@ void vms__free(struct vms *vms);
 
 /*
  * The VM of a process: as /proc told it when it was asked for the first time.
- * @start: its start time, field 22 of /proc/PID/stat (clock ticks since boot), 0:
- * not known. A PID that was given out again is another VM.
+ * @start: its start time, as vm__start(). A PID that was given out again is another
+ * VM.
  * @comm is its name where /proc knows no such process any more. NULL: no memory.
  */
 struct vm *vms__get(struct vms *vms, __u32 pid, __u64 start, const char *comm);

@@ -158,7 +158,8 @@ int vmlist__look_at(struct listed_vm *vm, __u32 pid)
 	DIR *dir;
 	int err = 0;
 
-	*vm = (struct listed_vm){ .vm.pid = pid };
+	/* The start first: a PID that is given out again meanwhile is none of ours */
+	*vm = (struct listed_vm){ .vm.pid = pid, .vm.start = vm__start(pid) };
 	snprintf(path, sizeof(path), "/proc/%u/fd", pid);
 	dir = opendir(path);
 	if (!dir)

@@ -98,6 +98,7 @@ wait_for()
 # A process with a VM, its vCPUs 0 and 10, and a second thread
 start_vm()
 {
+	: >"$dir/vm"
 	python3 -c '
 import fcntl, os, threading, time
 kvm = os.open("/dev/kvm", os.O_RDWR)
@@ -439,6 +440,47 @@ test_reopen()
 	check 'failed SIGHUP: final' "$(values final "$dir/kept/log")" '*true'
 }
 
+# What a filter names ends: the last report, and a word only on a terminal or with
+# --verbose. A process that nobody asks for any more (Z) has ended too.
+test_target_ends()
+{
+	local args say
+
+	while IFS='|' read -r args say; do
+		start_vm
+		[ -n "$vm_pid" ] || { skip 'end of a VM: no VM can be made here'; return; }
+		args=${args//@VM@/$vm_pid}
+		say=${say//@VM@/$vm_pid}
+		args=${args//@THREAD@/$thread}
+		say=${say//@THREAD@/$thread}
+		# shellcheck disable=SC2086
+		start -j $args
+		kill "$vm_pid"
+		vm_pid=''
+		finish
+		check "end of the VM, $args: exit code" "$code" 0
+		check "end of the VM, $args: message" "$(cat "$dir/err")" "kvmexit: $say"
+		check "end of the VM, $args: final" "$(values final "$dir/out")" '*true'
+	done <<-END
+		-p @VM@|process @VM@ has ended
+		-p @VM@ -i 0.1|process @VM@ has ended
+		-p @VM@ -v 10 60|process @VM@ has ended
+		-t @THREAD@|thread @THREAD@ has ended
+		-T @VM@,@THREAD@ -i 60|the threads that -T names have ended
+	END
+	start_vm
+	timeout 20 kvmexit -p "$vm_pid" >"$dir/out" 2>"$dir/err" </dev/null &
+	tool=$!
+	sleep 0.5
+	kill "$vm_pid"
+	finish
+	check 'end of the VM, no terminal: exit code' "$code" 0
+	check 'end of the VM, no terminal: messages' "$(cat "$dir/err")" ''
+	check 'end of the VM, no terminal: table' "$(cat "$dir/out")" \
+		'KVM_EXIT_REASON                     COUNT'
+	start_vm
+}
+
 # On a terminal the banner, on standard error
 test_banner()
 {
@@ -505,6 +547,7 @@ if $live; then
 	test_clock
 	test_output_file
 	test_reopen
+	test_target_ends
 	test_banner
 	test_probes
 else

@@ -219,9 +219,9 @@ static void test_vanishing(void)
 			const struct vm *vm = vms__get(vms, pids[k], 0, "gone");
 
 			CHECK(*vm->comm && *vm->name);
-			vm__is_gone(pids[k], pids[k]);
+			vm__is_gone(pids[k], pids[k], 0);
 			waitpid(pids[k], NULL, 0);
-			CHECK(vm__is_gone(pids[k], pids[k]));
+			CHECK(vm__is_gone(pids[k], pids[k], 0));
 		}
 		vms__forget(vms);
 	}

@@ -210,7 +210,7 @@ static int try_time(void)
 
 static int try_is_gone(void)
 {
-	return vm__is_gone(getpid(), getpid()) || !vm__is_gone(1 << 22, 1 << 22);
+	return vm__is_gone(getpid(), getpid(), 0) || !vm__is_gone(1 << 22, 1 << 22, 0);
 }
 
 static const struct test_case {

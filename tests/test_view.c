@@ -51,7 +51,7 @@ static void test_keys(void)
 
 static void test_view_of(void)
 {
-	static __u32 tids[] = { 7, 8 };
+	static struct task tids[] = { { .tid = 7 }, { .tid = 8 } };
 	/* Views: plain, by_key, listed */
 	static const struct {
 		struct options opts;

@@ -384,30 +384,122 @@ static void test_is_gone(void)
 	pid_t pid, tid = 0;
 	int status = -1;
 
-	CHECK(!vm__is_gone(getpid(), getpid()));
-	CHECK(!vm__is_gone(1, 1));
+	CHECK(!vm__is_gone(getpid(), getpid(), 0));
+	CHECK(!vm__is_gone(1, 1, 0));
 	if (CHECK(!pthread_create(&thread, NULL, tell_tid, &tid))) {
 		pthread_join(thread, NULL);
 		/* The kernel lets the joiner go a moment before the TID is free */
-		for (int i = 0; i < 1000 && !vm__is_gone(getpid(), tid); i++)
+		for (int i = 0; i < 1000 && !vm__is_gone(getpid(), tid, 0); i++)
 			usleep(1000);
-		CHECK(vm__is_gone(getpid(), tid));
+		CHECK(vm__is_gone(getpid(), tid, 0));
 	}
 	pid = fork();
 	if (!pid)
 		_exit(pause());
-	CHECK(!vm__is_gone(pid, pid));
+	CHECK(!vm__is_gone(pid, pid, 0));
 	/* There is such a thread, but not in this process */
-	CHECK(vm__is_gone(getpid(), pid));
+	CHECK(vm__is_gone(getpid(), pid, 0));
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
-	CHECK(vm__is_gone(pid, pid));
+	CHECK(vm__is_gone(pid, pid, 0));
 	/* Somebody else's process is there, though it may not be signalled */
 	pid = fork();
 	if (!pid)
-		_exit((!geteuid() && setuid(65534)) || vm__is_gone(1, 1));
+		_exit((!geteuid() && setuid(65534)) || vm__is_gone(1, 1, 0));
 	waitpid(pid, &status, 0);
 	CHECK_INT(status, 0);
+}
+
+static void test_parse_stat(void)
+{
+	static const struct {
+		const char *text;
+		bool ok;
+		char state;
+		__u64 threads, start;
+	} cases[] = {
+		{ "1 (sh) S 0 1 1 0 -1 4194560 8 9 1 2 3 4 5 6 20 0 7 0 42 100\n", true, 'S', 7,
+		  42 },
+		/* A name that tries */
+		{ "1 (a) Z 1) R 0 1 1 0 -1 0 8 9 1 2 3 4 5 6 20 0 1 0 18446744073709551615 1", true,
+		  'R', 1, ~0ull },
+		{ "1 () Z 0 1 1 0 -1 4194560 8 9 1 2 3 4 5 6 20 0 0 0 5", true, 'Z', 0, 5 },
+		{ "1 (sh) S 0 1 1 0 -1 4194560 8 9 1 2 3 4 5 6 20 0 7 0", false, 0, 0, 0 },
+		{ "1 (sh)", false, 0, 0, 0 },
+		{ "1 sh S 0", false, 0, 0, 0 },
+		{ "", false, 0, 0, 0 },
+	};
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct vm_stat st = { 0 };
+
+		if (!CHECK(vm__parse_stat(cases[i].text, &st) == cases[i].ok))
+			fprintf(stderr, "\tin case %zu\n", i);
+		if (!cases[i].ok)
+			continue;
+		CHECK_INT(st.state, cases[i].state);
+		CHECK_INT(st.threads, cases[i].threads);
+		CHECK_INT(st.start, cases[i].start);
+	}
+}
+
+/* One that came later under the same number is another one */
+static void test_start(void)
+{
+	struct timespec now;
+	__u64 start, ticks;
+	pid_t pid;
+
+	usleep(20000); /* two ticks */
+	pid = fork();
+	if (!pid)
+		_exit(pause());
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	ticks = now.tv_sec * 100 + now.tv_nsec / 10000000;
+	start = vm__start(pid);
+	CHECK(start && start <= ticks && start + 100 > ticks);
+	CHECK(vm__start(getpid()) && vm__start(getpid()) < start);
+	CHECK_INT(vm__start(2000000000), 0);
+	CHECK(!vm__is_gone(pid, pid, start));
+	CHECK(!vm__is_gone(pid, pid, 0));
+	CHECK(vm__is_gone(pid, pid, start - 1));
+	CHECK(vm__is_gone(pid, pid, start + 1));
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+}
+
+static void *pause_for_ever(void *arg)
+{
+	(void)arg;
+	pause();
+	return NULL;
+}
+
+/* Ended, but not asked for by its parent; and one whose first thread alone has ended */
+static void test_zombies(void)
+{
+	pthread_t thread;
+	pid_t pid = fork();
+	int i;
+
+	if (!pid)
+		_exit(0);
+	for (i = 0; i < 1000 && !vm__is_gone(pid, pid, 0); i++)
+		usleep(1000);
+	CHECK(vm__is_gone(pid, pid, 0));
+	CHECK(!kill(pid, 0));
+	waitpid(pid, NULL, 0);
+	pid = fork();
+	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		pthread_create(&thread, NULL, pause_for_ever, NULL);
+		pthread_exit(NULL);
+	}
+	usleep(50000);
+	CHECK(!vm__is_gone(pid, pid, vm__start(pid)));
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
 }
 
 /* A process with this comm and these arguments, waiting for its end */
@@ -461,6 +553,9 @@ static void test_get_running(void)
 	CHECK_STR(vms__get(vms, a, 0, "CPU 0/KVM")->name, "CPU 0/KVM");
 	/* One that has users stays what it was */
 	CHECK(vms__get(vms, b, 0, "CPU 0/KVM") == vm);
+	/* Whoever has its PID now is not asked in its place */
+	CHECK_STR(vms__get(vms, b, vm__start(b) + 1, "CPU 0/KVM")->name, "CPU 0/KVM");
+	CHECK_STR(vms__get(vms, b, vm__start(b), "CPU 0/KVM")->name, "name\nline");
 	stop(b);
 	vms__forget(vms);
 	CHECK(vms__get(vms, b, 0, "CPU 0/KVM") == vm);
@@ -539,6 +634,9 @@ int main(void)
 	test_clean_limits();
 	test_clean_all();
 	test_is_gone();
+	test_parse_stat();
+	test_start();
+	test_zombies();
 	test_refs();
 	test_get_running();
 	test_get_gone();

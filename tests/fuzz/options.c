@@ -60,7 +60,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		MUST(opts.interval == 0 || opts.interval >= NSEC_PER_MSEC);
 		MUST(!opts.count || opts.interval);
 		for (size_t i = 1; i < opts.nr_tids; i++)
-			MUST(opts.tids[i - 1] < opts.tids[i]);
+			MUST(opts.tids[i - 1].tid < opts.tids[i].tid);
 		MUST(!opts.one_tid || opts.nr_tids <= 1);
 	}
 	options__free(&opts);

@@ -266,6 +266,30 @@ def case_surplus(sections):
     return f"4 threads without a slot: lost {lost} = ftrace's"
 
 
+def case_identity(sections):
+    exact, _, _, guest_list = judge_counts(sections, True)
+    need(len({g["pid"] for g in guest_list}) == 1, "PIDs of the guests", guest_list)
+    exits, intervals = records(sections["kvmexit"], True)
+    pid = guest_list[0]["pid"]
+    for vm in ("first", "second"):
+        cpuid = [(r["vcpu"], r["count"], r["total"]) for r in exits
+                 if r["pid"] == pid and r["vm"] == vm and r["reason"] == "CPUID"]
+        need(sorted(cpuid) == [(0, 100, 100), (1, 100, 100)], vm, cpuid)
+    need(intervals[-1]["vms"] == 2, "vms", intervals[-1])
+    ends = {"p": f"process {pid} has ended", "n": f"VM first, process {pid}, has ended",
+            "t": f"thread {pid + 1} has ended", "T": f"thread {pid + 1} has ended"}
+    for option, end in ends.items():
+        lines = sections["text " + option]
+        need(lines[-1] == "kvmexit: " + end, f"-{option} said", lines[-1])
+        said = [json.loads(line) for line in lines[:-1]]
+        need({(g["pid"], g["tid"]) for g in said if "run_calls" in g} == {(pid, pid + 1)},
+             f"-{option}: the guests were", said)
+        exits, _ = records([line for line in lines if '"type"' in line])
+        cpuid = [r["count"] for r in exits if r["reason"] == "CPUID"]
+        need(cpuid == [100], f"-{option} counted", cpuid)
+    return f"{exact} exits; two VMs of one PID; -p, -n, -t, -T end with the first"
+
+
 def rows(lines, columns):
     table = [line.split() for line in lines]
     need(table, "no table")
@@ -460,7 +484,8 @@ CASES = {"caps": case_caps, "clock": case_clock, "missed": case_missed, "modules
          "surroundings": case_surroundings, "soak": case_soak,
          "exact": case_exact, "nested": case_nested, "tracers": case_tracers, "vms": case_simple,
          "one_thread": case_simple, "churn": case_simple, "room": case_room,
-         "reuse": lambda s: case_simple(s, True), "surplus": case_surplus,
+         "reuse": lambda s: case_simple(s, True), "identity": case_identity,
+         "surplus": case_surplus,
          "filters": case_filters, "names": case_names,
          "attach": case_attach}
 

@@ -163,6 +163,51 @@ case_reuse() {
 	emit kvmexit "$tmp/kvmexit"
 }
 
+# under PID COMMAND...: runs under this PID, its threads under those that follow
+under() {
+	echo $(($1 - 1)) >/proc/sys/kernel/ns_last_pid
+	shift
+	"$@"
+}
+
+# A PID, or TID, given out again is another VM: in names and totals; and to the
+# filters, even where kvmexit cannot see the end of the first in time
+# shellcheck disable=SC2154,SC2016 # pid_f is set by start; $run is for eval
+case_identity() {
+	local option what pid=21001 tid=21002
+	local run='"$tmp/first" -w -k cpuid=100 <"$tmp/go" >>"$tmp/guest" &'
+	cp "$(command -v guest)" "$tmp/first"
+	cp "$(command -v guest)" "$tmp/second"
+	start kvmexit -j --probe "$1" || { unsupported kvmexit; return; }
+	under $pid "$tmp/first" -v 2 -s 2000 cpuid=100 hlt=300 >"$tmp/guest"
+	under $pid "$tmp/second" -v 2 -s 2000 cpuid=100 hlt=300 >>"$tmp/guest"
+	stop kvmexit
+	emit guest "$tmp/guest"
+	emit kvmexit "$tmp/kvmexit"
+	mkfifo "$tmp/go"
+	for option in p n t T; do
+		case $option in p) what=$pid ;; n) what=first ;; *) what=$tid ;; esac
+		: >"$tmp/guest"
+		under $pid eval "$run"
+		exec 8>"$tmp/go"
+		# No process may take the TID meanwhile
+		until read -r _ <"$tmp/guest"; do :; done
+		start f -j -$option "$what" --probe "$1"
+		echo >&8
+		until grep -q '"run_calls"' "$tmp/guest"; do sleep 0.1; done
+		kill -STOP "$pid_f"
+		exec 8>&-
+		wait $pid
+		under $pid "$tmp/second" cpuid=100 >>"$tmp/guest"
+		kill -CONT "$pid_f"
+		wait "$pid_f"
+		echo "@code $?"
+		emit "text $option" "$tmp/guest"
+		cat "$tmp/f"
+		tail -n 1 "$tmp/f.log"
+	done
+}
+
 # More vCPU threads than --max-vcpus at once: what is not counted is lost
 case_surplus() {
 	start kvmexit -j --max-vcpus 3 --probe "$1" || { unsupported kvmexit; return; }
