@@ -36,11 +36,14 @@ static __always_inline void count_exit(const struct kvm_vcpu *vcpu, __u32 isa, e
 	}
 	slot = slot_of(thread_key(thread, id), &nr);
 	if (unlikely(!slot)) {
-		if (nr == SLOT_UNWANTED)
+		if (nr != SLOT_UNKNOWN) {
+			lose_hinted(nr);
 			return;
+		}
+		thread = current_thread();
 		barrier_var(vcpu);
 		read_id(&id, vcpu, access);
-		slot = look_further(thread_key(current_thread(), id), id, isa, 1, nr);
+		slot = look_further(thread_key(thread, id), id, isa, 1);
 		if (!slot)
 			return;
 		if (timed)
@@ -123,9 +126,11 @@ static __always_inline void count_told(__u32 vcpu, __u32 isa, __u32 raw,
 	struct slot *slot = slot_of(thread_key(current_thread_anyhow(), vcpu), &nr);
 
 	if (unlikely(!slot)) {
-		if (nr == SLOT_UNWANTED)
+		if (nr != SLOT_UNKNOWN) {
+			lose_hinted(nr);
 			return;
-		slot = look_further(thread_key(current_thread_anyhow(), vcpu), vcpu, isa, 0, nr);
+		}
+		slot = look_further(thread_key(current_thread_anyhow(), vcpu), vcpu, isa, 0);
 		if (!slot)
 			return;
 		if (timed)

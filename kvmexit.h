@@ -78,6 +78,7 @@ struct hint {
 #define SLOT_UNWANTED 0xfffffffeu /* a filter leaves the thread out */
 #define SLOT_UNKNOWN 0xffffffffu /* no hint of it */
 #define MAX_SLOTS_LIMIT (1u << 20)
+#define MAX_SLOTS_IN_ONE (1u << 18) /* of one map value: the verifier adds up to 512 MB */
 
 #define NR_WAYS 4
 #define NR_SETS 4096u
@@ -232,13 +233,19 @@ struct config {
 	__u32 offsets[NR_OFFSETS];
 };
 
-/* An instruction that adds OFFSET_MARK + which is to add offsets[which] */
-#define OFFSET_MARK 0x6b766d00
+/*
+ * Numbers in the program's instructions that are to be replaced before it is loaded:
+ * by offsets[which], by max_slots, and by the address of the first slot.
+ */
+#define PATCH_OFFSET(which) (0x6b766d00 + (which))
+#define PATCH_MAX_SLOTS 0x6b766d81
+#define PATCH_SLOTS 0x6b766d90
 
 _Static_assert(sizeof(struct hint) * NR_WAYS == 64, "a set of hints is a cache line");
 _Static_assert(sizeof(struct slot) == 80 + 8 * NR_COUNTERS, "struct slot");
 _Static_assert(sizeof(struct spans) == 216, "struct spans");
 _Static_assert(sizeof(struct clock) == 7296, "struct clock");
+_Static_assert(sizeof(struct slot) * MAX_SLOTS_IN_ONE < 1u << 29, "MAX_SLOTS_IN_ONE");
 _Static_assert(sizeof(struct lost_line) == 64, "struct lost_line is a cache line");
 _Static_assert(sizeof(struct config) == 64, "struct config");
 

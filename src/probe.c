@@ -243,18 +243,45 @@ static int configure(struct kvmexit_bpf *skel, const struct options *opts, const
 	return 0;
 }
 
-void probe__put_offsets(struct bpf_program *prog, const __u32 *offsets)
+/* One value of so many slots: since 6.0 it may have more than 4 MB (87ac0d600943) */
+static int make_slots(struct bpf_map *slots, __u32 max)
+{
+	struct bpf_map_create_opts opts = { .sz = sizeof(opts), .map_flags = BPF_F_MMAPABLE };
+	int err, fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "slots", sizeof(__u32),
+				     max * sizeof(struct slot), 1, &opts);
+
+	if (fd < 0)
+		return fd;
+	err = bpf_map__reuse_fd(slots, fd);
+	close(fd);
+	return err;
+}
+
+/* What stands for something else (kvmexit.h) in one instruction */
+static void patch(struct bpf_insn *insn, const __u32 *offsets, int slots, __u32 max)
+{
+	const __u32 which = insn->imm - PATCH_OFFSET(0), above = insn->imm - PATCH_MAX_SLOTS + 1;
+
+	if (insn->code == (BPF_ALU64 | BPF_ADD | BPF_K) && which < NR_OFFSETS) {
+		insn->imm = offsets[which];
+	} else if (BPF_CLASS(insn->code) == BPF_JMP && above <= 1) {
+		insn->imm = max - 1 + above; /* >= max, or > max - 1 */
+	} else if (insn->code == (BPF_LD | BPF_IMM | BPF_DW) && insn->imm == PATCH_SLOTS) {
+		insn->src_reg = BPF_PSEUDO_MAP_VALUE;
+		insn->imm = slots;
+	}
+}
+
+int probe__prepare(struct bpf_program *prog, const __u32 *offsets, struct bpf_map *slots, __u32 max)
 {
 	/* libbpf's own copy, which nobody has seen yet */
 	struct bpf_insn *insn = (struct bpf_insn *)bpf_program__insns(prog);
-	size_t n = bpf_program__insn_cnt(prog);
+	size_t i, n = bpf_program__insn_cnt(prog);
+	int err = slots ? make_slots(slots, max) : 0;
 
-	for (; n; n--, insn++) {
-		__u32 which = (__u32)insn->imm - OFFSET_MARK;
-
-		if (insn->code == (BPF_ALU64 | BPF_ADD | BPF_K) && which < NR_OFFSETS)
-			insn->imm = offsets[which];
-	}
+	for (i = 0; i < n && !err; i++)
+		patch(&insn[i], offsets, slots ? bpf_map__fd(slots) : -1, max);
+	return err;
 }
 
 static size_t mapped_size(size_t element, __u32 n)
@@ -400,7 +427,11 @@ static int try_variant(struct probe *probe, const struct variant *variant,
 	if (!prog)
 		return -ENOENT;
 	bpf_program__set_autoload(prog, true);
-	probe__put_offsets(prog, f->offsets);
+	*what = "creating a BPF map";
+	err = probe__prepare(prog, f->offsets, variant->kfunc ? probe->skel->maps.slots : NULL,
+			     probe->max);
+	if (err)
+		return err;
 	*what = "loading the BPF program";
 	err = kvmexit_bpf__load(probe->skel);
 	/* The verifier's EACCES is not about privilege */
@@ -506,6 +537,8 @@ static int choose(struct probe *probe, const struct options *opts, const struct 
 		if (opts->probe && strcmp(opts->probe, v->name))
 			continue;
 		why = v->hindrance(f);
+		if (!why && v->kfunc && opts->max_vcpus > MAX_SLOTS_IN_ONE)
+			why = "--max-vcpus is above 262144";
 		if (!why && !opts->probe)
 			why = v->reservation(f);
 		if (why && verbose && !opts->probe)

@@ -7,6 +7,7 @@
 
 #include "counters.h"
 
+struct bpf_map;
 struct bpf_program;
 struct options;
 struct probe;
@@ -25,8 +26,13 @@ void probe__close(struct probe *probe);
 /* The name of the variant that is in use */
 const char *probe__name(const struct probe *probe);
 
-/* Before loading: @offsets (enum offset) where the program adds one of them */
-void probe__put_offsets(struct bpf_program *prog, const __u32 *offsets);
+/*
+ * Before loading, puts into the program what it has to know of this kernel: @offsets
+ * (enum offset); and if @slots is not NULL, gives that map one value of @max slots
+ * and the program its address, which the object with the kfunc wants. 0 or -errno.
+ */
+int probe__prepare(struct bpf_program *prog, const __u32 *offsets, struct bpf_map *slots,
+		   __u32 max);
 
 /* Memory shared with the kernel; valid until probe__close() */
 const struct shared *probe__memory(const struct probe *probe);

@@ -525,6 +525,8 @@ test_probes()
 			check "--probe $probe: lines" "$(count_lines "$dir/err")" 1
 		fi
 	done
+	run --probe direct --max-vcpus 262145 0.05
+	check '--probe direct, too many slots' "$code $(cat "$dir/err")" '69 *cannot be used here: *'
 }
 
 [ -e /sys/kernel/tracing/events ] || mount -t tracefs tracefs /sys/kernel/tracing 2>/dev/null

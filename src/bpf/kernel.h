@@ -66,9 +66,16 @@ enum bpf_func_id___task_btf {
 	BPF_FUNC_get_current_task_btf___task_btf = 158,
 };
 
-/* Begins with an integer: bpf_rdonly_cast to it gives a number, not a pointer */
+/*
+ * What bpf_rdonly_cast makes of an address: of one type the first thing is a number,
+ * of the other a pointer to numbers, which by that may be read without another cast.
+ */
 struct timespec64 {
 	__s64 tv_sec;
+} CORE;
+
+struct bpf_perf_event_data_kern {
+	struct pt_regs *regs;
 } CORE;
 
 /*
@@ -77,30 +84,15 @@ struct timespec64 {
  * fails where the kernel has no BTF at all.
  */
 #ifdef WITHOUT_KFUNC
-#define bpf_rdonly_cast(from, type) NULL
+#define bpf_rdonly_cast(from, type) ((void *)(from))
 #define HAVE_KFUNC 0
 #else
 extern void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym __weak;
 #define HAVE_KFUNC 1
 #endif
 
-/*
- * Reads @size (4 or 8) bytes at a kernel address. Direct: a load that the
- * kernel's exception table guards, no helper call.
- */
-static __always_inline int load(void *to, __u32 size, const void *from, int direct)
-{
-	void *p;
-
-	if (!direct || !HAVE_KFUNC)
-		return bpf_probe_read_kernel(to, size, from);
-	p = bpf_rdonly_cast(from, bpf_core_type_id_kernel(struct timespec64));
-	if (size == 8)
-		*(__u64 *)to = *(__u64 *)p;
-	else
-		*(__u32 *)to = *(__u32 *)p;
-	return 0;
-}
+/* An address as one at which @type may be read: loads that the exception table guards */
+#define guarded(from, type) bpf_rdonly_cast(from, bpf_core_type_id_kernel(type))
 
 /* When this thread was started, for thread_key(); for kernels from 5.11 on that have BTF */
 static __always_inline __u64 current_thread(void)

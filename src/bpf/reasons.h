@@ -73,7 +73,7 @@ static __always_inline void count(struct slot *slot, __u32 isa, __u32 raw)
 	/* What is tested must be the very register the verifier sees used below */
 	barrier_var(i);
 	high = i - HIGH_BASE;
-	if (i < NR_LOW) {
+	if (likely(i < NR_LOW)) {
 		slot->count[i]++;
 		return;
 	}
@@ -110,19 +110,38 @@ static __always_inline __u32 index_of(__u32 isa, __u32 raw)
  */
 static __always_inline const void *at_offset(const void *p, enum offset which)
 {
-	asm volatile("%0 += %1" : "+r"(p) : "i"(OFFSET_MARK + which));
+	asm volatile("%0 += %1" : "+r"(p) : "i"(PATCH_OFFSET(which)));
 	return p;
 }
 
-/* The exit reason of a vCPU, at the offsets that user space found. 0: read. */
-static __always_inline int read_reason(__u32 *raw, const void *vcpu, __u32 isa, int direct)
+/* The exit reason of a vCPU, at the offsets that user space found: by loads */
+static __always_inline __u32 load_reason(const void *vcpu, __u32 isa)
+{
+	const void *const *vmcb;
+
+	if (isa == ISA_VMX)
+		return *(__u32 *)guarded(at_offset(vcpu, OFFSET_VMX_REASON), struct timespec64);
+	vmcb = guarded(at_offset(vcpu, OFFSET_SVM_VMCB), struct bpf_perf_event_data_kern);
+	return *(__u32 *)at_offset(*vmcb, OFFSET_VMCB_CODE);
+}
+
+/* The same by the helper that copies. 0: read. */
+static __always_inline int copy_reason(__u32 *raw, const void *vcpu, __u32 isa)
 {
 	const void *vmcb = NULL;
 
 	if (isa == ISA_VMX)
-		return load(raw, 4, at_offset(vcpu, OFFSET_VMX_REASON), direct);
-	return load(&vmcb, 8, at_offset(vcpu, OFFSET_SVM_VMCB), direct) ||
-	       load(raw, 4, at_offset(vmcb, OFFSET_VMCB_CODE), direct);
+		return bpf_probe_read_kernel(raw, 4, at_offset(vcpu, OFFSET_VMX_REASON));
+	return bpf_probe_read_kernel(&vmcb, 8, at_offset(vcpu, OFFSET_SVM_VMCB)) ||
+	       bpf_probe_read_kernel(raw, 4, at_offset(vmcb, OFFSET_VMCB_CODE));
+}
+
+static __always_inline int read_reason(__u32 *raw, const void *vcpu, __u32 isa, int direct)
+{
+	if (!direct || !HAVE_KFUNC)
+		return copy_reason(raw, vcpu, isa);
+	*raw = load_reason(vcpu, isa);
+	return 0;
 }
 
 #endif

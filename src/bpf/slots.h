@@ -18,6 +18,10 @@
 const volatile struct config config = { .max_slots = 1 };
 struct control control;
 
+/*
+ * An element for each slot; in the object with the kfunc one for them all, whose
+ * address stands in the program (slot_at_once())
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
@@ -114,24 +118,67 @@ static __always_inline struct hint *hints_of(__u64 key, __u32 next)
 	return (void *)control.hints + offset;
 }
 
+/* NULL: no slot has this number */
+static __always_inline struct slot *slot_at(__u32 nr)
+{
+	__u32 at = HAVE_KFUNC ? 0 : nr;
+	struct slot *slot = bpf_map_lookup_elem(&slots, &at);
+	__u64 i = nr;
+
+	if (!HAVE_KFUNC)
+		return slot;
+	barrier_var(i);
+	return slot && i < config.max_slots ? slot + i : NULL;
+}
+
 /*
- * What the hints of a set say of a key. The slot is read before the key: a hint
- * that is being given to another one does not match any more (remember()).
+ * The same in no more instructions than it takes, half of the lookup's: with numbers
+ * that user space replaces (kvmexit.h), which it can't do in what is not inlined.
  */
-static __always_inline __u32 hinted(const struct hint *set, __u64 key)
+static __always_inline struct slot *slot_at_once(__u64 nr)
+{
+	__u64 slot, first;
+
+	if (!HAVE_KFUNC)
+		return slot_at(nr);
+	if (unlikely(nr >= PATCH_MAX_SLOTS))
+		return NULL;
+	slot = nr * sizeof(struct slot);
+	/* In the register that the number was in: another one costs every exit a push */
+	asm volatile("%1 = %2 ll; %0 += %1" : "+r"(slot), "=&r"(first) : "i"(PATCH_SLOTS));
+	if (!slot)
+		__builtin_unreachable();
+	return (struct slot *)slot;
+}
+
+/*
+ * Whether a set has a hint of a key, and what it says. That is read before the key: a
+ * hint that is being given to another one does not match any more (remember()).
+ */
+static __always_inline int hinted(const struct hint *set, __u64 key, __u32 *nr)
 {
 	const volatile struct hint *h = set;
-	__u32 i, nr;
+	__u32 i;
 
 	/* Or the address would be computed anew for each way */
 	barrier_var(h);
 #pragma unroll
 	for (i = 0; i < NR_WAYS; i++, h++) {
-		nr = h->slot;
+		*nr = h->slot;
 		if (h->key == key)
-			return nr;
+			return 1;
 	}
-	return SLOT_UNKNOWN;
+	return 0;
+}
+
+/* What the hints say of a key: those of its own set, or else of the next one */
+static __always_inline __u32 hint_of(__u64 key)
+{
+	__u32 nr;
+
+	return hinted(hints_of(key, 0), key, &nr) || hinted(hints_of(key, 1), key, &nr)
+		       ? nr
+		       : SLOT_UNKNOWN;
 }
 
 /* A hint in @set that may be overwritten: a free one, or @any without a slot */
@@ -265,7 +312,7 @@ static __always_inline struct slot *new_slot(__u64 key, const struct identity *i
 		*nr = SLOT_LOST(LOST_FULL);
 		return NULL;
 	}
-	slot = bpf_map_lookup_elem(&slots, nr);
+	slot = slot_at(*nr);
 	mark = bpf_map_lookup_elem(&owned, nr);
 	if (!slot || !mark)
 		return NULL;
@@ -301,7 +348,7 @@ static __always_inline struct slot *find_slot(__u64 key, __u32 vcpu, __u32 isa, 
 
 	if (known) {
 		*nr = *known;
-		slot = bpf_map_lookup_elem(&slots, nr);
+		slot = slot_at(*nr);
 	}
 	/* User space retires a slot before the thread map forgets it */
 	if (!slot || slot->key != key)
@@ -310,27 +357,33 @@ static __always_inline struct slot *find_slot(__u64 key, __u32 vcpu, __u32 isa, 
 	return slot;
 }
 
-/* After slot_of() found none: @nr is what the hints said. NULL: not wanted, or lost. */
-static __noinline struct slot *look_further(__u64 key, __u32 vcpu, __u32 isa, int typed, __u32 nr)
+/* An exit for which there is no slot, by what a hint says; if it is wanted, it is lost */
+static __always_inline void lose_hinted(__u32 nr)
 {
-	struct slot *slot;
-
-	if (nr == SLOT_UNKNOWN)
-		nr = hinted(hints_of(key, 1), key);
-	if (nr == SLOT_UNKNOWN)
-		slot = find_slot(key, vcpu, isa, typed, &nr);
-	else
-		slot = bpf_map_lookup_elem(&slots, &nr);
-	if (!slot && nr - SLOT_NONE < NR_LOST)
+	if (nr != SLOT_UNWANTED && nr - SLOT_NONE < NR_LOST)
 		lose(nr - SLOT_NONE);
+}
+
+/* After slot_of() found no hint. NULL: not wanted, or lost. */
+static __noinline struct slot *look_further(__u64 key, __u32 vcpu, __u32 isa, int typed)
+{
+	__u32 nr = SLOT_UNKNOWN;
+	struct slot *slot = find_slot(key, vcpu, isa, typed, &nr);
+
+	if (!slot)
+		lose_hinted(nr);
 	return slot;
 }
 
-/* What most exits end with: a hint in the key's own set, in *@nr, and its slot */
+/* What most exits end with: what the hints say, in *@nr, and the slot, if there is one */
 static __always_inline struct slot *slot_of(__u64 key, __u32 *nr)
 {
-	*nr = hinted(hints_of(key, 0), key);
-	return bpf_map_lookup_elem(&slots, nr);
+	__u64 hint = hint_of(key);
+
+	/* What is tested must be the very register the verifier sees used */
+	barrier_var(hint);
+	*nr = hint;
+	return slot_at_once(hint);
 }
 
 #endif

@@ -177,26 +177,23 @@ static __always_inline void note_exit(__u32 *nr, __u32 index)
 	*(volatile __u64 *)&clock->exit = now;
 }
 
-/* The clock of a thread of which the first set of hints does not tell */
+/* The clock of a thread of which no hint tells */
 static __noinline __u32 look_for(__u64 key)
 {
-	__u32 nr = hinted(hints_of(key, 1), key), *known;
+	__u32 *known = bpf_map_lookup_elem(&threads, &key), nr;
 	struct slot *slot;
 
-	if (nr != SLOT_UNKNOWN)
-		return nr;
-	known = bpf_map_lookup_elem(&threads, &key);
 	if (!known)
 		return SLOT_UNKNOWN;
 	nr = *known;
-	slot = bpf_map_lookup_elem(&slots, &nr);
+	slot = slot_at(nr);
 	return slot && slot->key == key ? nr : SLOT_UNKNOWN;
 }
 
 /* NULL: no exit of this vCPU thread was counted */
 static __always_inline struct clock *clock_of(__u64 key)
 {
-	__u32 nr = hinted(hints_of(key, 0), key);
+	__u32 nr = hint_of(key);
 
 	if (unlikely(nr == SLOT_UNKNOWN))
 		nr = look_for(key);
