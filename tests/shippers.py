@@ -13,10 +13,7 @@ import yaml
 FLUENT_BIT = {
     "tail": "tag path parser db read_from_head",
     "exec": "tag command parser oneshot threaded",
-    "log_to_metrics": "match tag regex metric_mode metric_namespace metric_subsystem"
-                      " metric_name metric_description value_field label_field",
     "stdout": "match format json_date_key",
-    "prometheus_exporter": "match host port",
 }
 VECTOR = {
     "file": "include",
@@ -38,7 +35,7 @@ def options(where, given, known):
 def fluent_bit(config):
     parsers = {parser["name"] for parser in config["parsers"]}
     tags = set()
-    for kind in "inputs", "filters", "outputs":
+    for kind in "inputs", "outputs":
         for plugin in config["pipeline"][kind]:
             name = plugin["name"]
             if name not in FLUENT_BIT:

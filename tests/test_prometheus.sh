@@ -11,28 +11,8 @@ cd "$(dirname "$(realpath "$0")")/.." || exit
 ship=scripts/ship
 # shellcheck source=tests/check.sh
 . tests/check.sh
-
-report() {
-	echo "prometheus: $passed passed, $failed failed, $skipped skipped"
-	[ "$failed" = 0 ]
-}
-
-# await SECONDS COMMAND...: whether it succeeds in time
-await() {
-	local end=$((SECONDS + $1))
-	shift
-	until "$@"; do
-		[ $SECONDS -lt $end ] || return
-		sleep 0.2
-	done
-}
-
-# N ports nobody listens on
-free_ports() {
-	python3 -c 'import socket, sys
-s = [socket.create_server(("127.0.0.1", 0)) for n in range(int(sys.argv[1]))]
-print(*(x.getsockname()[1] for x in s))' "$1"
-}
+# shellcheck source=tests/ship.sh
+. tests/ship.sh
 
 test_rules() {
 	local rules=$ship/kvmexit.rules.yaml tests=tests/kvmexit.rules.test.yaml change
@@ -129,7 +109,7 @@ test_scrape() {
 
 if ! scripts/install-deps ship; then
 	check "what the test needs is there" no yes
-	report
+	report prometheus
 	exit
 fi
 work=$(mktemp -d)
@@ -140,4 +120,4 @@ test_rules
 start_servers
 test_sums
 test_scrape
-report
+report prometheus

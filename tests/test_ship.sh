@@ -4,50 +4,24 @@
 # test_ship.sh: kvmexit's records on their way to who wants them: scripts/ship,
 # the jq lines of the documentation, bash completion. The records come from an
 # emulated host with named VMs, where this runs again as "test_ship.sh --host";
-# rsyslogd follows from here while they are written. Last line: "ship: N passed,
+# rsyslogd follows from here while they are written, and sends them to another. Last line: "ship: N passed,
 # N failed, N skipped". With KVMEXIT_SHIP=DIR, DIR keeps what was made.
 set -uo pipefail
 cd "$(dirname "$(realpath "$0")")/.." || exit
 ship=scripts/ship
-passed=0 failed=0 skipped=0
-
-# check NAME GOT EXPECTED
-check() {
-	if [ "$2" = "$3" ]; then
-		passed=$((passed + 1))
-	else
-		failed=$((failed + 1))
-		printf 'failed: %s\n  got:      %s\n  expected: %s\n' "$1" "${2//$'\n'/$'\n            '}" "$3"
-	fi
-}
-
-skip() {
-	skipped=$((skipped + 1))
-	echo "skipped: $1: $2"
-}
-
-report() {
-	echo "$1: $passed passed, $failed failed, $skipped skipped"
-	[ "$failed" = 0 ]
-}
-
-# await SECONDS COMMAND...: whether it succeeds in time
-await() {
-	local end=$((SECONDS + $1))
-	shift
-	until "$@"; do
-		[ $SECONDS -lt $end ] || return
-		sleep 0.1
-	done
-}
+# shellcheck source=tests/check.sh
+. tests/check.sh
+# shellcheck source=tests/ship.sh
+. tests/ship.sh
 
 # records OPTION... FILE...: nothing, or what is wrong with them
 records() { tests/records.py "$@" 2>&1; }
 
-# substitute FILE DIR: a configuration whose paths are below DIR
+# substitute FILE DIR: a configuration whose paths are below DIR, its server here
 substitute() {
-	sed -e "s|/var/log/kvmexit|$2/log|g" -e "s|/var/spool/kvmexit|$2/spool|g" \
-		-e "s|/run/lock/|$2/|g" -e "s|/usr/local/sbin/kvmexit|$PWD/kvmexit|g" "$1"
+	sed -e "s|/var/log/kvmexit|$2/log|g" \
+		-e "s|/run/lock/|$2/|g" -e "s|/usr/local/sbin/kvmexit|$PWD/kvmexit|g" \
+		-e "s|logs.example.net|127.0.0.1|; s|6514|${port:-}|" "$1"
 }
 
 # ---- on the emulated host ----
@@ -112,9 +86,11 @@ rotate_log() {
 run_cron() {
 	local command first status=0
 	command=$(substitute $ship/cron.d-kvmexit "$scratch" | sed -n 's/^[*0-9].* root //p' |
-		sed 's/ 10 / 3 /')
+		sed 's/ 10 / 3 /; s/-i 0-59/-i 0-0/')
 	check "cron: one command" "$(grep -c . <<<"$command")" 1
 	check "cron: nothing that cron would take for a newline" "${command//[^%]/}" ""
+	# shellcheck disable=SC2016 # as it is in the file
+	check "cron: a delay before it, not the same each time" "$command" 'sleep $(shuf *); flock *'
 	PATH=$PWD:$PATH sh -c "$command" >"$scratch/cron1" 2>&1 &
 	first=$!
 	await 10 test -e "$scratch/kvmexit.lock"
@@ -150,12 +126,14 @@ start_systemd() {
 	cp kvmexit /usr/local/sbin/
 	printf '[Unit]\nDescription=Nothing but what is asked for\n' >$dir/nothing.target
 	for unit in kvmexit.service kvmexit-snapshot.service; do
-		sed 's/--interval 10/--interval 0.1/; s/--json 10/--json 1/' $ship/$unit >$dir/$unit
+		sed 's/--interval 10/--interval 0.1/; s/--json 10/--json 1/; s/RestartSec=.*/RestartSec=0.2/' \
+			$ship/$unit >$dir/$unit
 		# Not all that starts at boot, nor a journal
 		mkdir $dir/$unit.d
 		printf '%s\n' '[Unit]' DefaultDependencies=no '[Service]' StandardOutput=null \
 			StandardError=null >$dir/$unit.d/test.conf
 	done
+	install -D -m 644 $ship/logrotate-hourly.conf $dir/logrotate.timer.d/kvmexit.conf
 	mount -t cgroup2 cgroup2 /sys/fs/cgroup
 	unshare --fork --kill-child --pid --mount --cgroup --mount-proc sh -c '
 		mount -t tmpfs run /run
@@ -167,6 +145,26 @@ start_systemd() {
 
 systemctl_inside() {
 	nsenter -t "$systemd" --pid --mount --root --wd=/ systemctl --no-pager "$@" 2>&1
+}
+
+unloaded() { rmmod kvm_amd kvm 2>/dev/null || [ ! -e /sys/module/kvm ]; }
+restarted() { [ "$(systemctl_inside show -P NRestarts kvmexit)" -ge "$1" ]; }
+# is_now PROPERTY VALUE
+is_now() { [ "$(systemctl_inside show -P "$1" kvmexit)" = "$2" ]; }
+
+# At boot kvmexit.service may be there before KVM is: that must not be the end
+run_without_kvm() {
+	kill "${guests[@]}" 2>/dev/null
+	check "without guests KVM goes" "$(await 20 unloaded && echo yes)" yes
+	check "kvmexit.service starts before KVM" "$(systemctl_inside start kvmexit)" ""
+	check "kvmexit.service waits for KVM" "$(await 20 is_now SubState auto-restart && echo yes)" yes
+	check "kvmexit.service: more starts than systemd's limit, 5 in 10 s" \
+		"$(await 30 restarted 8 && echo yes)" yes
+	check "kvmexit.service ends with 69 without KVM" \
+		"$(await 20 is_now ExecMainStatus 69 && echo yes)" yes
+	modprobe kvm_amd
+	check "kvmexit.service runs once KVM is there" "$(await 20 is_now SubState running && echo yes)" yes
+	check "kvmexit.service stops again" "$(systemctl_inside stop kvmexit)" ""
 }
 
 # kvmexit.service and its snapshot under their own restrictions, but for shorter times
@@ -193,9 +191,12 @@ run_units() {
 	check "kvmexit.service: result, exit status" "$got" "success 0"
 	check "kvmexit.service: mode and group of directory, file" \
 		"$(stat -c '%a %G' $log $log/kvmexit.ndjson | xargs)" "750 adm 640 adm"
+	check "logrotate-hourly.conf: when logrotate.timer elapses" \
+		"$(systemctl_inside show -P TimersCalendar logrotate.timer)" "{ OnCalendar=[*]-[*]-[*] [*]:00:00 ;*}"
+	cp -r $log "$scratch/units"
+	run_without_kvm
 	kill -KILL "$unshare"
 	wait "$unshare" 2>/dev/null
-	cp -r $log "$scratch/units"
 }
 
 # Leaves what it made in $KVMEXIT_SHARE/host, to be looked at where there is time
@@ -214,10 +215,10 @@ host() {
 	first=$pid
 	start second ./kvmexit -j -i 0.06 -o "$scratch/two"
 	second=$pid
-	# A pipe that nobody reads for seconds: it fills, and what is counted
+	# A pipe that nobody reads for a while: it fills, and what is counted
 	# meanwhile must be in the interval after
 	mkfifo "$scratch/pipe"
-	{ sleep 5; cat; } <"$scratch/pipe" >"$scratch/stalled" &
+	{ await 120 test -e "$scratch/read"; cat; } <"$scratch/pipe" >"$scratch/stalled" &
 	start stalled ./kvmexit -j -i 0.01 -o "$scratch/pipe"
 	stalled=$pid
 	# Another whose reader takes nothing at all: the end of the run must come
@@ -229,6 +230,7 @@ host() {
 	rotate_log "$rotated"
 	run_gone
 	run_cron
+	: >"$scratch/read"
 	stop "stuck reader" "$stuck" 74
 	: >"$scratch/over"
 	stop "rotated file" "$rotated" 0
@@ -253,37 +255,47 @@ fi
 
 # ---- here ----
 
+# rsyslog_start NAME: the one that sends, or the server
 rsyslog_start() {
-	rsyslogd -n -f "$work/rsyslog.conf" -i "$work/rsyslog.pid" >>"$work/rsyslog.out" 2>&1 &
-	rsyslog=$!
+	rsyslogd -n -f "$work/rsyslog-$1.conf" -i "$work/rsyslog-$1.pid" >>"$work/rsyslog-$1.out" 2>&1 &
+	rsyslog[$1]=$!
 }
 
 rsyslog_stop() {
-	kill "$rsyslog" && wait "$rsyslog"
-	rsyslog=
+	kill "${rsyslog[$1]}" && wait "${rsyslog[$1]}"
+	unset "rsyslog[$1]"
+}
+
+rsyslog_configure() {
+	mkdir "$work/$1"
+	{
+		printf 'global(workDirectory="%s")\n' "$work/$1"
+		substitute "$ship/rsyslog-$1.conf" "$work"
+	} >"$work/rsyslog-$1.conf"
+	check "rsyslogd takes rsyslog-$1.conf" \
+		"$(rsyslogd -N1 -f "$work/rsyslog-$1.conf" 2>&1 | grep -iE 'error|warn')" ""
 }
 
 forwarded() {
-	[ "$(sed -n '$=' "$work/spool/forwarded.ndjson" 2>/dev/null)" -ge "$1" ] 2>/dev/null
+	[ "$(cat "$work"/log-fleet/* 2>/dev/null | wc -l)" -ge "$1" ]
 }
 
-# The emulated host writes, rsyslogd follows, and starts again on the way
+# The emulated host writes, rsyslogd follows, and starts again on the way; another
+# is the server
 test_rsyslog() {
-	local host status=0 line stream=$work/log/kvmexit.ndjson
-	{
-		printf 'global(workDirectory="%s")\n' "$work"
-		substitute $ship/rsyslog-kvmexit.conf "$work"
-	} >"$work/rsyslog.conf"
-	check "rsyslogd takes the configuration" \
-		"$(rsyslogd -N1 -f "$work/rsyslog.conf" 2>&1 | grep -iE 'error|warn')" ""
+	local host port status=0 line stream=$work/log/kvmexit.ndjson
+	port=$(free_ports 1)
+	rsyslog_configure kvmexit
+	rsyslog_configure server
 	KVMEXIT_SHARE=$work scripts/amd-host -q -c 2 -t 300 -- tests/test_ship.sh --host \
 		>"$work/host.out" 2>&1 &
 	host=$!
-	rsyslog_start
+	rsyslog_start server
+	rsyslog_start kvmexit
 	if await 120 forwarded 50; then
-		rsyslog_stop
+		rsyslog_stop kvmexit
 		sleep 2
-		rsyslog_start
+		rsyslog_start kvmexit
 	fi
 	wait "$host" || status=$?
 	line=$(grep -E '^host: [0-9]+ passed' "$work/host.out")
@@ -299,12 +311,36 @@ test_rsyslog() {
 	check "stream: the VMs" "$(jq -r 'select(.type == "exit").vm' "$stream" | sort -u | xargs)" \
 		"db,1 guest web1"
 	await 10 forwarded "$(wc -l <"$stream")"
-	rsyslog_stop
-	for line in "$stream" "$work/spool/forwarded.ndjson"; do
-		jq -cS 'del(.metadata)' "$line" >"$line.sorted"
-	done
-	check "rsyslog: $(wc -l <"$stream") records are forwarded as they were, in order" \
-		"$(cmp "$stream.sorted" "$work/spool/forwarded.ndjson.sorted" 2>&1)" ""
+	rsyslog_stop kvmexit
+	rsyslog_stop server
+	check "rsyslog: $(wc -l <"$stream") records are on the server as they were, in order" \
+		"$(cmp "$stream" "$work/log-fleet/127.0.0.1.ndjson" 2>&1)" ""
+}
+
+# rotate NAME MEGABYTES HOURS: whether the shipped configuration rotates a file of that
+# size, which was rotated so long ago
+rotate() {
+	local file=$work/$1
+	rm -f "$file" "$file".* "$work/rotate.state"
+	truncate -s "$2M" "$file"
+	printf 'logrotate state -- version 2\n"%s" %s\n' "$file" \
+		"$(date -d "-$3 hours" +%Y-%-m-%-d-%-H:%-M:%-S)" >"$work/rotate.state"
+	chmod 600 "$work/rotate.state"
+	logrotate --state "$work/rotate.state" "$work/logrotate.conf" 2>&1
+	[ ! -e "$file.1" ] || echo rotated
+}
+
+test_logrotate() {
+	local systemctl='systemctl() { return 1; }'
+	sed "s/^\tpostrotate/&\n\t\t$systemctl/; s|/usr/lib/rsyslog/rsyslog-rotate|:|" \
+		$ship/logrotate-kvmexit >"$work/logrotate.in"
+	substitute "$work/logrotate.in" "$work" >"$work/logrotate.conf"
+	check "logrotate: after an hour" "$(rotate log/x.ndjson 1 2)" rotated
+	check "logrotate: within it" "$(rotate log/x.ndjson 1 0)" ""
+	check "logrotate: within it, of more than 100 MB" "$(rotate log/x.ndjson 101 0)" rotated
+	check "logrotate: the server's after an hour" "$(rotate log-fleet/x.ndjson 1 2)" rotated
+	check "logrotate: the server's within it, of more than 1 GB" \
+		"$(rotate log-fleet/x.ndjson 1025 0)" rotated
 }
 
 test_host() {
@@ -440,11 +476,12 @@ if [ -n "${KVMEXIT_SHIP:-}" ]; then
 else
 	work=$(mktemp -d)
 fi
-rsyslog=
-trap '[ -z "$rsyslog" ] || kill "$rsyslog"; [ -n "${KVMEXIT_SHIP:-}" ] || rm -rf "$work"' EXIT
-mkdir -p "$work/log" "$work/spool"
+declare -A rsyslog=()
+trap 'kill "${rsyslog[@]}" 2>/dev/null; [ -n "${KVMEXIT_SHIP:-}" ] || rm -rf "$work"' EXIT
+mkdir -p "$work/log"
 test_rsyslog
 test_host
+test_logrotate
 test_units
 test_shipper fluent-bit --dry-run -c "$ship/fluent-bit.yaml"
 test_shipper vector validate --no-environment "$ship/vector.yaml"
