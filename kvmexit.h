@@ -107,7 +107,6 @@ struct slot {
 	__u32 tid;
 	__u32 vcpu; /* KVM's vcpu_id */
 	__u32 isa;
-	char comm[16]; /* of the thread, at its first exit */
 	__u64 flags[NR_FLAGS]; /* exits that carried the flag */
 	__u64 count[NR_COUNTERS];
 };
@@ -242,7 +241,7 @@ struct config {
 #define PATCH_SLOTS 0x6b766d90
 
 _Static_assert(sizeof(struct hint) * NR_WAYS == 64, "a set of hints is a cache line");
-_Static_assert(sizeof(struct slot) == 80 + 8 * NR_COUNTERS, "struct slot");
+_Static_assert(sizeof(struct slot) == 64 + 8 * NR_COUNTERS, "struct slot");
 _Static_assert(sizeof(struct spans) == 216, "struct spans");
 _Static_assert(sizeof(struct clock) == 7296, "struct clock");
 _Static_assert(sizeof(struct slot) * MAX_SLOTS_IN_ONE < 1u << 29, "MAX_SLOTS_IN_ONE");

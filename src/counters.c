@@ -165,13 +165,13 @@ static int compare_vcpus(const void *a, const void *b)
 }
 
 /* The vCPU a slot counts for. Its VM is asked for its name here: early, it may end soon */
-static struct vcpu *get_vcpu(struct counters *c, const struct slot *slot, const char *comm)
+static struct vcpu *get_vcpu(struct counters *c, const struct slot *slot)
 {
 	struct vcpu *v = calloc(1, sizeof(*v)), **found = NULL;
 
 	if (!v)
 		return NULL;
-	v->vm = vms__get(c->vms, slot->pid, slot->start, comm);
+	v->vm = vms__get(c->vms, slot->pid, slot->start);
 	v->id = slot->vcpu;
 	if (v->vm)
 		found = tsearch(v, &c->vcpus, compare_vcpus);
@@ -186,7 +186,6 @@ static int add_thread(struct counters *c, __u32 nr, __u64 now)
 {
 	const struct slot *slot = &c->shared.slots[nr];
 	struct thread *t, **grown;
-	char comm[sizeof(slot->comm)] = "";
 
 	grown = array_grow(c->threads, &c->room, c->nr_threads, sizeof(*grown));
 	if (!grown)
@@ -199,8 +198,7 @@ static int add_thread(struct counters *c, __u32 nr, __u64 now)
 	t->isa = slot->isa;
 	t->slot = nr;
 	t->since = now;
-	memcpy(comm, slot->comm, sizeof(comm) - 1);
-	t->vcpu = get_vcpu(c, slot, comm);
+	t->vcpu = get_vcpu(c, slot);
 	if (!t->vcpu) {
 		free(t);
 		return -ENOMEM;

@@ -396,7 +396,13 @@ static int read_own(const struct vm *vm, const char *file, char *text, size_t si
 	return n > 0 && !vm__is_gone(vm->pid, vm->pid, vm->start) ? n : 0;
 }
 
-void vm__identify(struct vm *vm, const char *comm)
+/* What stands for a name of a VM whose process could not be looked at */
+static void mark(char *text, size_t size, __u32 pid)
+{
+	snprintf(text, size, "pid-%u", pid);
+}
+
+void vm__identify(struct vm *vm)
 {
 	/* libvirt's command lines run to some 10 KB, with -name in front */
 	static char text[65536];
@@ -406,19 +412,21 @@ void vm__identify(struct vm *vm, const char *comm)
 		utf8__clean(vm->comm, sizeof(vm->comm), text, n - (text[n - 1] == '\n'),
 			    VM_COMM_MAX);
 	else
-		utf8__clean(vm->comm, sizeof(vm->comm), comm, strlen(comm), VM_COMM_MAX);
+		mark(vm->comm, sizeof(vm->comm), vm->pid);
 	n = read_own(vm, "cmdline", text, sizeof(text));
 	/* A longer one is cut by read_file(), with a 0 behind it */
 	if (n == (int)sizeof(text) - 1)
 		n++;
 	vm->vmm = n > 0 ? find_vmm(text) : "other";
-	if (n <= 0 || !vm__parse_name(text, n, vm->name, sizeof(vm->name)))
+	if (n <= 0)
+		mark(vm->name, sizeof(vm->name), vm->pid);
+	else if (!vm__parse_name(text, n, vm->name, sizeof(vm->name)))
 		snprintf(vm->name, sizeof(vm->name), "%s", vm->comm);
 	if (n <= 0 || !vm__parse_uuid(text, n, vm->uuid, sizeof(vm->uuid)))
 		vm->uuid[0] = 0;
 }
 
-struct vm *vms__get(struct vms *vms, __u32 pid, __u64 start, const char *comm)
+struct vm *vms__get(struct vms *vms, __u32 pid, __u64 start)
 {
 	const struct vm key = { .run = vms->run, .pid = pid, .start = start };
 	size_t low = 0, high = vms->nr;
@@ -445,7 +453,7 @@ struct vm *vms__get(struct vms *vms, __u32 pid, __u64 start, const char *comm)
 	vm->run = vms->run;
 	vm->pid = pid;
 	vm->start = start;
-	vm__identify(vm, comm);
+	vm__identify(vm);
 	memmove(grown + low + 1, grown + low, (vms->nr - low) * sizeof(*grown));
 	grown[low] = vm;
 	vms->nr++;

@@ -45,6 +45,7 @@ struct vm {
 	__u32 pid;
 	__u64 start; /* of the process: vm__start() */
 	const char *vmm; /* "qemu" and so on; "other" */
+	/* Both are "pid-PID" of a process that could not be looked at */
 	char comm[4 * VM_COMM_MAX + 1]; /* the process's */
 	char name[VM_NAME_SIZE]; /* the VM's, else that of the process */
 	char uuid[VM_UUID_SIZE]; /* "": not known */
@@ -62,8 +63,8 @@ void vm__unref(struct vm *vm);
 /* Its source is done with it: to be freed now or with its last reference */
 void vm__end(struct vm *vm);
 
-/* Fills @vm for its PID, from /proc; @comm where that knows no such process */
-void vm__identify(struct vm *vm, const char *comm);
+/* Fills @vm for its PID, from /proc; what that does not tell is "pid-PID" */
+void vm__identify(struct vm *vm);
 
 /*
  * Whether the PIDs that the kernel counts by are those this process sees: not
@@ -82,9 +83,9 @@ void vms__free(struct vms *vms);
  * The VM of a process: as /proc told it when it was asked for the first time.
  * @start: its start time, as vm__start(). A PID that was given out again is another
  * VM.
- * @comm is its name where /proc knows no such process any more. NULL: no memory.
+ * NULL: no memory.
  */
-struct vm *vms__get(struct vms *vms, __u32 pid, __u64 start, const char *comm);
+struct vm *vms__get(struct vms *vms, __u32 pid, __u64 start);
 
 /* Ends those that have no users */
 void vms__forget(struct vms *vms);

@@ -214,7 +214,7 @@ int vmlist__read(struct vmlist *list)
 			err = found > 0 ? -ENOMEM : err;
 			continue;
 		}
-		vm__identify(&vm.vm, "");
+		vm__identify(&vm.vm);
 		find_threads(&vm);
 		list->vms = grown;
 		list->vms[list->nr_vms++] = vm;

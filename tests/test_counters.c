@@ -186,7 +186,6 @@ static void name_slot(struct host *h, struct slot *slot, __u32 pid, __u32 tid, _
 	slot->tid = tid;
 	slot->vcpu = vcpu;
 	slot->isa = isa;
-	snprintf(slot->comm, sizeof(slot->comm), "CPU %u/KVM", vcpu);
 	slot->key = key_of(pid, tid, vcpu);
 	h->owned[slot - h->slots] = 1;
 }

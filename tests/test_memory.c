@@ -59,7 +59,6 @@ static void fill(__u32 n)
 		slots[i].tid = 6000000 + i;
 		slots[i].vcpu = i % 2;
 		slots[i].isa = ISA_VMX;
-		strcpy(slots[i].comm, "CPU/KVM");
 		slots[i].count[12] = 10;
 		slots[i].count[i % 60] += 1;
 		owned[i] = 1;
@@ -216,7 +215,7 @@ static void test_vanishing(void)
 			}
 		}
 		for (k = 0; k < 8; k++) {
-			const struct vm *vm = vms__get(vms, pids[k], 0, "gone");
+			const struct vm *vm = vms__get(vms, pids[k], 0);
 
 			CHECK(*vm->comm && *vm->name);
 			vm__is_gone(pids[k], pids[k], 0);

@@ -536,29 +536,33 @@ static void test_get_running(void)
 	char *const unnamed[] = { "qemu-system-x86_64", "-m", "1G", NULL };
 	struct vms *vms = vms__new(&host);
 	const struct vm *vm;
+	char mark[32];
 	pid_t a = start("main \xff", named), b = start("name\nline", unnamed);
 
-	vm = vms__get(vms, a, 0, "CPU 0/KVM");
+	vm = vms__get(vms, a, 0);
 	CHECK_INT(vm->pid, a);
 	CHECK_STR(vm->comm, "main " FFFD);
 	CHECK_STR(vm->name, "web1");
-	vm = vms__get(vms, b, 0, "CPU 0/KVM");
+	vm = vms__get(vms, b, 0);
 	CHECK_STR(vm->comm, "name\nline");
 	CHECK_STR(vm->name, "name\nline");
-	vms__get(vms, b, 0, "")->users++;
+	vms__get(vms, b, 0)->users++;
 	stop(a);
 	/* Still told after its end, until it is forgotten */
-	CHECK_STR(vms__get(vms, a, 0, "CPU 0/KVM")->name, "web1");
+	CHECK_STR(vms__get(vms, a, 0)->name, "web1");
 	vms__forget(vms);
-	CHECK_STR(vms__get(vms, a, 0, "CPU 0/KVM")->name, "CPU 0/KVM");
+	snprintf(mark, sizeof(mark), "pid-%u", a);
+	CHECK_STR(vms__get(vms, a, 0)->name, mark);
+	CHECK_STR(vms__get(vms, a, 0)->comm, mark);
 	/* One that has users stays what it was */
-	CHECK(vms__get(vms, b, 0, "CPU 0/KVM") == vm);
+	CHECK(vms__get(vms, b, 0) == vm);
 	/* Whoever has its PID now is not asked in its place */
-	CHECK_STR(vms__get(vms, b, vm__start(b) + 1, "CPU 0/KVM")->name, "CPU 0/KVM");
-	CHECK_STR(vms__get(vms, b, vm__start(b), "CPU 0/KVM")->name, "name\nline");
+	snprintf(mark, sizeof(mark), "pid-%u", b);
+	CHECK_STR(vms__get(vms, b, vm__start(b) + 1)->name, mark);
+	CHECK_STR(vms__get(vms, b, vm__start(b))->name, "name\nline");
 	stop(b);
 	vms__forget(vms);
-	CHECK(vms__get(vms, b, 0, "CPU 0/KVM") == vm);
+	CHECK(vms__get(vms, b, 0) == vm);
 	vms__free(vms);
 }
 
@@ -566,9 +570,9 @@ static void test_get_running(void)
 static void test_refs(void)
 {
 	struct vms *vms = vms__new(&host), *others = vms__new(&other_host);
-	struct vm *vm = vm__ref(vms__get(vms, 2000000000, 5, "a"));
-	struct vm *next = vms__get(vms, 2000000000, 6, "a");
-	struct vm *other = vms__get(others, 2000000000, 5, "a");
+	struct vm *vm = vm__ref(vms__get(vms, 2000000000, 5));
+	struct vm *next = vms__get(vms, 2000000000, 6);
+	struct vm *other = vms__get(others, 2000000000, 5);
 
 	CHECK_INT(vm__compare(vm, vm), 0);
 	CHECK_INT(vm__compare(vm, next), -1);
@@ -579,33 +583,29 @@ static void test_refs(void)
 	CHECK(vm->run == &host);
 	vms__forget(vms);
 	CHECK(vm->ended);
-	CHECK_STR(vm->name, "a");
+	CHECK_STR(vm->name, "pid-2000000000");
 	vm__unref(vm);
 	vms__free(vms);
 	vms__free(others);
 }
 
-/* PIDs that no process can have: what is known is the thread's name */
+/* PIDs that no process can have: they are told apart, and never like a thread's name */
 static void test_get_gone(void)
 {
 	struct vms *vms = vms__new(&host);
-	char comm[32];
+	char mark[32];
 	__u32 i;
 
-	CHECK_STR(vms__get(vms, 2000000000, 0, "CPU 0/KVM")->comm, "CPU 0/KVM");
-	CHECK_STR(vms__get(vms, 2000000000, 0, "CPU 1/KVM")->name, "CPU 0/KVM");
-	CHECK_STR(vms__get(vms, 2000000001, 0, "")->name, "");
-	CHECK_STR(vms__get(vms, 2000000002, 0, "CPU \xe2\x82")->name, "CPU " FFFD FFFD);
-	CHECK_STR(vms__get(vms, 4294967295, 0, "0123456789abcdefghi")->comm, "0123456789abcde");
+	CHECK_STR(vms__get(vms, 2000000000, 0)->comm, "pid-2000000000");
+	CHECK_STR(vms__get(vms, 2000000000, 0)->vmm, "other");
+	CHECK_STR(vms__get(vms, 4294967295, 0)->name, "pid-4294967295");
 	vms__forget(vms);
 	/* Many, in any order */
+	for (i = 0; i < 1000; i++)
+		vms__get(vms, 2000000000 + i * 7919 % 1000, 0);
 	for (i = 0; i < 1000; i++) {
-		snprintf(comm, sizeof(comm), "%u", i * 7919 % 1000);
-		vms__get(vms, 2000000000 + i * 7919 % 1000, 0, comm);
-	}
-	for (i = 0; i < 1000; i++) {
-		snprintf(comm, sizeof(comm), "%u", i);
-		if (!CHECK_STR(vms__get(vms, 2000000000 + i, 0, "x")->name, comm))
+		snprintf(mark, sizeof(mark), "pid-%u", 2000000000 + i);
+		if (!CHECK_STR(vms__get(vms, 2000000000 + i, 0)->name, mark))
 			break;
 	}
 	vms__free(vms);

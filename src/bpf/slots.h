@@ -297,7 +297,6 @@ static __always_inline void describe(struct slot *slot, const struct identity *i
 	slot->tid = id->tid;
 	slot->vcpu = vcpu;
 	slot->isa = isa;
-	bpf_get_current_comm(slot->comm, sizeof(slot->comm));
 }
 
 /* The slot and its number in *@nr, or NULL and what a hint shall say instead */

@@ -58,7 +58,6 @@ static void *thread_main(void *arg)
 
 	slot->vcpu = nr % VCPUS;
 	slot->isa = ISA_VMX;
-	snprintf(slot->comm, sizeof(slot->comm), "CPU %u/KVM", slot->vcpu);
 	slot->key = nr + 1;
 	slot->pid = getpid();
 	slot->tid = syscall(SYS_gettid);

@@ -268,22 +268,25 @@ def case_surplus(sections):
 
 def case_identity(sections):
     exact, _, _, guest_list = judge_counts(sections, True)
-    need(len({g["pid"] for g in guest_list}) == 1, "PIDs of the guests", guest_list)
+    need(len({g["pid"] for g in guest_list[:-1]}) == 1, "PIDs of the guests", guest_list)
     exits, intervals = records(sections["kvmexit"], True)
     pid = guest_list[0]["pid"]
     for vm in ("first", "second"):
         cpuid = [(r["vcpu"], r["count"], r["total"]) for r in exits
                  if r["pid"] == pid and r["vm"] == vm and r["reason"] == "CPUID"]
         need(sorted(cpuid) == [(0, 100, 100), (1, 100, 100)], vm, cpuid)
-    need(intervals[-1]["vms"] == 2, "vms", intervals[-1])
+    need(intervals[-1]["vms"] == 3, "vms", intervals[-1])
+    late = guest_list[-1]["pid"]
+    names = {(r["vm"], r["comm"]) for r in exits if r["pid"] == late}
+    need(names == {(f"pid-{late}", f"pid-{late}")}, "ended early:", names)
     ends = {"p": f"process {pid} has ended", "n": f"VM first, process {pid}, has ended",
-            "t": f"thread {pid + 1} has ended", "T": f"thread {pid + 1} has ended"}
+            "t": "thread {} has ended", "T": "thread {} has ended"}
     for option, end in ends.items():
         lines = sections["text " + option]
-        need(lines[-1] == "kvmexit: " + end, f"-{option} said", lines[-1])
         said = [json.loads(line) for line in lines[:-1]]
-        need({(g["pid"], g["tid"]) for g in said if "run_calls" in g} == {(pid, pid + 1)},
-             f"-{option}: the guests were", said)
+        first, second = [(g["pid"], g["tid"]) for g in said if "run_calls" in g]
+        need(first == second and first[0] == pid, f"-{option}: the guests were", first, second)
+        need(lines[-1] == "kvmexit: " + end.format(first[1]), f"-{option} said", lines[-1])
         exits, _ = records([line for line in lines if '"type"' in line])
         cpuid = [r["count"] for r in exits if r["reason"] == "CPUID"]
         need(cpuid == [100], f"-{option} counted", cpuid)

@@ -174,24 +174,29 @@ under() {
 # filters, even where kvmexit cannot see the end of the first in time
 # shellcheck disable=SC2154,SC2016 # pid_f is set by start; $run is for eval
 case_identity() {
-	local option what pid=21001 tid=21002
+	local option what ready pid=21001
 	local run='"$tmp/first" -w -k cpuid=100 <"$tmp/go" >>"$tmp/guest" &'
 	cp "$(command -v guest)" "$tmp/first"
 	cp "$(command -v guest)" "$tmp/second"
 	start kvmexit -j --probe "$1" || { unsupported kvmexit; return; }
 	under $pid "$tmp/first" -v 2 -s 2000 cpuid=100 hlt=300 >"$tmp/guest"
 	under $pid "$tmp/second" -v 2 -s 2000 cpuid=100 hlt=300 >>"$tmp/guest"
+	# One that has ended before anybody asked for its name
+	kill -STOP "$pid_kvmexit"
+	guest -n 'CPU %d/KVM' cpuid=100 >>"$tmp/guest"
+	kill -CONT "$pid_kvmexit"
 	stop kvmexit
 	emit guest "$tmp/guest"
 	emit kvmexit "$tmp/kvmexit"
 	mkfifo "$tmp/go"
 	for option in p n t T; do
-		case $option in p) what=$pid ;; n) what=first ;; *) what=$tid ;; esac
 		: >"$tmp/guest"
 		under $pid eval "$run"
 		exec 8>"$tmp/go"
 		# No process may take the TID meanwhile
-		until read -r _ <"$tmp/guest"; do :; done
+		until read -r ready <"$tmp/guest"; do :; done
+		ready=${ready##*[}
+		case $option in p) what=$pid ;; n) what=first ;; *) what=${ready%%]*} ;; esac
 		start f -j -$option "$what" --probe "$1"
 		echo >&8
 		until grep -q '"run_calls"' "$tmp/guest"; do sleep 0.1; done
