@@ -95,9 +95,10 @@ wait_for()
 	check "$what" missing there
 }
 
-# A process with a VM, its vCPUs 0 and 10, and a second thread
+# A process with a VM, its vCPUs 0 and 10, and a second thread; there is one at a time
 start_vm()
 {
+	[ -z "$vm_pid" ] || kill "$vm_pid"
 	: >"$dir/vm"
 	python3 -c '
 import fcntl, os, threading, time
@@ -478,6 +479,7 @@ test_target_ends()
 	check 'end of the VM, no terminal: messages' "$(cat "$dir/err")" ''
 	check 'end of the VM, no terminal: table' "$(cat "$dir/out")" \
 		'KVM_EXIT_REASON                     COUNT'
+	vm_pid=''
 	start_vm
 }
 
