@@ -100,14 +100,19 @@ static __always_inline __u64 current_thread(void)
 	return ((struct task_struct *)bpf_get_current_task_btf())->start_boottime;
 }
 
+static __always_inline int has_task_btf(void)
+{
+	return bpf_core_enum_value_exists(enum bpf_func_id___task_btf,
+					  BPF_FUNC_get_current_task_btf___task_btf);
+}
+
 /* The same on any kernel */
 static __always_inline __u64 current_thread_anyhow(void)
 {
 	struct task_struct *task = NULL;
 	__u64 start = 0;
 
-	if (bpf_core_enum_value_exists(enum bpf_func_id___task_btf,
-				       BPF_FUNC_get_current_task_btf___task_btf))
+	if (has_task_btf())
 		return current_thread();
 	if (!bpf_core_field_exists(task->start_boottime))
 		return bpf_get_current_pid_tgid();
@@ -125,19 +130,31 @@ struct identity {
 	__u64 thread_start;
 };
 
+/* By loads where that can be: a kernel locked down for confidentiality has no other way */
+static __always_inline void read_starts(struct identity *id)
+{
+	struct task_struct *task = NULL, *leader = NULL;
+
+	if (has_task_btf()) {
+		task = (void *)bpf_get_current_task_btf();
+		id->thread_start = task->start_boottime;
+		id->start = task->group_leader->start_boottime;
+	} else if (bpf_core_field_exists(task->start_boottime)) {
+		task = (void *)bpf_get_current_task();
+		bpf_core_read(&id->thread_start, sizeof(id->thread_start), &task->start_boottime);
+		bpf_core_read(&leader, sizeof(leader), &task->group_leader);
+		bpf_core_read(&id->start, sizeof(id->start), &leader->start_boottime);
+	}
+}
+
 static __always_inline void identify(struct identity *id)
 {
-	struct task_struct *task = (void *)bpf_get_current_task(), *leader = NULL;
 	__u64 pid_tgid = bpf_get_current_pid_tgid();
 
 	id->pid = pid_tgid >> 32;
 	id->tid = pid_tgid;
 	id->start = id->thread_start = 0;
-	if (!bpf_core_field_exists(task->start_boottime))
-		return;
-	bpf_core_read(&id->thread_start, sizeof(id->thread_start), &task->start_boottime);
-	bpf_core_read(&leader, sizeof(leader), &task->group_leader);
-	bpf_core_read(&id->start, sizeof(id->start), &leader->start_boottime);
+	read_starts(id);
 	id->thread_start /= NSEC_PER_TICK;
 	id->start /= NSEC_PER_TICK;
 }
