@@ -21,17 +21,16 @@
 /*
  * A slot is retired when nothing was counted in it for so long, whether or not its
  * owner lives: it costs an idle thread little to find another, and where threads
- * are of another PID namespace nobody could tell whether they live. So long: from
- * ten seconds where all slots are free down to a fifth of one where none is.
+ * are of another PID namespace nobody could tell whether they live. It is soon
+ * where fewer slots are free than a VM or two may want at once.
  */
-#define PATIENCE_MAX (10 * NSEC_PER_SEC)
-#define PATIENCE_MIN (NSEC_PER_SEC / 5)
+#define PATIENCE (10 * NSEC_PER_SEC)
+#define IMPATIENCE (NSEC_PER_SEC / 5)
+#define RESERVE 64 /* slots; or a quarter of all, if that is more */
 
-static __u64 patience(__u64 nr_free, __u64 max)
+static __u64 patience(__u32 nr_free, __u32 max)
 {
-	__u64 ns = PATIENCE_MAX * nr_free / max * nr_free / max;
-
-	return ns > PATIENCE_MIN ? ns : PATIENCE_MIN;
+	return nr_free < RESERVE || nr_free < max / 4 ? IMPATIENCE : PATIENCE;
 }
 
 /* Where the kernel cannot tell that no program is running any more */

@@ -12,7 +12,7 @@
 #include "../src/vm.h"
 #include "check.h"
 
-#define MAX_SLOTS 64
+#define MAX_SLOTS 80
 
 struct entry {
 	__u64 key;
@@ -445,31 +445,49 @@ static void test_not_yet_named(void)
 	host_free(h);
 }
 
-/* Slots come back from whoever is idle, the sooner the fewer are free */
+/* Slots come back from whoever is idle, and soon where few are free */
 static void test_patience(void)
+{
+	struct host *h = host_new(80);
+	__u32 i;
+
+	for (i = 0; i < 16; i++)
+		exits(h, 50, 51 + i, i, 12, 3);
+	collect(h);
+	idle(h, 9999);
+	CHECK_INT(h->control.tail, 0);
+	exits(h, 50, 51, 0, 12, 1);
+	idle(h, 1);
+	CHECK_INT(h->control.tail, 15); /* not the one that has counted since */
+	CHECK(h->slots[0].key);
+	for (i = 0; i < 16; i++)
+		exits(h, 60, 71 + i, i, 12, 3); /* leaves 63 */
+	collect(h);
+	idle(h, 199);
+	CHECK_INT(h->control.tail, 15);
+	exits(h, 50, 51, 0, 12, 1);
+	idle(h, 1);
+	CHECK_INT(h->control.tail, 31);
+	report(h);
+	CHECK_INT(h->snap.exits, 16 * 3 + 2 + 16 * 3);
+	host_free(h);
+}
+
+/* As many slots as there are come back, however few those are, and not only some */
+static void test_all_come_back(void)
 {
 	struct host *h = host_new(8);
 	__u32 i;
 
-	for (i = 0; i < 6; i++)
+	for (i = 0; i < 6; i++) {
 		exits(h, 50, 51 + i, i, 12, 3);
-	collect(h);
-	idle(h, 624); /* (2 / 8)^2 of 10 s */
-	CHECK_INT(h->control.tail, 0);
-	exits(h, 50, 51, 0, 12, 1);
-	idle(h, 1);
-	CHECK_INT(h->control.tail, 5); /* not the one that has counted since */
-	CHECK(h->slots[0].key);
+		collect(h);
+		h->now += 20 * NSEC_PER_MSEC;
+	}
+	idle(h, 200);
+	CHECK_INT(h->control.tail, 6);
 	for (i = 0; i < 6; i++)
-		exits(h, 60, 61 + i, i, 12, 3); /* leaves one */
-	collect(h);
-	idle(h, 199);
-	CHECK_INT(h->control.tail, 5);
-	exits(h, 50, 51, 0, 12, 1);
-	idle(h, 1);
-	CHECK_INT(h->control.tail, 11);
-	report(h);
-	CHECK_INT(h->snap.exits, 6 * 3 + 2 + 6 * 3);
+		CHECK(exits(h, 60, 61 + i, i, 12, 3));
 	host_free(h);
 }
 
@@ -523,7 +541,7 @@ static void test_grace(void)
 	asked = 0;
 	exits(h, 90, 91, 0, 12, 1);
 	collect(h);
-	idle(h, 5624); /* (3 / 4)^2 of 10 s */
+	idle(h, 199);
 	CHECK_INT(asked, 0);
 	idle(h, 1);
 	CHECK_INT(asked, 1);
@@ -873,6 +891,7 @@ int main(void)
 	test_flags_and_lost();
 	test_not_yet_named();
 	test_patience();
+	test_all_come_back();
 	test_retire();
 	test_grace();
 	test_refused();
