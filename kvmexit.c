@@ -23,6 +23,7 @@
 #include "src/reasons.h"
 #include "src/report.h"
 #include "src/run.h"
+#include "src/sight.h"
 #include "src/table.h"
 #include "src/target.h"
 #include "src/ticker.h"
@@ -40,6 +41,7 @@ struct session {
 	struct report reports[1];
 	size_t nr_reports;
 	struct run run;
+	bool told_hidden; /* that names are missing */
 	bool live; /* reports are shown in place, on a terminal */
 	__u64 start; /* of the interval, CLOCK_MONOTONIC */
 	__u64 told_lost; /* exits that the user knows to be lost */
@@ -102,6 +104,14 @@ static void tell_lost(struct session *s)
 				 causes[i].why);
 }
 
+static void tell_hidden(struct session *s)
+{
+	if (s->told_hidden || !vms__hidden(s->vms))
+		return;
+	s->told_hidden = true;
+	complain("VMs are called by their PIDs: %s", sight__why_hidden());
+}
+
 static int collect(struct session *s)
 {
 	return counters__collect(s->counters, now_ns());
@@ -149,6 +159,7 @@ static int report(struct session *s, bool final)
 	if (err)
 		return err == -EPIPE ? EXIT_OK : tell_write(&s->output, err);
 	tell_lost(s);
+	tell_hidden(s);
 	counters__forget(s->counters, process_is_gone);
 	vms__forget(s->vms);
 	s->snapshot.seq++;
@@ -229,6 +240,7 @@ static int drop_privileges(struct session *s)
 	fds[needs.nr_fds++] = s->ticker.timer;
 	fds[needs.nr_fds++] = s->ticker.signals;
 	fds[needs.nr_fds++] = s->output.fd;
+	sight__keep();
 	err = privileges__drop(&needs, &what);
 	if (!err)
 		return EXIT_OK;
@@ -314,51 +326,22 @@ static int stop(struct session *s, int code)
 static int list_vms(const struct options *o)
 {
 	struct vmlist list;
-	int err = vmlist__read(&list);
+	char unseen[256];
+	int err = vmlist__read(&list), code = EXIT_OK;
 
 	if (!err && o->json)
 		err = json__print_vms(stdout, &list);
 	else if (!err)
 		vmlist__print(stdout, &list);
-	if (!err && list.unreadable)
-		complain("%zu processes of other users could not be looked at; run as root",
-			 list.unreadable);
+	if (!err && vmlist__describe_unseen(&list, unseen, sizeof(unseen))) {
+		complain("%s", unseen);
+		code = list.nr_vms ? EXIT_OK : EXIT_PERMISSION;
+	}
 	vmlist__free(&list);
 	if (!err)
-		return EXIT_OK;
+		return code;
 	complain("reading /proc: %s", strerror(-err));
 	return EXIT_INTERNAL;
-}
-
-/* -n: the PID of the one VM with that name */
-static int find_name(struct options *o)
-{
-	struct vmlist list;
-	int err = vmlist__read(&list), code = EXIT_OK;
-	size_t i;
-
-	for (i = 0; i < list.nr_vms && !err && !code; i++) {
-		if (strcmp(list.vms[i].vm.name, o->name))
-			continue;
-		if (o->pid) {
-			complain("-n %s: processes %u and %u have this name; use -p PID", o->name,
-				 o->pid, list.vms[i].vm.pid);
-			code = EXIT_NOTHING;
-		}
-		o->pid = list.vms[i].vm.pid;
-		o->start = list.vms[i].vm.start;
-	}
-	vmlist__free(&list);
-	if (err) {
-		complain("reading /proc: %s", strerror(-err));
-		return EXIT_INTERNAL;
-	}
-	if (!o->pid) {
-		complain("-n %s: there is no VM of this name; kvmexit --vms lists the VMs",
-			 o->name);
-		return EXIT_NOTHING;
-	}
-	return code;
 }
 
 static int list_reasons(const struct options *o)
@@ -409,9 +392,7 @@ int main(int argc, char **argv)
 	} else if (opts.list_vms) {
 		code = list_vms(&opts);
 	} else {
-		code = opts.name ? find_name(&opts) : EXIT_OK;
-		if (!code)
-			code = target__check(&opts);
+		code = target__check(&opts);
 		if (!code)
 			code = start(&s, argv);
 		if (!code) {

@@ -133,6 +133,20 @@ const char *privileges__missing_to_read(void)
 	return has_capability(CAP_DAC_READ_SEARCH) ? NULL : "CAP_DAC_READ_SEARCH";
 }
 
+bool privileges__can_trace(void)
+{
+	return has_capability(CAP_SYS_PTRACE);
+}
+
+const char *privileges__missing_to_look(void)
+{
+	bool search = has_capability(CAP_DAC_READ_SEARCH) || has_capability(CAP_DAC_OVERRIDE);
+
+	if (!privileges__can_trace())
+		return search ? "CAP_SYS_PTRACE" : "CAP_DAC_READ_SEARCH and CAP_SYS_PTRACE";
+	return search ? NULL : "CAP_DAC_READ_SEARCH";
+}
+
 bool privileges__locked_down(void)
 {
 	char text[64];

@@ -15,11 +15,15 @@ struct needs {
 };
 
 /*
- * The capabilities that are missing to load and attach BPF programs, or to read
- * tracefs, as text; NULL: none.
+ * The capabilities that are missing to load and attach BPF programs, to read
+ * tracefs, or to look at the open files of others' processes, as text; NULL: none.
  */
 const char *privileges__missing_to_probe(void);
 const char *privileges__missing_to_read(void);
+const char *privileges__missing_to_look(void);
+
+/* Whether it has CAP_SYS_PTRACE, which /proc hides nothing from */
+bool privileges__can_trace(void);
 
 /* Whether the kernel is locked down so far that BPF may not read its memory */
 bool privileges__locked_down(void);

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "target.h"
 
+#include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "options.h"
+#include "sight.h"
 #include "util.h"
 #include "vmlist.h"
 
@@ -48,16 +51,67 @@ static int check_vcpu(const struct options *opts, const struct listed_vm *vm)
 	return EXIT_NOTHING;
 }
 
+/* A process or thread that /proc does not show; the exit code */
+static int tell_absent(const char *option, __u32 id, const char *what)
+{
+	if (kill(id, 0) && errno == ESRCH) {
+		complain("%s %u: there is no such %s", option, id, what);
+		return EXIT_NOTHING;
+	}
+	complain("%s %u: /proc hides this %s: %s", option, id, what, sight__missing());
+	return EXIT_PERMISSION;
+}
+
+/* -n: the process of the one VM with that name */
+static int pick(struct options *opts, const struct vmlist *list)
+{
+	char unseen[256];
+	size_t i;
+
+	for (i = 0; i < list->nr_vms; i++) {
+		const struct vm *vm = &list->vms[i].vm;
+
+		if (strcmp(vm->name, opts->name))
+			continue;
+		if (opts->pid) {
+			complain("-n %s: processes %u and %u have this name; use -p PID",
+				 opts->name, opts->pid, vm->pid);
+			return EXIT_NOTHING;
+		}
+		opts->pid = vm->pid;
+		opts->start = vm->start;
+	}
+	if (opts->pid)
+		return 0;
+	if (vmlist__describe_unseen(list, unseen, sizeof(unseen))) {
+		complain("-n %s: no VM of this name is seen; %s", opts->name, unseen);
+		return EXIT_PERMISSION;
+	}
+	complain("-n %s: there is no VM of this name; kvmexit --vms lists the VMs", opts->name);
+	return EXIT_NOTHING;
+}
+
+static int find_name(struct options *opts)
+{
+	struct vmlist list;
+	int err = vmlist__read(&list), code = EXIT_INTERNAL;
+
+	if (err)
+		complain("reading /proc: %s", strerror(-err));
+	else
+		code = pick(opts, &list);
+	vmlist__free(&list);
+	return code;
+}
+
 static int check_pid(struct options *opts)
 {
 	__u32 tgid = tgid_of(opts->pid);
 	struct listed_vm vm;
 	int found, code = 0;
 
-	if (!tgid) {
-		complain("-p %u: there is no such process", opts->pid);
-		return EXIT_NOTHING;
-	}
+	if (!tgid)
+		return tell_absent("-p", opts->pid, "process");
 	if (tgid != opts->pid) {
 		complain("-p %u: this is a thread of process %u; use -p %u or -t %u", opts->pid,
 			 tgid, tgid, opts->pid);
@@ -86,10 +140,8 @@ static int check_tid(const struct options *opts, struct task *task)
 
 	task->start = vm__start(tid);
 	task->pid = tgid = tgid_of(tid);
-	if (!tgid) {
-		complain("%s %u: there is no such thread", option, tid);
-		return EXIT_NOTHING;
-	}
+	if (!tgid)
+		return tell_absent(option, tid, "thread");
 	if (opts->pid && tgid != opts->pid) {
 		complain("%s %u: this is a thread of process %u, not of -p %u", option, tid, tgid,
 			 opts->pid);
@@ -107,16 +159,19 @@ static int check_tid(const struct options *opts, struct task *task)
 
 int target__check(struct options *opts)
 {
-	int code;
+	int code = opts->name ? find_name(opts) : 0;
 	size_t i;
 
+	if (code)
+		return code;
 	if ((opts->pid || opts->nr_tids) && !vm__sees_host_pids()) {
 		complain("-p, -n, -t and -T name processes of the host, which this PID namespace "
 			 "does not show; run kvmexit on the host, or in a container with its PIDs "
 			 "(--pid=host)");
 		return EXIT_NOTHING;
 	}
-	code = opts->pid ? check_pid(opts) : 0;
+	if (opts->pid)
+		code = check_pid(opts);
 	for (i = 0; i < opts->nr_tids && !code; i++)
 		code = check_tid(opts, &opts->tids[i]);
 	return code;

@@ -361,6 +361,7 @@ struct vms {
 	struct vm **vms; /* sorted by PID and start */
 	size_t nr;
 	size_t room;
+	bool hidden; /* the process of one of them, at any time */
 };
 
 struct vms *vms__new(const struct run *run)
@@ -402,13 +403,14 @@ static void mark(char *text, size_t size, __u32 pid)
 	snprintf(text, size, "pid-%u", pid);
 }
 
-void vm__identify(struct vm *vm)
+bool vm__identify(struct vm *vm)
 {
 	/* libvirt's command lines run to some 10 KB, with -name in front */
 	static char text[65536];
 	int n = read_own(vm, "comm", text, sizeof(text));
+	bool shown = n > 0, gone;
 
-	if (n > 0)
+	if (shown)
 		utf8__clean(vm->comm, sizeof(vm->comm), text, n - (text[n - 1] == '\n'),
 			    VM_COMM_MAX);
 	else
@@ -418,12 +420,14 @@ void vm__identify(struct vm *vm)
 	if (n == (int)sizeof(text) - 1)
 		n++;
 	vm->vmm = n > 0 ? find_vmm(text) : "other";
-	if (n <= 0)
+	gone = n <= 0 && vm__is_gone(vm->pid, vm->pid, vm->start);
+	if (gone)
 		mark(vm->name, sizeof(vm->name), vm->pid);
-	else if (!vm__parse_name(text, n, vm->name, sizeof(vm->name)))
+	else if (n <= 0 || !vm__parse_name(text, n, vm->name, sizeof(vm->name)))
 		snprintf(vm->name, sizeof(vm->name), "%s", vm->comm);
 	if (n <= 0 || !vm__parse_uuid(text, n, vm->uuid, sizeof(vm->uuid)))
 		vm->uuid[0] = 0;
+	return shown || gone || !vm__sees_host_pids();
 }
 
 struct vm *vms__get(struct vms *vms, __u32 pid, __u64 start)
@@ -453,11 +457,16 @@ struct vm *vms__get(struct vms *vms, __u32 pid, __u64 start)
 	vm->run = vms->run;
 	vm->pid = pid;
 	vm->start = start;
-	vm__identify(vm);
+	vms->hidden |= !vm__identify(vm);
 	memmove(grown + low + 1, grown + low, (vms->nr - low) * sizeof(*grown));
 	grown[low] = vm;
 	vms->nr++;
 	return vm;
+}
+
+bool vms__hidden(const struct vms *vms)
+{
+	return vms->hidden;
 }
 
 void vms__forget(struct vms *vms)

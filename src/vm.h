@@ -63,8 +63,11 @@ void vm__unref(struct vm *vm);
 /* Its source is done with it: to be freed now or with its last reference */
 void vm__end(struct vm *vm);
 
-/* Fills @vm for its PID, from /proc; what that does not tell is "pid-PID" */
-void vm__identify(struct vm *vm);
+/*
+ * Fills @vm for its PID, from /proc; what that does not tell is "pid-PID". False: the
+ * process is there, but not shown.
+ */
+bool vm__identify(struct vm *vm);
 
 /*
  * Whether the PIDs that the kernel counts by are those this process sees: not
@@ -86,6 +89,9 @@ void vms__free(struct vms *vms);
  * NULL: no memory.
  */
 struct vm *vms__get(struct vms *vms, __u32 pid, __u64 start);
+
+/* Whether the process of one of them was there, but not shown in /proc */
+bool vms__hidden(const struct vms *vms);
 
 /* Ends those that have no users */
 void vms__forget(struct vms *vms);

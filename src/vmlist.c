@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "sight.h"
 #include "util.h"
 
 static const char vcpu_file[] = "anon_inode:kvm-vcpu:";
@@ -205,7 +206,9 @@ int vmlist__read(struct vmlist *list)
 		if (parse_uint(e->d_name, 1, INT_MAX, &pid))
 			continue;
 		found = vmlist__look_at(&vm, pid);
-		list->unreadable += found == -EACCES || found == -EPERM;
+		/* Process 1 may be closed to everybody, and is no VM */
+		list->unreadable +=
+			pid != 1 && (found == -EACCES || found == -EPERM || (!found && vm.denied));
 		err = found == -ENOMEM ? found : 0;
 		grown = found > 0 ? array_grow(list->vms, &room, list->nr_vms, sizeof(*grown))
 				  : NULL;
@@ -233,6 +236,19 @@ void vmlist__free(struct vmlist *list)
 		free(list->vms[i].vcpus);
 	free(list->vms);
 	*list = (struct vmlist){ 0 };
+}
+
+bool vmlist__describe_unseen(const struct vmlist *list, char *text, size_t size)
+{
+	bool hidden = sight__hides();
+
+	if (hidden)
+		snprintf(text, size, "/proc hides processes of others (hidepid): %s",
+			 sight__missing());
+	else
+		snprintf(text, size, "%zu processes may not be looked at: %s", list->unreadable,
+			 sight__missing());
+	return hidden || list->unreadable;
 }
 
 /* VMM last but for the list of vCPUs and threads, which may be long */

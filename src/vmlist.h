@@ -39,6 +39,9 @@ int vmlist__look_at(struct listed_vm *vm, __u32 pid);
 int vmlist__read(struct vmlist *list);
 void vmlist__free(struct vmlist *list);
 
+/* What could not be looked at and why, as the end of a message. False: all could. */
+bool vmlist__describe_unseen(const struct vmlist *list, char *text, size_t size);
+
 void vmlist__print(FILE *out, const struct vmlist *list);
 
 /*

@@ -257,6 +257,46 @@ test_permission()
 	check 'unprivileged --list-reasons: exit code' $? 0
 }
 
+# What may not be looked at is told, with what is missing, not taken for absent
+test_sight()
+{
+	local nobody='setpriv --reuid=65534 --regid=65534 --clear-groups'
+	local without='setpriv --bounding-set=-sys_ptrace' tool=$dir/kvmexit who option
+	local hide='mount -t proc -o hidepid=2,gid=4321 proc /proc && exec "$@"'
+
+	if [ "$(id -u)" != 0 ] || ! $nobody true 2>"$dir/err" || ! $without true 2>"$dir/err"; then
+		skip 'processes that may not be looked at'
+		return
+	fi
+	for who in "$nobody" "$without"; do
+		for option in '-n web1' --vms; do
+			# shellcheck disable=SC2086
+			(cd "$dir" && $who "$tool" $option >"$dir/out" 2>"$dir/err")
+			check "$who, $option: exit code" $? 77
+			check "$who, $option: message" "$(cat "$dir/err")" \
+				'kvmexit: *[1-9]* processes may not be looked at: missing CAP_*all)'
+		done
+	done
+	if ! unshare -m sh -c "$hide" sh true 2>"$dir/err"; then
+		skip "hidepid: $(cat "$dir/err")"
+		return
+	fi
+	for option in '-n web1' --vms "-p $$" "-t $$" "-T $$"; do
+		# shellcheck disable=SC2086
+		(cd "$dir" && unshare -m sh -c "$hide" sh $nobody "$tool" $option >"$dir/out" 2>"$dir/err")
+		check "hidepid, $option: exit code" $? 77
+		check "hidepid, $option: message" "$(cat "$dir/err")" \
+			'kvmexit: */proc hides *: missing CAP_*all)'
+	done
+	# shellcheck disable=SC2086
+	(cd "$dir" && unshare -m sh -c "$hide" sh $nobody "$tool" -p 99999999 2>"$dir/err")
+	check 'hidepid, -p 99999999' "$(cat "$dir/err")" \
+		'kvmexit: -p 99999999: there is no such process'
+	unshare -m sh -c "$hide" sh kvmexit -n no-such-vm 2>"$dir/err"
+	check 'hidepid, root: message' "$(cat "$dir/err")" \
+		'kvmexit: -n no-such-vm: there is no VM of this name; kvmexit --vms lists the VMs'
+}
+
 # The kernel counts by the host's PIDs: a namespace of its own shows others
 test_pid_namespace()
 {
@@ -543,6 +583,7 @@ test_information
 test_full
 test_closed_pipe
 test_permission
+test_sight
 if $live; then
 	test_pid_namespace
 	test_signals

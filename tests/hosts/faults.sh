@@ -57,6 +57,27 @@ case_caps() {
 	emit kvmexit "$tmp/kvmexit"
 }
 
+# As the shipped unit on a host whose /proc hides processes, and without CAP_SETGID.
+# The VM is another user's.
+case_hidepid() {
+	local more
+	chmod 755 "$tmp"
+	chmod 666 /dev/kvm
+	cp "$(command -v guest)" "$tmp/web1"
+	mount -o remount,hidepid=2,gid=4321 /proc
+	for more in ,+setgid ''; do
+		start_as "setpriv --regid=4 --clear-groups
+			--bounding-set=-all,+bpf,+perfmon,+sys_admin$more" kvmexit -j --probe "$1" || break
+		setpriv --reuid=65534 --clear-groups "$tmp/web1" -s 2000 cpuid=100 hlt=200 >"$tmp/guest"
+		stop kvmexit
+		emit "text ${more:-none}" "$tmp/guest"
+		cat "$tmp/kvmexit"
+		grep hidepid "$tmp/kvmexit.log"
+	done
+	mount -o remount,hidepid=0 /proc
+	[ -s "$tmp/kvmexit" ] || unsupported kvmexit
+}
+
 # The wall clock is set forward and back by an hour: intervals stay what they are
 case_clock() {
 	start kvmexit -j -i 0.5 --probe "$1" || { unsupported kvmexit; return; }

@@ -407,6 +407,22 @@ def case_caps(sections):
     return f"{len(sections['text caps'])} combinations; {exact} exits with CAP_BPF+CAP_PERFMON"
 
 
+def case_hidepid(sections):
+    need(sections["codes"] == ["0", "0"], "exit codes", sections["codes"])
+    for more, shown in ((",+setgid", True), ("none", False)):
+        lines = sections["text " + more]
+        pid = json.loads(lines[0])["pid"]
+        exits, _ = records([line for line in lines if '"type"' in line])
+        names = {(r["vm"], r["comm"], r["reason"], r["count"]) for r in exits
+                 if r["pid"] == pid and r["reason"] == "CPUID"}
+        name = "web1" if shown else f"pid-{pid}"
+        need(names == {(name, name, "CPUID", 100)}, more, names)
+        told = [line for line in lines if line.startswith("kvmexit: ")]
+        need(len(told) == (not shown), more, "told", told)
+        need(shown or "hidepid=invisible" in told[0] and "group 4321" in told[0], told)
+    return "named by the group that CAP_SETGID joins; without it pid-PID, and told why"
+
+
 def case_clock(sections):
     exact, _, _, _ = judge_counts(sections)
     _, intervals = records(sections["kvmexit"])
@@ -483,7 +499,7 @@ def case_soak(sections):
             f"{len(samples)} files; {files[0]} open, {after} KB at the end, {before} before")
 
 
-CASES = {"caps": case_caps, "clock": case_clock, "missed": case_missed, "modules": case_modules,
+CASES = {"caps": case_caps, "hidepid": case_hidepid, "clock": case_clock, "missed": case_missed, "modules": case_modules,
          "surroundings": case_surroundings, "soak": case_soak,
          "exact": case_exact, "nested": case_nested, "tracers": case_tracers, "vms": case_simple,
          "one_thread": case_simple, "churn": case_simple, "room": case_room,
