@@ -132,17 +132,18 @@ static int terminal_lines(void)
 static int take_snapshot(struct session *s, bool final)
 {
 	struct timespec ts;
-	__u64 now;
+	__u64 now, misses = probe__misses(s->probe);
 	int err = collect(s);
 
-	now = now_ns();
 	clock_gettime(CLOCK_REALTIME, &ts);
+	now = now_ns();
 	s->snapshot.end = ts.tv_sec * NSEC_PER_SEC + ts.tv_nsec;
 	s->snapshot.duration = now - s->start;
 	s->snapshot.final = final;
-	snapshot__set_lost(&s->snapshot, LOST_MISSED, probe__misses(s->probe));
+	snapshot__set_lost(&s->snapshot, LOST_MISSED, misses);
 	s->start = now;
-	return err ? err : counters__report(s->counters, &s->snapshot);
+	/* Clocks are read up to this very moment: times add up to the interval's length */
+	return err ? err : counters__report(s->counters, &s->snapshot, now);
 }
 
 static int report(struct session *s, bool final)
@@ -320,6 +321,7 @@ static int stop(struct session *s, int code)
 	reports__free(s->reports, s->nr_reports);
 	vms__free(s->vms);
 	free(s->snapshot.samples);
+	free(s->snapshot.threads);
 	return err && code == EXIT_OK ? tell_write(&s->output, err) : code;
 }
 

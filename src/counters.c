@@ -80,6 +80,8 @@ struct thread {
 	size_t room;
 	__u64 flags_seen[NR_FLAGS];
 	__u64 flags_reported[NR_FLAGS];
+	struct timing *timing; /* NULL: without clocks */
+	__u64 timed_sum; /* the sum when the clock was last read */
 };
 
 struct counters {
@@ -136,8 +138,10 @@ static void vcpu__free(void *p)
 
 static void thread__free(struct thread *t)
 {
-	if (t)
+	if (t) {
+		timing__free(t->timing);
 		free(t->cells);
+	}
 	free(t);
 }
 
@@ -197,9 +201,10 @@ static int add_thread(struct counters *c, __u32 nr, __u64 now)
 	t->isa = slot->isa;
 	t->slot = nr;
 	t->since = now;
+	t->timing = c->shared.clocks ? timing__new() : NULL;
 	t->vcpu = get_vcpu(c, slot);
-	if (!t->vcpu) {
-		free(t);
+	if (!t->vcpu || (c->shared.clocks && !t->timing)) {
+		thread__free(t);
 		return -ENOMEM;
 	}
 	t->vcpu->users++;
@@ -243,6 +248,18 @@ static struct cell *get_cell(struct thread *t, size_t *at, __u32 index)
 	t->nr_cells++;
 	grown[*at] = (struct cell){ .index = index };
 	return &grown[*at];
+}
+
+static bool has_ended(const struct counters *c, const struct thread *t)
+{
+	return c->shared.is_gone && c->shared.is_gone(t->vcpu->vm->pid, t->tid);
+}
+
+/* 0 or -ENOMEM */
+static int read_clock(struct counters *c, struct thread *t, __u64 now)
+{
+	t->timed_sum = t->sum;
+	return timing__read(t->timing, &c->shared.clocks[t->slot], t->isa, now, has_ended(c, t));
 }
 
 /* Reads a slot: 0, 1 where something was counted since the last time, -ENOMEM */
@@ -308,11 +325,22 @@ static void retire(struct counters *c, struct thread *t, __u64 now)
 	t->since = now;
 }
 
+/* The last owner stays in it: the program still has to forget it */
+static void clear_clock(struct clock *clock)
+{
+	__u64 thread = clock->thread;
+
+	memset(clock, 0, sizeof(*clock));
+	clock->thread = thread;
+}
+
 static void free_slot(struct counters *c, struct thread *t)
 {
 	struct slot *slot = &c->shared.slots[t->slot];
 	__u64 tail = c->shared.control->tail;
 
+	if (t->timing)
+		clear_clock(&c->shared.clocks[t->slot]);
 	memset(slot->count, 0, sizeof(slot->count));
 	memset(slot->flags, 0, sizeof(slot->flags));
 	c->shared.owned[t->slot] = 0;
@@ -322,6 +350,22 @@ static void free_slot(struct counters *c, struct thread *t)
 	__atomic_store_n(&c->shared.control->tail, tail + 1, __ATOMIC_RELEASE);
 	t->state = FREED;
 }
+
+/*
+ * Whether the owner of an idle slot is to lose it. With clocks, who is idle is what
+ * there is to tell: as long as there are slots, only threads that have ended do.
+ */
+static bool is_over(const struct counters *c, const struct thread *t, __u64 now, __u64 limit)
+{
+	bool idle = now - t->since >= limit;
+
+	if (!t->timing || !c->shared.is_gone)
+		return idle;
+	return has_ended(c, t) || (idle && c->nr_free < c->max / 4);
+}
+
+/* Clocks have counters of 32 bits, which are not to wrap unseen */
+#define CLOCK_LIMIT (1u << 31)
 
 /* Reads the slots; those idle for longer than @limit ns are retired */
 static int read_slots(struct counters *c, __u64 now, __u64 limit, size_t *retired)
@@ -338,8 +382,11 @@ static int read_slots(struct counters *c, __u64 now, __u64 limit, size_t *retire
 			err = changed;
 		else if (changed)
 			t->since = now;
-		else if (t->state == OWNED && now - t->since >= limit)
+		else if (t->state == OWNED && is_over(c, t, now, limit))
 			retire(c, t, now);
+		if (t->timing && t->state == OWNED && t->sum - t->timed_sum > CLOCK_LIMIT &&
+		    read_clock(c, t, now))
+			err = -ENOMEM;
 		*retired += t->state == RETIRED;
 	}
 	return err;
@@ -359,6 +406,10 @@ static int free_slots(struct counters *c, __u64 now)
 		if (t->state != RETIRED || (!over && now - t->since < GRACE))
 			continue;
 		changed = read_slot(c, t);
+		if (changed >= 0 && t->timing &&
+		    timing__finish(t->timing, &c->shared.clocks[t->slot], t->isa, now,
+				   has_ended(c, t)))
+			changed = -ENOMEM;
 		if (changed < 0)
 			err = changed;
 		else
@@ -424,7 +475,7 @@ static struct sample *find_sample(struct snapshot *snap, size_t first, __u32 cod
 
 /* @first: the samples from there on are of the same TID and vCPU as @t */
 static int add_sample(struct snapshot *snap, size_t first, const struct thread *t,
-		      struct cell *cell, __u32 code)
+		      struct cell *cell, __u32 code, struct times *times)
 {
 	struct total *total = get_total(t->vcpu, t->isa, code);
 	struct sample *sample = find_sample(snap, first, code), *grown;
@@ -444,8 +495,13 @@ static int add_sample(struct snapshot *snap, size_t first, const struct thread *
 			.vcpu = t->vcpu->id,
 			.isa = t->isa,
 			.code = code,
+			.times = times,
 		};
+	} else if (times) {
+		times__add(sample->times, times);
 	}
+	if (times)
+		snap->service += times__service(times);
 	total->count += count;
 	snap->exits += count;
 	sample->count += count;
@@ -465,15 +521,60 @@ __u64 counters__lost(const struct counters *c, enum lost why)
 	return sum;
 }
 
+/* All time of a thread; one that came back with its TID and vCPU is the same one */
+static int report_time(struct counters *c, struct snapshot *snap, struct thread *t, bool came_back,
+		       __u64 now)
+{
+	struct sample *s = snap->threads, *grown;
+	int err = t->state == FREED ? 0 : read_clock(c, t, now);
+	struct times *times = timing__report(t->timing);
+
+	if (err)
+		return err;
+	if (came_back) {
+		times__add(s[snap->nr_threads - 1].times, times);
+		return 0;
+	}
+	grown = array_grow(s, &snap->threads_room, snap->nr_threads, sizeof(*s));
+	if (!grown)
+		return -ENOMEM;
+	snap->threads = grown;
+	grown[snap->nr_threads++] = (struct sample){
+		.vm = t->vcpu->vm,
+		.tid = t->tid,
+		.vcpu = t->vcpu->id,
+		.isa = t->isa,
+		.times = times,
+	};
+	return 0;
+}
+
+/* A reason of a thread, if there is anything to be told of it since the last report */
+static int report_cell(struct counters *c, struct snapshot *snap, size_t first, struct thread *t,
+		       struct cell *cell)
+{
+	__u64 count = cell->seen - cell->reported;
+	struct times *times = NULL;
+
+	if (t->timing) {
+		times = timing__reason(t->timing, cell->index, count);
+		if (!times)
+			return -ENOMEM;
+		snap->threads[snap->nr_threads - 1].count += count;
+	}
+	if (!count && !(times && (times__sum(times) || times->untimed)))
+		return 0;
+	return add_sample(snap, first, t, cell, counter__code(c->shared.control, cell->index),
+			  times);
+}
+
 static int report_thread(struct counters *c, struct snapshot *snap, size_t first, struct thread *t)
 {
 	size_t i;
 	int err = 0;
 
 	for (i = 0; i < t->nr_cells && !err; i++)
-		if (t->cells[i].seen != t->cells[i].reported)
-			err = add_sample(snap, first, t, &t->cells[i],
-					 counter__code(c->shared.control, t->cells[i].index));
+		err = report_cell(c, snap, first, t, &t->cells[i]);
 	for (i = 0; i < NR_FLAGS; i++) {
 		snap->flags[i] += t->flags_seen[i] - t->flags_reported[i];
 		t->flags_reported[i] = t->flags_seen[i];
@@ -506,7 +607,7 @@ static void count_vcpus(struct snapshot *snap)
 	}
 }
 
-int counters__report(struct counters *c, struct snapshot *snap)
+int counters__report(struct counters *c, struct snapshot *snap, __u64 now)
 {
 	size_t i, first = 0;
 	int err = 0;
@@ -515,6 +616,8 @@ int counters__report(struct counters *c, struct snapshot *snap)
 		qsort(c->threads, c->nr_threads, sizeof(*c->threads), compare_threads);
 	c->sorted = true;
 	snap->nr_samples = 0;
+	snap->nr_threads = 0;
+	snap->service = 0;
 	snap->exits = 0;
 	snap->hidden = 0;
 	memset(snap->flags, 0, sizeof(snap->flags));
@@ -522,9 +625,13 @@ int counters__report(struct counters *c, struct snapshot *snap)
 		struct thread *t = c->threads[i], *before = i ? c->threads[i - 1] : NULL;
 
 		/* A TID that came back within an interval is one line, not two */
-		if (!before || before->vcpu != t->vcpu || before->tid != t->tid)
+		bool came_back = before && before->vcpu == t->vcpu && before->tid == t->tid;
+
+		if (!came_back)
 			first = snap->nr_samples;
-		err = report_thread(c, snap, first, t);
+		err = t->timing ? report_time(c, snap, t, came_back, now) : 0;
+		if (!err)
+			err = report_thread(c, snap, first, t);
 	}
 	count_vcpus(snap);
 	for (i = 0; i < NR_LOST; i++)

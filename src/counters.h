@@ -22,6 +22,12 @@ struct shared {
 	 * -errno: that cannot be had.
 	 */
 	int (*quiesce)(void);
+	struct clock *clocks; /* NULL: without --time */
+	/*
+	 * Whether a thread has ended. NULL: that cannot be known. Asked for with clocks
+	 * only.
+	 */
+	bool (*is_gone)(__u32 pid, __u32 tid);
 };
 
 /*
@@ -45,9 +51,10 @@ __u64 counters__lost(const struct counters *c, enum lost why);
 
 /*
  * Moves what was collected since the last report into @snap: samples, exits,
- * flags and lost; the rest of it is the caller's. Returns 0 or -ENOMEM.
+ * flags, lost and, with clocks, where the time went until @now (CLOCK_MONOTONIC, ns); the
+ * rest of it is the caller's. Returns 0 or -ENOMEM.
  */
-int counters__report(struct counters *c, struct snapshot *snap);
+int counters__report(struct counters *c, struct snapshot *snap, __u64 now);
 
 /*
  * Forgets the totals of vCPUs whose process @is_gone(pid, start) says has ended.

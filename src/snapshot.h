@@ -11,6 +11,7 @@
 #include <stddef.h>
 
 #include "lost.h"
+#include "times.h"
 
 struct vm;
 
@@ -26,13 +27,20 @@ struct sample {
 	__u32 code; /* basic exit reason */
 	__u64 count; /* exits in this interval */
 	__u64 total; /* since the start: of this vCPU; of a row, of what it stands for */
+	struct times *times; /* what that took; NULL: without --time; valid as the sample is */
 };
 
 struct snapshot {
-	/* By VM (vm__compare()), vCPU, TID; each of these and reason once, with count > 0 */
+	/* By VM (vm__compare()), vCPU, TID; these and the reason once, with count or time > 0 */
 	struct sample *samples; /* owned */
 	size_t nr_samples;
 	size_t room;
+	/* In the same order, a vCPU thread each: all its time; none without --time */
+	struct sample *threads; /* owned */
+	size_t nr_threads;
+	size_t threads_room;
+	__u64 service; /* ns: the samples' times__service() */
+	unsigned int untold; /* bits 1 << enum part: what this host does not tell */
 	const struct run *run; /* of kvmexit, that counted this (run.h); the source's */
 	__u64 seq; /* number of the interval, from 0 */
 	__u64 end; /* CLOCK_REALTIME in ns */

@@ -69,13 +69,18 @@ __u64 vm__start(__u32 tid)
 	return sees_host_times() && read_stat(tid, &st) ? st.start : 0;
 }
 
+bool vm__lacks_thread(__u32 pid, __u32 tid)
+{
+	return vm__sees_host_pids() && syscall(SYS_tgkill, pid, tid, 0) < 0 && errno == ESRCH;
+}
+
 bool vm__is_gone(__u32 pid, __u32 tid, __u64 start)
 {
 	struct vm_stat st;
 
 	if (!vm__sees_host_pids())
 		return false;
-	if (syscall(SYS_tgkill, pid, tid, 0) < 0 && errno == ESRCH)
+	if (vm__lacks_thread(pid, tid))
 		return true;
 	if (!read_stat(tid, &st))
 		return false;

@@ -29,6 +29,9 @@ __u64 vm__start(__u32 tid);
  */
 bool vm__is_gone(__u32 pid, __u32 tid, __u64 start);
 
+/* Whether the process has no such thread: less than that, for a hundredth of the time */
+bool vm__lacks_thread(__u32 pid, __u32 tid);
+
 /* Valid UTF-8, within the JSON schema's lengths */
 #define VM_COMM_MAX 15 /* characters */
 #define VM_NAME_MAX 64

@@ -71,7 +71,7 @@ static int quiesce(void)
 static struct host *host_new(__u32 max)
 {
 	struct host *h = calloc(1, sizeof(*h));
-	struct shared shared = { h->slots, h->owned, h->ring, &h->control, quiesce };
+	struct shared shared = { h->slots, h->owned, h->ring, &h->control, quiesce, NULL, NULL };
 
 	h->max = max;
 	for (h->nr_free = 0; h->nr_free < max; h->nr_free++)
@@ -261,7 +261,7 @@ static void idle(struct host *h, __u64 ms)
 static void report(struct host *h)
 {
 	collect(h);
-	CHECK_INT(counters__report(h->counters, &h->snap), 0);
+	CHECK_INT(counters__report(h->counters, &h->snap, h->now), 0);
 }
 
 static void forget(struct host *h)
@@ -327,13 +327,13 @@ static void test_deltas(void)
 	CHECK_SAMPLE(h, 0, .pid = 10, .tid = 11, .code = 1, .count = 7, .total = 7);
 	CHECK_SAMPLE(h, 1, .pid = 10, .tid = 11, .code = 12, .count = 7, .total = 12);
 	CHECK_INT(h->snap.exits, 14);
-	CHECK_INT(counters__report(h->counters, &h->snap), 0);
+	CHECK_INT(counters__report(h->counters, &h->snap, h->now), 0);
 	CHECK_INT(h->snap.nr_samples, 0);
 
 	/* What comes after the collect belongs to the next report */
 	collect(h);
 	exits(h, 10, 11, 0, 12, 9);
-	CHECK_INT(counters__report(h->counters, &h->snap), 0);
+	CHECK_INT(counters__report(h->counters, &h->snap, h->now), 0);
 	CHECK_INT(h->snap.exits, 0);
 	report(h);
 	CHECK_INT(h->snap.exits, 9);

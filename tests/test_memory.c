@@ -30,7 +30,7 @@ static int quiesce(void)
 	return 0;
 }
 
-static const struct shared shared = { slots, owned, ring, &control, quiesce };
+static const struct shared shared = { slots, owned, ring, &control, quiesce, NULL, NULL };
 
 static bool none_gone(__u32 pid, __u64 start)
 {
@@ -84,7 +84,7 @@ static int run_once(struct counters *c, FILE *out, struct snapshot *snap)
 	int err = counters__collect(c, 0);
 
 	if (!err)
-		err = counters__report(c, snap);
+		err = counters__report(c, snap, 0);
 	if (!err)
 		err = print(json__new(), out, snap);
 	if (!err)
@@ -158,7 +158,7 @@ static void test_collect_again(void)
 		failing__at = 0;
 		slots[0].count[12]++;
 		CHECK_INT(counters__collect(c, 0), 0);
-		CHECK_INT(counters__report(c, &snap), 0);
+		CHECK_INT(counters__report(c, &snap, 0), 0);
 		CHECK_INT(snap.exits, 3 * 2 * 11 + i);
 		CHECK_INT(snap.vms, 3);
 		counters__free(c);
@@ -183,7 +183,7 @@ static void test_thousand_vms(void)
 	if (!CHECK(c && vms && out))
 		return;
 	CHECK_INT(counters__collect(c, 0), 0);
-	CHECK_INT(counters__report(c, &snap), 0);
+	CHECK_INT(counters__report(c, &snap, 0), 0);
 	CHECK_INT(snap.vms, 1000);
 	CHECK_INT(snap.vcpus, 2000);
 	CHECK_INT(snap.exits, 2000 * 11);

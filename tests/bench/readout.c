@@ -152,7 +152,8 @@ static void measure(const char *name, struct snapshot *snap, struct renderer *re
 		took = -cpu_ms();
 		/* As kvmexit.c's report() */
 		if (counters__collect(counters, snap->seq * NSEC_PER_MSEC) ||
-		    counters__report(counters, snap) || reports__print(&report, 1, snap, &failed))
+		    counters__report(counters, snap, now_ns()) ||
+		    reports__print(&report, 1, snap, &failed))
 			errx(1, "no memory");
 		counters__forget(counters, is_gone);
 		vms__forget(vms);

@@ -1,0 +1,379 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "times.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "util.h"
+
+/* As in counters.c: gcc -fanalyzer cannot follow reallocarray() */
+#ifndef __clang__
+#pragma GCC diagnostic ignored "-Wanalyzer-malloc-leak"
+#endif
+
+/* One reason of a thread; the index NR_COUNTERS is of those without a row */
+struct reason {
+	__u32 index;
+	bool has_row; /* or will get one */
+	__u32 buckets[NR_BUCKETS]; /* when last read */
+	__u64 seen[NR_PARTS]; /* ns, with the span that is open */
+	__u64 reported[NR_PARTS];
+	__u64 untimed; /* when last read */
+	__u64 untimed_reported;
+	struct times times; /* since the last report; the parts are made by it */
+};
+
+struct timing {
+	struct reason **reasons;
+	size_t nr_reasons;
+	size_t room;
+	bool begun;
+	bool told; /* nothing was read since the last report */
+	/* When last read */
+	bool open;
+	__u64 end; /* up to when the parts tell */
+	__u64 guest;
+	__u64 unseen;
+	/* When last reported */
+	__u64 end_reported;
+	__u64 guest_reported;
+	__u64 unseen_reported;
+	struct times times;
+};
+
+__u64 times__sum(const struct times *t)
+{
+	__u64 sum = 0;
+	size_t i;
+
+	for (i = 0; i < NR_PARTS; i++)
+		sum += t->part[i];
+	return sum;
+}
+
+__u64 times__service(const struct times *t)
+{
+	return times__sum(t) - t->part[PART_GUEST] - t->part[PART_IDLE];
+}
+
+__u64 times__spans(const struct times *t)
+{
+	__u64 sum = 0;
+	size_t i;
+
+	for (i = 0; i < NR_BUCKETS; i++)
+		sum += t->buckets[i];
+	return sum;
+}
+
+void times__add(struct times *to, const struct times *from)
+{
+	size_t i;
+
+	for (i = 0; i < NR_PARTS; i++)
+		to->part[i] += from->part[i];
+	for (i = 0; i < NR_BUCKETS; i++)
+		to->buckets[i] += from->buckets[i];
+	to->untimed += from->untimed;
+	to->wall += from->wall;
+	to->unseen += from->unseen;
+	to->crowded += from->crowded;
+	if (from->max > to->max)
+		to->max = from->max;
+}
+
+/*
+ * What stands for the times of a bucket: as far, in proportion, from its lower end
+ * as from its upper one. [256, 384) is 307: at most 20 % off.
+ */
+static __u64 bucket_value(size_t bucket)
+{
+	__u64 octave;
+
+	if (!bucket)
+		return 192;
+	octave = 256ull << (bucket - 1) / 2;
+	return bucket % 2 ? octave * 6 / 5 : octave * 12 / 7;
+}
+
+__u64 times__quantile(const struct times *t, unsigned int percent)
+{
+	__u64 all = times__spans(t), below = 0, value;
+	size_t i;
+
+	if (!all)
+		return 0;
+	for (i = 0; i < NR_BUCKETS - 1; i++) {
+		below += t->buckets[i];
+		if (below * 100 >= all * percent)
+			break;
+	}
+	value = bucket_value(i);
+	/* The last bucket has no end */
+	return i == NR_BUCKETS - 1 || value > t->max ? t->max : value;
+}
+
+struct timing *timing__new(void)
+{
+	return calloc(1, sizeof(struct timing));
+}
+
+void timing__free(struct timing *t)
+{
+	size_t i;
+
+	if (!t)
+		return;
+	for (i = 0; i < t->nr_reasons; i++)
+		free(t->reasons[i]);
+	free(t->reasons);
+	free(t);
+}
+
+static struct reason *find_reason(struct timing *t, __u32 index)
+{
+	size_t i;
+
+	for (i = 0; i < t->nr_reasons; i++)
+		if (t->reasons[i]->index == index)
+			return t->reasons[i];
+	return NULL;
+}
+
+static struct reason *get_reason(struct timing *t, __u32 index)
+{
+	struct reason *r = find_reason(t, index), **grown;
+
+	if (r)
+		return r;
+	grown = array_grow(t->reasons, &t->room, t->nr_reasons, sizeof(*grown));
+	if (!grown)
+		return NULL;
+	t->reasons = grown;
+	r = calloc(1, sizeof(*r));
+	if (!r)
+		return NULL;
+	r->index = index;
+	t->reasons[t->nr_reasons++] = r;
+	return r;
+}
+
+static __u64 stamp(const __u64 *at)
+{
+	return __atomic_load_n(at, __ATOMIC_ACQUIRE);
+}
+
+/*
+ * A copy of what is in use. False: the thread was in the middle of an event
+ * whenever it was looked at; it is read next time.
+ */
+static bool copy_clock(struct clock *copy, const struct clock *clock)
+{
+	int tries;
+
+	for (tries = 0; tries < 1000; tries++) {
+		__u64 out = stamp(&clock->exit), in = stamp(&clock->entry);
+
+		memcpy(copy, clock, offsetof(struct clock, rows));
+		if (copy->nr_rows < NR_ROWS)
+			memcpy(copy->rows, clock->rows,
+			       (copy->nr_rows + 1) * sizeof(copy->rows[0]));
+		__atomic_thread_fence(__ATOMIC_ACQUIRE);
+		if (out == stamp(&clock->exit) && in == stamp(&clock->entry) &&
+		    !(out && in > out) && copy->nr_rows < NR_ROWS)
+			return true;
+	}
+	return false;
+}
+
+/* What of a reason's row is over */
+static void read_row(struct reason *r, const struct spans *row, struct spans *shared)
+{
+	__u64 max = row->max ? __atomic_exchange_n(&shared->max, 0, __ATOMIC_RELAXED) : 0;
+	size_t i;
+
+	r->seen[PART_USER] = row->user;
+	r->seen[PART_WAIT] = row->wait;
+	r->seen[PART_POLL] = row->poll;
+	r->seen[PART_IDLE] = row->idle;
+	r->seen[PART_KVM] = row->time - row->user - row->wait - row->poll - row->idle;
+	for (i = 0; i < NR_BUCKETS; i++) {
+		r->times.buckets[i] += row->buckets[i] - r->buckets[i];
+		r->buckets[i] = row->buckets[i];
+	}
+	r->untimed = row->untimed;
+	r->has_row = true;
+	if (max > r->times.max)
+		r->times.max = max;
+}
+
+static int read_rows(struct timing *t, const struct clock *copy, struct clock *clock)
+{
+	struct reason *r = get_reason(t, NR_COUNTERS);
+	__u32 i;
+
+	if (!r)
+		return -ENOMEM;
+	for (i = 0; i < t->nr_reasons; i++)
+		memset(t->reasons[i]->seen, 0, sizeof(t->reasons[i]->seen));
+	read_row(r, &copy->rows[0], &clock->rows[0]);
+	for (i = 0; i < NR_COUNTERS; i++) {
+		__u8 row = copy->row_of[i];
+
+		if (!row || row > copy->nr_rows)
+			continue;
+		r = get_reason(t, i);
+		if (!r)
+			return -ENOMEM;
+		read_row(r, &copy->rows[row], &clock->rows[row]);
+	}
+	return 0;
+}
+
+/* HLT, of which the time is most likely idle as long as nobody tells otherwise */
+static bool is_halt(__u32 isa, __u32 index)
+{
+	return index == (isa == ISA_SVM ? 0x78 : 12);
+}
+
+static struct reason *open_reason(struct timing *t, const struct clock *clock)
+{
+	__u32 index = clock->index;
+
+	if (index >= NR_COUNTERS || (!clock->row_of[index] && clock->nr_rows == NR_ROWS - 1))
+		index = NR_COUNTERS;
+	return get_reason(t, index);
+}
+
+/* The open span until @end is added to what is over */
+static int add_open(struct timing *t, const struct clock *clock, __u32 isa, __u64 end)
+{
+	struct reason *r = open_reason(t, clock);
+	__u64 before = end - clock->exit, in_user = 0;
+
+	if (!r)
+		return -ENOMEM;
+	r->has_row = true;
+	if (clock->user && end > clock->user) {
+		in_user = end - clock->user;
+		before -= in_user;
+	}
+	r->seen[PART_USER] += in_user;
+	r->seen[!clock->user && is_halt(isa, clock->index) ? PART_IDLE : PART_KVM] += before;
+	return 0;
+}
+
+/* What was reported is forgotten */
+static void begin(struct timing *t)
+{
+	size_t i;
+
+	for (i = 0; i < t->nr_reasons && t->told; i++)
+		memset(&t->reasons[i]->times, 0, sizeof(t->reasons[i]->times));
+	t->told = false;
+}
+
+static __u64 later(__u64 a, __u64 b)
+{
+	return a > b ? a : b;
+}
+
+int timing__read(struct timing *t, struct clock *clock, __u32 isa, __u64 now, bool gone)
+{
+	static struct clock copy;
+	int err;
+
+	begin(t);
+	if (!copy_clock(&copy, clock) || !copy.first)
+		return 0;
+	if (!t->begun)
+		t->end = t->end_reported = copy.first;
+	t->begun = true;
+	/* Who has ended did so, for all we know, after the last thing it did */
+	if (!gone)
+		t->end = later(t->end, now);
+	t->end = later(t->end, later(copy.entry, later(copy.exit, copy.user)));
+	err = read_rows(t, &copy, clock);
+	if (!err && copy.exit)
+		err = add_open(t, &copy, isa, t->end);
+	t->guest = copy.guest + (copy.exit ? copy.exit : t->end) - copy.entry;
+	t->open = copy.exit;
+	t->unseen = copy.unseen;
+	return err;
+}
+
+int timing__finish(struct timing *t, struct clock *clock, __u32 isa, __u64 now, bool gone)
+{
+	int err = timing__read(t, clock, isa, now, gone);
+	struct reason *r = !err && t->open ? open_reason(t, clock) : NULL;
+
+	if (r)
+		r->untimed++;
+	return err;
+}
+
+/*
+ * The parts since the last report. Where a guess about an open span was too much
+ * for one part, another has it: all of them together only grow.
+ */
+static void settle(struct reason *r)
+{
+	__u64 *part = r->times.part, debt = 0, taken;
+	size_t i;
+
+	for (i = 0; i < NR_PARTS; i++) {
+		__s64 since = r->seen[i] - r->reported[i];
+
+		part[i] = since > 0 ? since : 0;
+		debt += part[i] - since;
+	}
+	for (i = 0; i < NR_PARTS; i++) {
+		taken = debt < part[i] ? debt : part[i];
+		part[i] -= taken;
+		debt -= taken;
+		r->reported[i] += part[i];
+	}
+	r->times.untimed = r->untimed - r->untimed_reported;
+	r->untimed_reported = r->untimed;
+}
+
+struct times *timing__report(struct timing *t)
+{
+	struct times *all = &t->times;
+	size_t i, k;
+
+	*all = (struct times){
+		.part[PART_GUEST] = t->guest - t->guest_reported,
+		.wall = t->end - t->end_reported,
+		.unseen = t->unseen - t->unseen_reported,
+	};
+	begin(t);
+	t->told = true;
+	t->end_reported = t->end;
+	t->guest_reported = t->guest;
+	t->unseen_reported = t->unseen;
+	for (i = 0; i < t->nr_reasons; i++) {
+		struct times *times = &t->reasons[i]->times;
+
+		settle(t->reasons[i]);
+		for (k = PART_KVM; k < NR_PARTS; k++)
+			all->part[k] += times->part[k];
+		all->untimed += times->untimed;
+		if (t->reasons[i]->index == NR_COUNTERS)
+			all->crowded = times__spans(times) + times->untimed;
+	}
+	return all;
+}
+
+struct times *timing__reason(struct timing *t, __u32 index, __u64 count)
+{
+	struct reason *r = get_reason(t, index);
+
+	if (!r)
+		return NULL;
+	/* Without a row of its own none of its spans can be told from others' */
+	if (!r->has_row)
+		r->times.untimed = count;
+	return &r->times;
+}

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * User space's side of a clock (kvmexit.h): where a vCPU thread's time went since
+ * the last report. A span that is still open is reported as far as it has come, so
+ * that every interval adds up by itself; as to what it was spent on that is a guess,
+ * which the next report sets right, until its end is known.
+ */
+#ifndef TIMES_H
+#define TIMES_H
+
+#include <linux/types.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "../kvmexit.h"
+
+enum part {
+	PART_GUEST, /* not of an exit */
+	PART_KVM,
+	PART_USER,
+	PART_WAIT,
+	PART_POLL,
+	PART_IDLE,
+	NR_PARTS,
+};
+
+/* Where time went: that of the exits of a reason, or all of a vCPU thread's; ns */
+struct times {
+	__u64 part[NR_PARTS];
+	__u64 max; /* of a span that ended, without idle; of a reason's exits only */
+	__u64 untimed; /* exits whose span's end was not seen */
+	__u64 buckets[NR_BUCKETS]; /* as in struct spans; of a reason's exits only */
+	/* Of threads only */
+	__u64 wall; /* all of it by the clock */
+	__u64 unseen; /* entries into the guest without an exit before them */
+	__u64 crowded; /* exits of which only the thread's time tells: too many reasons */
+};
+
+__u64 times__sum(const struct times *t); /* of all parts */
+__u64 times__service(const struct times *t); /* what is neither the guest's nor idle */
+__u64 times__spans(const struct times *t); /* how many ended */
+void times__add(struct times *to, const struct times *from);
+
+/*
+ * The time, without idle, that @percent of the spans that ended did not exceed:
+ * within 20 %. 0: none ended.
+ */
+__u64 times__quantile(const struct times *t, unsigned int percent);
+
+struct timing;
+
+struct timing *timing__new(void); /* NULL: no memory */
+void timing__free(struct timing *t);
+
+/*
+ * Reads a clock at the time @now. @gone: its thread has ended, and so has what it
+ * was doing. 0 or -ENOMEM.
+ */
+int timing__read(struct timing *t, struct clock *clock, __u32 isa, __u64 now, bool gone);
+
+/* The last time: the span that is open, if one is, ends untimed */
+int timing__finish(struct timing *t, struct clock *clock, __u32 isa, __u64 now, bool gone);
+
+/* All of the thread's time since the last report; valid until the clock is read again */
+struct times *timing__report(struct timing *t);
+
+/*
+ * And, after that, of one reason: the counter @index, of which @count exits were
+ * counted since. As long valid. NULL: no memory.
+ */
+struct times *timing__reason(struct timing *t, __u32 index, __u64 count);
+
+#endif
