@@ -262,7 +262,9 @@ static int choose_reports(struct session *s)
 		.view = view__of(o, s->live),
 		.timed = o->interval,
 		.live = s->live,
-		.height = terminal_lines,
+		.times = o->time,
+		.summary = view__summary(o),
+		.height = s->live || (o->time && !o->output) ? terminal_lines : NULL,
 	};
 	struct renderer *r = o->json ? json__new() : table__new(&style);
 
@@ -276,6 +278,7 @@ static int choose_reports(struct session *s)
 static int start(struct session *s, char *const *argv)
 {
 	const struct options *o = s->opts;
+	struct shared shared;
 	int err, code;
 
 	s->live = o->interval && !o->json && !o->output && !o->no_clear && isatty(STDOUT_FILENO);
@@ -302,8 +305,11 @@ static int start(struct session *s, char *const *argv)
 	if (code)
 		return code;
 	snprintf(s->run.probe, sizeof(s->run.probe), "%s", probe__name(s->probe));
+	s->snapshot.untold = probe__untold(s->probe);
+	shared = *probe__memory(s->probe);
+	shared.is_gone = vm__sees_host_pids() ? vm__lacks_thread : NULL;
 	s->vms = vms__new(&s->run);
-	s->counters = counters__new(probe__memory(s->probe), o->max_vcpus, s->vms);
+	s->counters = counters__new(&shared, o->max_vcpus, s->vms);
 	if (!s->vms || !s->counters)
 		return out_of_memory();
 	return choose_reports(s);

@@ -37,18 +37,25 @@ static bool is_vcpu_pointer(const struct btf *btf, __u32 id)
 	return t && btf_is_struct(t) && !strcmp(btf__name_by_offset(btf, t->name_off), "kvm_vcpu");
 }
 
-/* btf_trace_kvm_exit is a pointer to a function of void * and the arguments */
-static enum prototype find_prototype(const struct btf *btf)
+/* btf_trace_... is a pointer to a function of void * and the arguments. NULL: unknown. */
+static const struct btf_type *find_tracepoint(const struct btf *btf, const char *name)
 {
-	int id = btf__find_by_name_kind(btf, "btf_trace_kvm_exit", BTF_KIND_TYPEDEF);
+	int id = btf__find_by_name_kind(btf, name, BTF_KIND_TYPEDEF);
 	const struct btf_type *t = id < 0 ? NULL : btf__type_by_id(btf, id);
-	const struct btf_param *p;
 
 	if (t)
 		t = btf__type_by_id(btf, t->type);
 	if (t && btf_is_ptr(t))
 		t = btf__type_by_id(btf, t->type);
-	if (!t || !btf_is_func_proto(t))
+	return t && btf_is_func_proto(t) ? t : NULL;
+}
+
+static enum prototype find_prototype(const struct btf *btf)
+{
+	const struct btf_type *t = find_tracepoint(btf, "btf_trace_kvm_exit");
+	const struct btf_param *p;
+
+	if (!t)
 		return PROTO_UNKNOWN;
 	p = btf_params(t);
 	if (btf_vlen(t) == 3 && is_vcpu_pointer(btf, p[1].type) && is_u32(btf, p[2].type))
@@ -102,6 +109,23 @@ static int find_offset(const struct btf *btf, const char *name, const char *path
 	return t ? (int)off : -ENOENT;
 }
 
+/* Until 5.9 it was the vCPU's id; since 6.12, and 6.1.176, there is a second argument */
+static bool enters_with_vcpu(const struct btf *btf)
+{
+	const struct btf_type *t = find_tracepoint(btf, "btf_trace_kvm_entry");
+
+	return t && btf_vlen(t) >= 2 && is_vcpu_pointer(btf, btf_params(t)[1].type);
+}
+
+static void read_times(struct facts *f, const struct btf *btf)
+{
+	f->entry_vcpu |= enters_with_vcpu(btf);
+	f->run_delay |= find_offset(btf, "task_struct", "sched_info.run_delay") > 0;
+	f->halt_wait |= find_offset(btf, "kvm_vcpu", "stat.generic.halt_wait_ns") > 0;
+	f->halt_poll |= find_offset(btf, "kvm_vcpu", "stat.generic.halt_poll_success_ns") > 0 ||
+			find_offset(btf, "kvm_vcpu", "stat.halt_poll_success_ns") > 0;
+}
+
 /* The facts that @btf shows: of vmlinux, or of a module on top of it */
 static void read_btf(struct facts *f, const struct btf *btf)
 {
@@ -125,6 +149,7 @@ static void read_btf(struct facts *f, const struct btf *btf)
 	id = find_offset(btf, "kvm_vcpu", "vcpu_id");
 	if (id > 0 && !f->off_vcpu)
 		f->off_vcpu = id;
+	read_times(f, btf);
 }
 
 static void read_btfs(struct facts *f)
@@ -183,28 +208,38 @@ int facts__parse_format(struct facts *f, const char *format)
 	return 0;
 }
 
-static void read_format(struct facts *f)
+/* The format file of a tracepoint of kvm's: its size or -errno */
+static int read_event(const char *event, char *text, size_t size)
 {
-	static const char *const paths[] = {
-		"/sys/kernel/tracing/events/kvm/kvm_exit/format",
-		"/sys/kernel/debug/tracing/events/kvm/kvm_exit/format",
-	};
-	/* Its print format lists all reasons of both ISAs: about 9 KB */
-	static char text[65536];
+	static const char *const places[] = { "tracing", "debug/tracing" };
+	char path[80];
+	int n = -ENOENT;
 	size_t i;
-	int n;
 
-	for (i = 0; i < ARRAY_SIZE(paths); i++) {
-		n = read_file(paths[i], text, sizeof(text));
-		f->format_err = n < 0 ? n : facts__parse_format(f, text);
-		if (!f->format_err || f->format_err == -EACCES)
-			return;
+	for (i = 0; i < ARRAY_SIZE(places) && n < 0 && n != -EACCES; i++) {
+		snprintf(path, sizeof(path), "/sys/kernel/%s/events/kvm/%s/format", places[i],
+			 event);
+		n = read_file(path, text, size);
 	}
+	return n;
+}
+
+static void read_formats(struct facts *f)
+{
+	/* The print format of kvm_exit lists all reasons of both ISAs: about 9 KB */
+	static char text[65536];
+	__u32 off = 0;
+	int n = read_event("kvm_exit", text, sizeof(text));
+
+	f->format_err = n < 0 ? n : facts__parse_format(f, text);
+	n = read_event("kvm_entry", text, sizeof(text));
+	f->entry_record = n > 0 && !find_field(text, "vcpu_id", &off) &&
+			  off == offsetof(struct kvm_entry_record, vcpu_id);
 }
 
 void facts__read(struct facts *f)
 {
 	*f = (struct facts){ 0 };
 	read_btfs(f);
-	read_format(f);
+	read_formats(f);
 }

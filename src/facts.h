@@ -26,6 +26,12 @@ struct facts {
 	/* In the kernel's structs, bytes; 0: not known */
 	__u32 offsets[NR_OFFSETS];
 	__u32 off_vcpu; /* vcpu_id in struct kvm_vcpu */
+	/* For --time */
+	bool entry_vcpu; /* kvm_entry's first argument is the vCPU */
+	bool entry_record; /* its classic record is struct kvm_entry_record */
+	bool run_delay; /* struct task_struct tells how long a thread waited for a CPU */
+	bool halt_wait; /* struct kvm_vcpu tells how long it was halted, since 5.15 */
+	bool halt_poll; /* and how long it polled */
 };
 
 /* Reads BTF and tracefs. What cannot be read is a fact that does not hold. */

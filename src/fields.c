@@ -83,8 +83,175 @@ static __u64 rate(const struct sample *row, const struct snapshot *snap)
 	return (double)row->count * NSEC_PER_SEC / (snap->duration ? snap->duration : 1) + 0.5;
 }
 
+/* The value is a part of the row's time; or in which of a table's units */
+#define PART_OF(name, part_, unit_ns)                                            \
+	static __u64 name(const struct sample *row, const struct snapshot *snap) \
+	{                                                                        \
+		(void)snap;                                                      \
+		return (row->times->part[part_] + (unit_ns) / 2) / (unit_ns);    \
+	}
+
+/* Tables have milliseconds, with a decimal */
+#define TENTH_MSEC 100000
+
+PART_OF(guest_ns, PART_GUEST, 1)
+PART_OF(kvm_ns, PART_KVM, 1)
+PART_OF(user_ns, PART_USER, 1)
+PART_OF(wait_ns, PART_WAIT, 1)
+PART_OF(poll_ns, PART_POLL, 1)
+PART_OF(idle_ns, PART_IDLE, 1)
+PART_OF(kvm_ms, PART_KVM, TENTH_MSEC)
+PART_OF(user_ms, PART_USER, TENTH_MSEC)
+PART_OF(wait_ms, PART_WAIT, TENTH_MSEC)
+PART_OF(idle_ms, PART_IDLE, TENTH_MSEC)
+
+static __u64 wall_ns(const struct sample *row, const struct snapshot *snap)
+{
+	(void)snap;
+	return row->times->wall;
+}
+
+static __u64 time_ns(const struct sample *row, const struct snapshot *snap)
+{
+	(void)snap;
+	return times__sum(row->times);
+}
+
+static __u64 max_ns(const struct sample *row, const struct snapshot *snap)
+{
+	(void)snap;
+	return row->times->max;
+}
+
+static __u64 p50_ns(const struct sample *row, const struct snapshot *snap)
+{
+	(void)snap;
+	return times__quantile(row->times, 50);
+}
+
+static __u64 p99_ns(const struct sample *row, const struct snapshot *snap)
+{
+	(void)snap;
+	return times__quantile(row->times, 99);
+}
+
+static __u64 untimed(const struct sample *row, const struct snapshot *snap)
+{
+	(void)snap;
+	return row->times->untimed;
+}
+
+static __u64 unseen(const struct sample *row, const struct snapshot *snap)
+{
+	(void)snap;
+	return row->times->unseen;
+}
+
+/* Of spans that ended, where any did; in tenths of a microsecond */
+static __u64 of_ended(const struct sample *row, __u64 ns)
+{
+	return times__spans(row->times) ? (ns + 50) / 100 : NO_VALUE;
+}
+
+static __u64 p99_us(const struct sample *row, const struct snapshot *snap)
+{
+	return of_ended(row, p99_ns(row, snap));
+}
+
+static __u64 max_us(const struct sample *row, const struct snapshot *snap)
+{
+	return of_ended(row, max_ns(row, snap));
+}
+
+static __u64 average_us(const struct sample *row, const struct snapshot *snap)
+{
+	(void)snap;
+	return row->count ? (times__service(row->times) / row->count + 50) / 100 : NO_VALUE;
+}
+
+/* A tenth of a per cent */
+static __u64 share(__u64 part, __u64 all)
+{
+	return all ? (double)part * 1000 / all + 0.5 : 0;
+}
+
+static __u64 time_share(const struct sample *row, const struct snapshot *snap)
+{
+	return share(times__service(row->times), snap->service);
+}
+
+/* Of each part the share is rounded together with those before it: so they add up to 100 */
+static __u64 part_share(const struct sample *row, enum part part)
+{
+	__u64 all = times__sum(row->times), before = 0;
+	enum part i;
+
+	for (i = 0; i < part; i++)
+		before += row->times->part[i];
+	return share(before + row->times->part[part], all) - share(before, all);
+}
+
+#define SHARE_OF(name, part)                                                     \
+	static __u64 name(const struct sample *row, const struct snapshot *snap) \
+	{                                                                        \
+		(void)snap;                                                      \
+		return part_share(row, part);                                    \
+	}
+
+SHARE_OF(guest_share, PART_GUEST)
+SHARE_OF(kvm_share, PART_KVM)
+SHARE_OF(user_share, PART_USER)
+SHARE_OF(wait_share, PART_WAIT)
+SHARE_OF(poll_share, PART_POLL)
+SHARE_OF(idle_share, PART_IDLE)
+
+#define ANY (COUNTED | TIMED | THREADS)
+#define WAIT_BIT (1u << PART_WAIT)
+#define POLL_BIT (1u << PART_POLL)
+
+/* In records */
+#define RECORDED(key_, unit_, kinds_, value_, ...)                                        \
+	{                                                                                 \
+		.key = key_, .unit = unit_, .kinds = kinds_, .value = value_, __VA_ARGS__ \
+	}
+/* In tables */
+#define SHOWN(header_, width_, decimals_, unit_, kinds_, value_, ...)                     \
+	{                                                                                 \
+		.header = header_, .width = width_, .decimals = decimals_, .unit = unit_, \
+		.kinds = kinds_, .value = value_, __VA_ARGS__                             \
+	}
+
 const struct measure_kind measures[NR_MEASURES] = {
-	[MEASURE_COUNT] = { "count", "COUNT", 8, "exits", .sums = true, .value = count },
-	[MEASURE_TOTAL] = { "total", NULL, 0, "exits", .since_start = true, .value = total },
-	[MEASURE_RATE] = { NULL, "PER_SEC", 8, "exits/s", .live = true, .value = rate },
+	RECORDED("count", "exits", COUNTED | TIMED, count, .sums = true),
+	RECORDED("total", "exits", COUNTED | TIMED, total, .since_start = true),
+	RECORDED("wall_ns", "ns", THREADS, wall_ns, .sums = true),
+	RECORDED("guest_ns", "ns", THREADS, guest_ns, .sums = true),
+	RECORDED("time_ns", "ns", TIMED, time_ns, .sums = true),
+	RECORDED("kvm_ns", "ns", TIMED | THREADS, kvm_ns, .sums = true),
+	RECORDED("user_ns", "ns", TIMED | THREADS, user_ns, .sums = true),
+	RECORDED("wait_ns", "ns", TIMED | THREADS, wait_ns, .sums = true, .needs = WAIT_BIT),
+	RECORDED("poll_ns", "ns", TIMED | THREADS, poll_ns, .sums = true, .needs = POLL_BIT),
+	RECORDED("idle_ns", "ns", TIMED | THREADS, idle_ns, .sums = true),
+	RECORDED("max_ns", "ns", TIMED, max_ns),
+	RECORDED("p50_ns", "ns", TIMED, p50_ns),
+	RECORDED("p99_ns", "ns", TIMED, p99_ns),
+	RECORDED("untimed", "exits", TIMED, untimed, .sums = true),
+	RECORDED("exits", "exits", THREADS, count, .sums = true),
+	RECORDED("unseen", "exits", THREADS, unseen, .sums = true),
+	SHOWN("COUNT", 8, 0, "exits", ANY, count, .sums = true),
+	SHOWN("PER_SEC", 8, 0, "exits/s", COUNTED, rate, .live = true),
+	SHOWN("TIME%", 5, 1, "%", TIMED, time_share, .sums = true),
+	SHOWN("KVM_MS", 7, 1, "ms", TIMED, kvm_ms, .sums = true),
+	SHOWN("USER_MS", 7, 1, "ms", TIMED, user_ms, .sums = true),
+	SHOWN("WAIT_MS", 7, 1, "ms", TIMED, wait_ms, .sums = true, .needs = WAIT_BIT),
+	SHOWN("IDLE_MS", 7, 1, "ms", TIMED, idle_ms, .sums = true),
+	SHOWN("AVG_US", 7, 1, "us", TIMED, average_us),
+	SHOWN("P99_US", 7, 1, "us", TIMED, p99_us),
+	SHOWN("MAX_US", 7, 1, "us", TIMED, max_us),
+	SHOWN("GUEST%", 6, 1, "%", THREADS, guest_share),
+	SHOWN("KVM%", 6, 1, "%", THREADS, kvm_share),
+	SHOWN("USER%", 6, 1, "%", THREADS, user_share),
+	SHOWN("WAIT%", 6, 1, "%", THREADS, wait_share, .needs = WAIT_BIT),
+	SHOWN("POLL%", 6, 1, "%", THREADS, poll_share, .needs = POLL_BIT),
+	SHOWN("IDLE%", 6, 1, "%", THREADS, idle_share),
 };

@@ -38,19 +38,25 @@ extern const struct field_kind {
 /* Whether rows told apart by @keys have the field */
 bool field__is_in(enum field field, unsigned int keys);
 
-enum measure {
-	MEASURE_COUNT,
-	MEASURE_TOTAL,
-	MEASURE_RATE,
-	NR_MEASURES,
+/* What a row is, which decides what was measured of it */
+enum kind {
+	COUNTED = 1 << 0, /* without --time */
+	TIMED = 1 << 1, /* with times: of exits, told apart by reason */
+	THREADS = 1 << 2, /* with times: all that there is of threads */
 };
 
-/* In the order of records and tables */
+#define NR_MEASURES 32
+#define NO_VALUE (~0ull) /* a mean or maximum of nothing; in tables only */
+
+/* In the order of records and tables; each but few in only one of the two */
 extern const struct measure_kind {
 	const char *key; /* in records; NULL: not there */
 	const char *header; /* of a table's column; NULL: not there */
 	int width; /* of the column, a minimum */
+	int decimals; /* of the value, how many digits */
 	const char *unit;
+	unsigned int kinds; /* of rows that have it */
+	unsigned int needs; /* bits 1 << enum part: not there if one of them is untold */
 	bool since_start; /* else of the interval */
 	bool sums; /* the rows' values add up to that of all */
 	bool live; /* in tables only in those shown in place */

@@ -10,7 +10,10 @@
 
 struct groups {
 	unsigned int keys;
-	struct sample *rows;
+	struct sample *rows; /* their times, if any, are those of the same number */
+	struct times *times;
+	size_t times_room;
+	struct times rest_times;
 	size_t nr;
 	size_t room;
 	__u32 *index; /* hash table of 1 + the row's number; 0: free */
@@ -56,6 +59,7 @@ void groups__free(struct groups *g)
 		return;
 	groups__clear(g);
 	free(g->rows);
+	free(g->times);
 	free(g->index);
 	free(g->sorted);
 	free(g);
@@ -110,6 +114,18 @@ static int grow_index(struct groups *g)
 	return 0;
 }
 
+/* Room for the times of one more row */
+static struct times *add_times(struct groups *g)
+{
+	struct times *grown = array_grow(g->times, &g->times_room, g->nr, sizeof(*grown));
+
+	if (!grown)
+		return NULL;
+	g->times = grown;
+	grown[g->nr] = (struct times){ 0 };
+	return grown;
+}
+
 static struct sample *add_row(struct groups *g, const struct sample *key)
 {
 	struct sample *grown;
@@ -120,6 +136,8 @@ static struct sample *add_row(struct groups *g, const struct sample *key)
 	if (!grown)
 		return NULL;
 	g->rows = grown;
+	if (key->times && !add_times(g))
+		return NULL;
 	g->rows[g->nr] = *key;
 	if (key->vm)
 		vm__ref(key->vm);
@@ -133,6 +151,8 @@ void groups__next(struct groups *g)
 
 	for (i = 0; i < g->nr; i++) {
 		g->rows[i].count = 0;
+		if (g->rows[i].times)
+			g->times[left] = (struct times){ 0 };
 		if (g->rows[i].vm && g->rows[i].vm->ended)
 			drop_row(&g->rows[i]);
 		else
@@ -145,9 +165,11 @@ void groups__next(struct groups *g)
 }
 
 /* How an interval's measures add up */
-static void add(struct sample *row, const struct sample *s)
+static void add(struct sample *row, struct times *times, const struct sample *s)
 {
 	row->count += s->count;
+	if (s->times)
+		times__add(times, s->times);
 }
 
 int groups__add(struct groups *g, const struct sample *samples, size_t nr)
@@ -162,13 +184,14 @@ int groups__add(struct groups *g, const struct sample *samples, size_t nr)
 			.vcpu = g->keys & KEY_VCPU ? s->vcpu : 0,
 			.isa = g->keys & KEY_REASON ? s->isa : 0,
 			.code = g->keys & KEY_REASON ? s->code : 0,
+			.times = s->times,
 		};
 		__u32 at = g->size ? *find(g, &key) : 0;
 		struct sample *row = at ? &g->rows[at - 1] : add_row(g, &key);
 
 		if (!row)
 			return -ENOMEM;
-		add(row, s);
+		add(row, s->times ? &g->times[row - g->rows] : NULL, s);
 		row->total += s->count;
 	}
 	return 0;
@@ -197,22 +220,36 @@ int groups__compare(const struct sample *a, const struct sample *b)
 	return order ? order : compare_reasons(a, b);
 }
 
-static int by_key(const void *a, const void *b)
+/* Most first: of the time that is neither the guest's nor idle, if known, then of exits */
+static int compare_weights(const struct sample *x, const struct sample *y)
 {
-	const struct sample *x = a, *y = b;
-	int order = compare_keys(x, y);
+	int order = 0;
 
-	if (!order)
-		order = THREE_WAY(y->count, x->count);
-	return order ? order : compare_reasons(x, y);
+	if (x->times && y->times)
+		order = THREE_WAY(times__service(y->times), times__service(x->times));
+	return order ? order : THREE_WAY(y->count, x->count);
 }
 
-static int by_count(const void *a, const void *b)
+static int by_key(const void *a, const void *b)
 {
-	const struct sample *x = a, *y = b;
-	int order = THREE_WAY(y->count, x->count);
+	int order = compare_keys(a, b);
 
-	return order ? order : groups__compare(x, y);
+	if (!order)
+		order = compare_weights(a, b);
+	return order ? order : compare_reasons(a, b);
+}
+
+static int by_weight(const void *a, const void *b)
+{
+	int order = compare_weights(a, b);
+
+	return order ? order : groups__compare(a, b);
+}
+
+/* Whether there is anything to be told of a row in this interval */
+static bool is_told(const struct sample *row)
+{
+	return row->count || (row->times && (times__sum(row->times) || row->times->untimed));
 }
 
 int groups__sort(struct groups *g, const struct view *view, struct rows *rows)
@@ -227,19 +264,23 @@ int groups__sort(struct groups *g, const struct view *view, struct rows *rows)
 		g->sorted = sorted;
 		g->sorted_room = g->room;
 	}
-	for (i = 0; i < g->nr; i++)
-		if (g->rows[i].count)
+	for (i = 0; i < g->nr; i++) {
+		if (g->rows[i].times)
+			g->rows[i].times = &g->times[i];
+		if (is_told(&g->rows[i]))
 			sorted[n++] = g->rows[i];
-	*rows = (struct rows){ .rows = sorted, .nr = n };
+	}
+	g->rest_times = (struct times){ 0 };
+	*rows = (struct rows){ .rows = sorted, .nr = n, .rest.times = &g->rest_times };
 	if (view->top && n > view->top) {
-		qsort(sorted, n, sizeof(*sorted), by_count);
+		qsort(sorted, n, sizeof(*sorted), by_weight);
 		rows->nr = view->top;
 		rows->cut = n - view->top;
 		for (i = view->top; i < n; i++)
-			add(&rows->rest, &sorted[i]);
+			add(&rows->rest, &g->rest_times, &sorted[i]);
 	}
 	if (rows->nr)
-		qsort(sorted, rows->nr, sizeof(*sorted), view->by_key ? by_key : by_count);
+		qsort(sorted, rows->nr, sizeof(*sorted), view->by_key ? by_key : by_weight);
 	return 0;
 }
 

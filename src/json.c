@@ -15,6 +15,7 @@ struct json {
 	struct renderer renderer;
 	/* An exit record is made of three: its interval, its thread and its reason */
 	struct record head, thread, reason, interval;
+	struct record vcpu_head, vcpu; /* and a vcpu record of two */
 };
 
 #define ALL_KEYS (KEY_VM | KEY_VCPU | KEY_THREAD | KEY_REASON)
@@ -61,12 +62,14 @@ static void set_fields(struct record *r, const struct sample *row, unsigned int 
 	}
 }
 
-static void set_measures(struct record *r, const struct sample *row, const struct snapshot *snap)
+static void set_measures(struct record *r, const struct sample *row, const struct snapshot *snap,
+			 enum kind kind)
 {
 	size_t i;
 
 	for (i = 0; i < NR_MEASURES; i++)
-		if (measures[i].key)
+		if (measures[i].key && measures[i].kinds & kind &&
+		    !(measures[i].needs & snap->untold))
 			record__integer(r, measures[i].key, measures[i].value(row, snap));
 }
 
@@ -108,10 +111,33 @@ static int print_exits(struct json *j, FILE *out, const struct snapshot *snap)
 			thread = line.used;
 		}
 		set_fields(&j->reason, s, ALL_KEYS, FIELD_REASON, NR_FIELDS);
-		set_measures(&j->reason, s, snap);
+		set_measures(&j->reason, s, snap, s->times ? TIMED : COUNTED);
 		line.used = thread;
 		if (!err)
 			err = line__add(&line, &j->reason);
+		if (!err)
+			line__print(out, &line);
+	}
+	return err;
+}
+
+/* Where the time of each vCPU thread went */
+static int print_vcpus(struct json *j, FILE *out, const struct snapshot *snap)
+{
+	struct line line = { .used = 0 };
+	size_t i, head;
+	int err = 0;
+
+	if (!snap->nr_threads)
+		return 0;
+	set_head(&j->vcpu_head, "vcpu", snap);
+	err = line__add(&line, &j->vcpu_head);
+	head = line.used;
+	for (i = 0; i < snap->nr_threads && !err; i++) {
+		set_fields(&j->vcpu, &snap->threads[i], ALL_KEYS, 0, FIELD_ISA);
+		set_measures(&j->vcpu, &snap->threads[i], snap, THREADS);
+		line.used = head;
+		err = line__add(&line, &j->vcpu);
 		if (!err)
 			line__print(out, &line);
 	}
@@ -123,6 +149,8 @@ static int json__print(struct renderer *r, FILE *out, const struct snapshot *sna
 	struct json *j = (struct json *)r;
 	int err = print_exits(j, out, snap);
 
+	if (!err)
+		err = print_vcpus(j, out, snap);
 	if (err)
 		return err;
 	set_interval(&j->interval, snap);
@@ -137,6 +165,8 @@ static void json__free(struct renderer *r)
 	record__free(&j->thread);
 	record__free(&j->reason);
 	record__free(&j->interval);
+	record__free(&j->vcpu_head);
+	record__free(&j->vcpu);
 	free(j);
 }
 

@@ -6,7 +6,8 @@
 #include "report.h"
 #include "vmlist.h"
 
-/* The interval's records: an exit record per sample, then the interval record */
+/* The interval's records: an exit record per sample, a vcpu record per thread, then the interval's
+ */
 struct renderer *json__new(void); /* NULL: no memory */
 
 /* Prints a record for each VM, and one for each of its vCPUs; 0 or -ENOMEM */

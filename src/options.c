@@ -20,6 +20,7 @@ enum {
 	KEY_TOP,
 	KEY_NO_CLEAR,
 	KEY_VMS,
+	KEY_TIME,
 };
 
 static const struct argp_option argp_options[] = {
@@ -31,6 +32,8 @@ static const struct argp_option argp_options[] = {
 	{ "v", 0, NULL, OPTION_ALIAS | OPTION_HIDDEN, NULL, 1 },
 	{ "tid", 't', "TID", 0, "One thread, most frequent reason first", 1 },
 	{ "tids", 'T', "TID,TID", 0, "These threads", 1 },
+	{ "time", KEY_TIME, NULL, 0,
+	  "Also how long exits kept vCPUs out of their guests, and where that time went", 1 },
 	{ NULL, 0, NULL, 0, "When and how to report:", 2 },
 	{ "interval", 'i', "SEC", 0,
 	  "Report every SEC seconds (fractions allowed), not once at the end", 2 },
@@ -189,6 +192,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		break;
 	case KEY_TOP:
 		need_uint(state, "--top", arg, 1, INT_MAX, &o->top);
+		break;
+	case KEY_TIME:
+		o->time = true;
 		break;
 	case KEY_NO_CLEAR:
 		o->no_clear = true;

@@ -33,6 +33,7 @@ struct options {
 	unsigned int keys; /* -g: enum key (view.h), 0: not given */
 	bool wide;
 	__u64 top; /* rows of a table, 0: all */
+	bool time;
 	bool no_clear;
 	bool list_vms;
 	bool json;

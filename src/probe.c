@@ -22,6 +22,9 @@
 #include "privileges.h"
 #include "util.h"
 
+/* On kvm_exit; with --time on kvm_entry, kvm_userspace_exit and kvm_vcpu_wakeup too */
+#define MAX_PROGRAMS 4
+
 struct probe {
 	struct kvmexit_bpf *skel; /* only until attached */
 	struct shared shared;
@@ -29,14 +32,20 @@ struct probe {
 	size_t bss_size;
 	__u32 max; /* slots */
 	/* Files, -1: none */
-	int link; /* while it is open, exits are counted */
-	int prog;
+	int links[MAX_PROGRAMS]; /* while they are open, exits are counted */
+	int prog; /* on kvm_exit */
 	int fdinfo; /* of the program: it tells recursion_misses */
 	int no_btf; /* an empty BTF, for kernels that have none */
 	const char *name; /* of the variant */
+	unsigned int untold; /* as probe__untold() */
 };
 
-static const struct probe no_probe = { .link = -1, .prog = -1, .fdinfo = -1, .no_btf = -1 };
+static const struct probe no_probe = {
+	.links = { -1, -1, -1, -1 },
+	.prog = -1,
+	.fdinfo = -1,
+	.no_btf = -1,
+};
 
 static bool verbose;
 
@@ -119,19 +128,48 @@ static const char *tracepoint_hindrance(const struct facts *f)
  */
 static const struct variant {
 	const char *name;
-	const char *program;
+	const char *program; /* on kvm_exit; with --time, "_timed" follows the name */
+	const char *entry; /* --time: the one on kvm_entry */
 	bool kfunc; /* calls one: to be loaded from the object that has it */
 	const char *note;
 	/* What forbids it, and what keeps it from being chosen unasked: or NULL */
 	const char *(*hindrance)(const struct facts *f);
 	const char *(*reservation)(const struct facts *f);
 } variants[] = {
-	{ "direct", "kvm_exit_direct", true, "", direct_hindrance, no_types },
-	{ "read", "kvm_exit_read", false, "", new_prototype, no_types },
-	{ "read", "kvm_exit_raw", false, " (raw tracepoint)", raw_hindrance, no_types },
-	{ "legacy", "kvm_exit_legacy", false, "", legacy_hindrance, no_reservation },
-	{ "tracepoint", "kvm_exit_tracepoint", false, "", tracepoint_hindrance, no_reservation },
+	{ "direct", "kvm_exit_direct", "kvm_entry_typed", true, "", direct_hindrance, no_types },
+	{ "read", "kvm_exit_read", "kvm_entry_typed", false, "", new_prototype, no_types },
+	{ "read", "kvm_exit_raw", "kvm_entry_raw", false, " (raw tracepoint)", raw_hindrance,
+	  no_types },
+	{ "legacy", "kvm_exit_legacy", "kvm_entry_raw", false, "", legacy_hindrance,
+	  no_reservation },
+	{ "tracepoint", "kvm_exit_tracepoint", "kvm_entry_tracepoint", false, "",
+	  tracepoint_hindrance, no_reservation },
 };
+
+/* Whether the events of a variant tell the vCPU itself, not only its id */
+static bool has_vcpu(const struct variant *v)
+{
+	return strcmp(v->entry, "kvm_entry_tracepoint");
+}
+
+/* Nothing else tells how long a vCPU was halted */
+static bool needs_wakeup(const struct variant *v, const struct facts *f)
+{
+	return !has_vcpu(v) || !f->halt_wait;
+}
+
+static unsigned int untold_parts(const struct variant *v, const struct facts *f)
+{
+	return (f->run_delay ? 0 : 1u << PART_WAIT) |
+	       (has_vcpu(v) && f->halt_poll ? 0 : 1u << PART_POLL);
+}
+
+static const char *time_hindrance(const struct variant *v, const struct facts *f)
+{
+	if (has_vcpu(v))
+		return f->entry_vcpu ? NULL : "no BTF shows kvm_entry's prototype";
+	return f->entry_record ? NULL : "tracefs shows no kvm_entry with vcpu_id";
+}
 
 bool probe__is_name(const char *name)
 {
@@ -141,6 +179,11 @@ bool probe__is_name(const char *name)
 		if (!strcmp(name, variants[i].name))
 			return true;
 	return false;
+}
+
+unsigned int probe__untold(const struct probe *probe)
+{
+	return probe->untold;
 }
 
 const char *probe__name(const struct probe *probe)
@@ -238,6 +281,9 @@ static int configure(struct kvmexit_bpf *skel, const struct options *opts, const
 	    bpf_map__set_max_entries(skel->maps.free_slots, n) ||
 	    bpf_map__set_max_entries(skel->maps.threads, n))
 		return -errno;
+	if (opts->time && (bpf_map__set_max_entries(skel->maps.clocks, n) ||
+			   bpf_map__set_max_entries(skel->maps.runners, n)))
+		return -errno;
 	if (opts->nr_tids && bpf_map__set_max_entries(skel->maps.tids, opts->nr_tids))
 		return -errno;
 	return 0;
@@ -316,7 +362,7 @@ static int quiesce(void)
 }
 
 /* Mappings of its own, which stay when the skeleton goes */
-static int map_shared(struct probe *probe)
+static int map_shared(struct probe *probe, bool time)
 {
 	struct kvmexit_bpf *skel = probe->skel;
 	struct shared *shared = &probe->shared;
@@ -326,7 +372,10 @@ static int map_shared(struct probe *probe)
 	shared->ring = map_memory(skel->maps.ring, sizeof(*shared->ring), probe->max);
 	probe->bss_size = bpf_map__value_size(skel->maps.bss);
 	probe->bss = map_memory(skel->maps.bss, probe->bss_size, 1);
-	if (!shared->slots || !shared->owned || !shared->ring || !probe->bss)
+	if (time)
+		shared->clocks = map_memory(skel->maps.clocks, sizeof(*shared->clocks), probe->max);
+	if ((time && !shared->clocks) || !shared->slots || !shared->owned || !shared->ring ||
+	    !probe->bss)
 		return -errno;
 	shared->quiesce = quiesce;
 	shared->control =
@@ -355,7 +404,7 @@ static int fill_maps(struct probe *probe, const struct options *opts)
 	__u32 i;
 	int err;
 
-	err = map_shared(probe);
+	err = map_shared(probe, opts->time);
 	if (!err)
 		err = fill_queue(skel->maps.free_slots, queued);
 	if (!err)
@@ -393,17 +442,49 @@ static void open_fdinfo(struct probe *probe, const struct bpf_program *prog)
 }
 
 /*
+ * The programs of a variant, into @names; how many. That on kvm_exit is the last: it
+ * begins spans, which nobody is to find without the others.
+ */
+static size_t list_programs(const struct variant *v, const struct options *opts,
+			    const struct facts *f, char names[MAX_PROGRAMS][32])
+{
+	const char *const list[] = {
+		opts->time ? v->entry : NULL,
+		opts->time ? "kvm_userspace_exit" : NULL,
+		opts->time && needs_wakeup(v, f) ? "kvm_vcpu_wakeup" : NULL,
+		v->program,
+	};
+	size_t i, n = 0;
+
+	for (i = 0; i < ARRAY_SIZE(list); i++)
+		if (list[i])
+			snprintf(names[n++], sizeof(names[0]), "%s%s", list[i],
+				 list[i] == v->program && opts->time ? "_timed" : "");
+	return n;
+}
+
+/* 0 or -errno */
+static int choose_program(struct bpf_object *obj, const char *name, struct bpf_program **prog)
+{
+	*prog = bpf_object__find_program_by_name(obj, name);
+	if (!*prog)
+		return -ENOENT;
+	bpf_program__set_autoload(*prog, true);
+	return 0;
+}
+
+/*
  * What remains of the link is its file. The perf event that a classic tracepoint
  * has besides is held by the link, and its own file closed with all others that
  * are not kept (privileges.c).
  */
-static int attach(struct probe *probe, const struct bpf_program *prog)
+static int attach(int *file, const struct bpf_program *prog)
 {
 	struct bpf_link *link = bpf_program__attach(prog);
 
 	if (!link)
 		return -errno;
-	probe->link = bpf_link__fd(link);
+	*file = bpf_link__fd(link);
 	bpf_link__disconnect(link);
 	bpf_link__destroy(link);
 	return 0;
@@ -413,23 +494,22 @@ static int attach(struct probe *probe, const struct bpf_program *prog)
 static int try_variant(struct probe *probe, const struct variant *variant,
 		       const struct options *opts, const struct facts *f, const char **what)
 {
-	struct bpf_program *prog;
+	struct bpf_program *progs[MAX_PROGRAMS] = { NULL };
+	char names[MAX_PROGRAMS][32];
+	size_t i, n = list_programs(variant, opts, f, names);
 	int err;
 
 	*what = "opening the BPF object";
 	err = open_object(probe, variant, f->has_btf);
+	if (!err)
+		err = configure(probe->skel, opts, f);
+	for (i = 0; i < n && !err; i++)
+		err = choose_program(probe->skel->obj, names[i], &progs[i]);
 	if (err)
 		return err;
-	err = configure(probe->skel, opts, f);
-	if (err)
-		return err;
-	prog = bpf_object__find_program_by_name(probe->skel->obj, variant->program);
-	if (!prog)
-		return -ENOENT;
-	bpf_program__set_autoload(prog, true);
 	*what = "creating a BPF map";
-	err = probe__prepare(prog, f->offsets, variant->kfunc ? probe->skel->maps.slots : NULL,
-			     probe->max);
+	err = probe__prepare(progs[n - 1], f->offsets,
+			     variant->kfunc ? probe->skel->maps.slots : NULL, probe->max);
 	if (err)
 		return err;
 	*what = "loading the BPF program";
@@ -441,9 +521,10 @@ static int try_variant(struct probe *probe, const struct variant *variant,
 	err = fill_maps(probe, opts);
 	if (err)
 		return err;
-	open_fdinfo(probe, prog);
+	open_fdinfo(probe, progs[n - 1]);
 	*what = "attaching to the tracepoint kvm:kvm_exit";
-	err = attach(probe, prog);
+	for (i = 0; i < n && !err; i++)
+		err = attach(&probe->links[i], progs[i]);
 	if (!err)
 		close_object(probe);
 	return err;
@@ -452,9 +533,12 @@ static int try_variant(struct probe *probe, const struct variant *variant,
 static void undo_variant(struct probe *probe)
 {
 	__u32 max;
+	size_t i;
 
-	if (probe->link >= 0)
-		close(probe->link);
+	for (i = 0; i < MAX_PROGRAMS; i++)
+		if (probe->links[i] >= 0)
+			close(probe->links[i]);
+	unmap_memory(probe->shared.clocks, sizeof(*probe->shared.clocks), probe->max);
 	unmap_memory(probe->shared.slots, sizeof(*probe->shared.slots), probe->max);
 	unmap_memory(probe->shared.owned, sizeof(*probe->shared.owned), probe->max);
 	unmap_memory(probe->shared.ring, sizeof(*probe->shared.ring), probe->max);
@@ -539,6 +623,8 @@ static int choose(struct probe *probe, const struct options *opts, const struct 
 		why = v->hindrance(f);
 		if (!why && v->kfunc && opts->max_vcpus > MAX_SLOTS_IN_ONE)
 			why = "--max-vcpus is above 262144";
+		if (!why && opts->time)
+			why = time_hindrance(v, f);
 		if (!why && !opts->probe)
 			why = v->reservation(f);
 		if (why && verbose && !opts->probe)
@@ -557,6 +643,7 @@ static int choose(struct probe *probe, const struct options *opts, const struct 
 		err = try_variant(probe, v, opts, f, &what);
 		if (!err) {
 			probe->name = v->name;
+			probe->untold = untold_parts(v, f);
 			if (verbose)
 				complain("probe %s: in use%s", v->name, v->note);
 			return EXIT_OK;
@@ -636,8 +723,8 @@ __u64 probe__misses(const struct probe *probe)
 
 size_t probe__fds(const struct probe *probe, int *fds)
 {
-	fds[0] = probe->link;
-	fds[1] = probe->prog;
-	fds[2] = probe->fdinfo;
-	return PROBE_FDS;
+	memcpy(fds, probe->links, sizeof(probe->links));
+	fds[MAX_PROGRAMS] = probe->prog;
+	fds[MAX_PROGRAMS + 1] = probe->fdinfo;
+	return MAX_PROGRAMS + 2;
 }

@@ -26,6 +26,9 @@ void probe__close(struct probe *probe);
 /* The name of the variant that is in use */
 const char *probe__name(const struct probe *probe);
 
+/* Bits 1 << enum part: what it can't tell of the time on this kernel */
+unsigned int probe__untold(const struct probe *probe);
+
 /*
  * Before loading, puts into the program what it has to know of this kernel: @offsets
  * (enum offset); and if @slots is not NULL, gives that map one value of @max slots
@@ -45,7 +48,7 @@ __u64 probe__misses(const struct probe *probe);
 __u64 probe__parse_misses(const char *fdinfo); /* of the program */
 
 /* The files that counting goes on with, into @fds; how many, -1 being none */
-#define PROBE_FDS 3
+#define PROBE_FDS 6
 size_t probe__fds(const struct probe *probe, int *fds);
 
 #endif

@@ -8,9 +8,12 @@
 
 struct table_style {
 	struct view view;
+	/* --time: what there is a row for in a table above, of all time; 0: no such table */
+	unsigned int summary;
+	bool times; /* --time */
 	bool timed; /* a time line above each report */
-	bool live; /* in place on a terminal: with rates, cut to its height */
-	int (*height)(void); /* of the terminal, where live; 0: not known */
+	bool live; /* in place on a terminal: with rates */
+	int (*height)(void); /* of the terminal, to which tables are cut; NULL, 0: not cut */
 };
 
 struct renderer *table__new(const struct table_style *style); /* NULL: no memory */

@@ -56,6 +56,13 @@ int view__parse_keys(const char *list, unsigned int *out)
 	return 0;
 }
 
+unsigned int view__summary(const struct options *o)
+{
+	if (!o->time || o->keys || o->wide)
+		return 0;
+	return o->pid || o->nr_tids ? KEY_VM | KEY_VCPU : KEY_VM;
+}
+
 struct view view__of(const struct options *o, bool live)
 {
 	const unsigned int thread = KEY_THREAD | KEY_REASON;
@@ -63,7 +70,9 @@ struct view view__of(const struct options *o, bool live)
 
 	if (o->keys) {
 		view.keys = o->keys;
-		view.plain = o->keys == KEY_REASON;
+		view.plain = o->keys == KEY_REASON && !o->time;
+	} else if (o->time && !o->wide && !o->alltids) {
+		view.keys = o->pid || o->nr_tids ? KEY_REASON : KEY_VM | KEY_REASON;
 	} else if (o->wide || (live && !o->nr_tids && !o->pid)) {
 		view.keys = KEY_VM | KEY_VCPU | thread;
 		view.by_key = !live && !o->top;

@@ -37,4 +37,7 @@ const char *view__key_names(void);
 /* @live: shown in place on a terminal */
 struct view view__of(const struct options *opts, bool live);
 
+/* --time: the keys of the table of all time that comes before that; 0: none does */
+unsigned int view__summary(const struct options *opts);
+
 #endif

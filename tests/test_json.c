@@ -14,6 +14,9 @@
 #include "../src/util.h"
 #include "check.h"
 
+/* Most cases have no need of the last fields */
+#pragma GCC diagnostic ignored "-Wmissing-field-initializers"
+
 #define NO_FLAGS "\",\"failed_entries\":0,\"bus_locks\":0,\"enclave_exits\":0}\n"
 
 #define END 1767225620004000000 /* 2026-01-01T00:00:20.004Z */
@@ -169,8 +172,10 @@ static void test_time(void)
 static struct snapshot worst(struct sample *s, struct vm *vm)
 {
 	const __u64 max = ~0ull;
+	static struct times most;
 
-	*s = (struct sample){ vm, 4294967295, 4294967295, ISA_SVM, 4294967295, max, max };
+	memset(&most, 0xff, sizeof(most));
+	*s = (struct sample){ vm, 4294967295, 4294967295, ISA_SVM, 4294967295, max, max, &most };
 	/* The longest name is an unknown code's or VMGEXIT_...: either will do */
 	return (struct snapshot){ .samples = s,
 				  .nr_samples = 1,
@@ -247,6 +252,57 @@ static void test_worst(void)
 	}
 }
 
+/* With times: what they were spent on, after all else; and a record per thread */
+static struct times times = {
+	.part = { [PART_KVM] = 5,
+		  [PART_USER] = 4,
+		  [PART_WAIT] = 3,
+		  [PART_POLL] = 2,
+		  [PART_IDLE] = 1 },
+	.max = 9,
+	.untimed = 7,
+	.buckets[1] = 1,
+};
+static struct times all_times = {
+	.part = { 100, 5, 4, 3, 2, 1 },
+	.wall = 115,
+	.unseen = 6,
+};
+static struct sample timed_samples[] = { { &vm_a, 10, 0, ISA_VMX, 12, 0, 8, &times } };
+static struct sample threads[] = { { &vm_a, 10, 0, ISA_VMX, 0, 8, 0, &all_times } };
+
+static struct snapshot timed_snapshot(unsigned int untold)
+{
+	return (struct snapshot){
+		.samples = timed_samples,
+		.nr_samples = 1,
+		.threads = threads,
+		.nr_threads = 1,
+		.end = END,
+		.untold = untold,
+	};
+}
+
+static void test_times(void)
+{
+	struct snapshot s = timed_snapshot(0);
+	char *text = print(&s);
+
+	CHECK(strstr(text, "\"count\":0,\"total\":8,\"time_ns\":15,\"kvm_ns\":5,\"user_ns\":4,"
+			   "\"wait_ns\":3,\"poll_ns\":2,\"idle_ns\":1,\"max_ns\":9,\"p50_ns\":9,"
+			   "\"p99_ns\":9,\"untimed\":7}\n"));
+	CHECK(strstr(text, "\"tid\":10,\"wall_ns\":115,\"guest_ns\":100,\"kvm_ns\":5,"
+			   "\"user_ns\":4,\"wait_ns\":3,\"poll_ns\":2,\"idle_ns\":1,\"exits\":8,"
+			   "\"unseen\":6}\n"));
+	free(text);
+	/* What the host does not tell is absent, not 0 */
+	s = timed_snapshot(1u << PART_WAIT | 1u << PART_POLL);
+	text = print(&s);
+	CHECK(!strstr(text, "wait_ns") && !strstr(text, "poll_ns"));
+	CHECK(strstr(text, "\"user_ns\":4,\"idle_ns\":1,\"max_ns\":9"));
+	free(text);
+}
+
 /* Names change with the VM, also back */
 static void test_names_follow_vm(void)
 {
@@ -299,7 +355,7 @@ static void test_reasons(void)
 	free(text);
 }
 
-/* For the schema: plain, idle, final, worst */
+/* For the schema: plain, idle, final, worst, timed */
 static int print_all(void)
 {
 	struct renderer *r = json__new();
@@ -310,6 +366,11 @@ static int print_all(void)
 
 	err = r->print(r, stdout, &snap) || r->print(r, stdout, &idle);
 	s = worst(&sample, &worst_vm);
+	sample.times = NULL;
+	err = err || r->print(r, stdout, &s);
+	s = timed_snapshot(0);
+	err = err || r->print(r, stdout, &s);
+	s = timed_snapshot(1u << PART_WAIT | 1u << PART_POLL);
 	err = err || r->print(r, stdout, &s);
 	r->free(r);
 	return err || fflush(stdout);
@@ -324,6 +385,7 @@ int main(int argc, char **argv)
 	test_flags();
 	test_time();
 	test_worst();
+	test_times();
 	test_names_follow_vm();
 	test_reasons();
 	return check__report("json");

@@ -70,6 +70,35 @@ static struct sample two_vms[] = {
 	{ &odd_name, 4294967101, 7, ISA_VMX, 49, 4, 4 },
 };
 
+/* Where their time went, in an interval of two seconds: one VM idle, one without a CPU */
+#define MS(kvm, user, wait, poll, idle)               \
+	.part = { [PART_KVM] = (kvm)*NSEC_PER_MSEC,   \
+		  [PART_USER] = (user)*NSEC_PER_MSEC, \
+		  [PART_WAIT] = (wait)*NSEC_PER_MSEC, \
+		  [PART_POLL] = (poll)*NSEC_PER_MSEC, \
+		  [PART_IDLE] = (idle)*NSEC_PER_MSEC }
+
+static struct times web1_hlt = { MS(2, 0, 1, 20, 1500), .max = 40000000, .buckets[13] = 1000 };
+static struct times web1_msr = { MS(4, 1, 0, 0, 0), .max = 20500, .buckets[7] = 29,
+				 .buckets[14] = 1 };
+static struct times odd_mmio = { MS(3, 700, 1000, 0, 0), .max = 900000000, .untimed = 2,
+				 .buckets[39] = 2 };
+static struct times web1_all = { .part = { 472000000, 6000000, 1000000, 1000000, 20000000,
+					   1500000000 } };
+static struct times odd_all = { .part = { 297000000, 3000000, 700000000, 1000000000 },
+				.untimed = 2,
+				.crowded = 3,
+				.unseen = 1 };
+static struct sample timed_samples[] = {
+	{ &web1, 4294967001, 0, ISA_VMX, 12, 1000, 1000, &web1_hlt },
+	{ &web1, 4294967001, 0, ISA_VMX, 32, 30, 30, &web1_msr },
+	{ &odd_name, 4294967101, 7, ISA_VMX, 49, 0, 4, &odd_mmio },
+};
+static struct sample threads[] = {
+	{ &web1, 4294967001, 0, ISA_VMX, 0, 1030, 0, &web1_all },
+	{ &odd_name, 4294967101, 7, ISA_VMX, 0, 0, 0, &odd_all },
+};
+
 /* The views by the options that lead to them */
 #define VIEW_ALL  \
 	{         \
@@ -97,6 +126,9 @@ static struct sample two_vms[] = {
 	}
 
 #define SAMPLES(s) .samples = (s), .nr_samples = ARRAY_SIZE(s)
+#define TIMES                                                                          \
+	SAMPLES(timed_samples), .threads = threads, .nr_threads = ARRAY_SIZE(threads), \
+				.exits = 1030, .service = 1731000000
 #define END 1767225620004000000 /* 2026-01-01T00:00:20.004Z */
 
 static const struct {
@@ -139,6 +171,23 @@ static const struct {
 	{ "empty-tids", VIEW_TID_LIST, false, { .final = true } },
 	{ "flags", VIEW_REASONS, false, { SAMPLES(one_vm), .flags = { 3, 0, 123456789 } } },
 	{ "flags-all", VIEW_REASONS, false, { SAMPLES(amd), .flags = { 1, 2, 3 } } },
+	/* --time: VMs, then reasons; unless -g says what is wanted */
+	{ "time", { .time = true }, false, { TIMES } },
+	{ "time-pid", { .time = true, .pid = 1 }, false, { TIMES } },
+	{ "time-vcpus", { .time = true, .keys = KEY_VM | KEY_VCPU }, false, { TIMES } },
+	{ "time-reasons", { .time = true, .keys = KEY_REASON }, false, { TIMES } },
+	{ "time-alltids", { .time = true, .pid = 1, .alltids = true }, false, { TIMES } },
+	{ "time-top", { .time = true, .top = 1 }, false, { TIMES } },
+	{ "time-untold",
+	  { .time = true },
+	  false,
+	  { TIMES, .untold = 1u << PART_WAIT | 1u << PART_POLL } },
+	{ "time-live",
+	  { .time = true },
+	  true,
+	  { TIMES, .end = END, .duration = 2 * NSEC_PER_SEC },
+	  .lines = 12 },
+	{ "time-empty", { .time = true }, false, { .final = true } },
 	/* Only the first report has no empty line in front */
 	{ "timed-first",
 	  VIEW_REASONS,
@@ -187,6 +236,8 @@ static char *print(const struct options *opts, const struct snapshot *snap, bool
 		.view = view__of(opts, lines),
 		.timed = timed,
 		.live = lines,
+		.times = opts->time,
+		.summary = view__summary(opts),
 		.height = height,
 	};
 	struct renderer *r = table__new(&style);
