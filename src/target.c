@@ -12,20 +12,6 @@
 #include "util.h"
 #include "vmlist.h"
 
-/* The process that a thread belongs to; 0: there is no such thread */
-static __u32 tgid_of(__u32 tid)
-{
-	static const char key[] = "\nTgid:\t";
-	char path[64], text[4096];
-	const char *p;
-	int n;
-
-	snprintf(path, sizeof(path), "/proc/%u/status", tid);
-	n = read_file(path, text, sizeof(text));
-	p = n > 0 ? strstr(text, key) : NULL;
-	return p ? strtoul(p + strlen(key), NULL, 10) : 0;
-}
-
 /* The ids as text, as many as fit */
 static void list_vcpus(char *text, size_t size, const struct listed_vm *vm)
 {
@@ -106,7 +92,7 @@ static int find_name(struct options *opts)
 
 static int check_pid(struct options *opts)
 {
-	__u32 tgid = tgid_of(opts->pid);
+	__u32 tgid = vm__process(opts->pid);
 	struct listed_vm vm;
 	int found, code = 0;
 
@@ -139,7 +125,7 @@ static int check_tid(const struct options *opts, struct task *task)
 	int found;
 
 	task->start = vm__start(tid);
-	task->pid = tgid = tgid_of(tid);
+	task->pid = tgid = vm__process(tid);
 	if (!tgid)
 		return tell_absent(option, tid, "thread");
 	if (opts->pid && tgid != opts->pid) {

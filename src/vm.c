@@ -62,6 +62,19 @@ static bool read_stat(__u32 tid, struct vm_stat *st)
 	       vm__parse_stat(text, st);
 }
 
+__u32 vm__process(__u32 tid)
+{
+	static const char key[] = "\nTgid:\t";
+	char path[64], text[4096];
+	const char *p;
+	int n;
+
+	snprintf(path, sizeof(path), "/proc/%u/status", tid);
+	n = read_file(path, text, sizeof(text));
+	p = n > 0 ? strstr(text, key) : NULL;
+	return p ? strtoul(p + strlen(key), NULL, 10) : 0;
+}
+
 __u64 vm__start(__u32 tid)
 {
 	struct vm_stat st;

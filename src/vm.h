@@ -17,6 +17,9 @@ struct vm_stat {
 /* False: @text is no such file's */
 bool vm__parse_stat(const char *text, struct vm_stat *st);
 
+/* The process that a thread belongs to; 0: there is no such thread, or it is hidden */
+__u32 vm__process(__u32 tid);
+
 /*
  * When a thread, or a process by its PID, was started: clock ticks since boot, as
  * the BPF program tells it too (struct slot); 0: that cannot be known.

@@ -109,10 +109,26 @@ static long vcpu_of_thread(__u32 pid, __u32 tid)
 	return n > 0 ? vmlist__vcpu_of_comm(comm) : -1;
 }
 
-/* The number of vCPUs whose thread is not known */
-static size_t look_at_threads(struct listed_vm *vm)
+/*
+ * A thread of vCPU @id: of the first one whose thread is not known. There are several
+ * of one id where the process has several VMs.
+ */
+static void note_thread(struct listed_vm *vm, __u32 id, __u32 tid)
 {
-	size_t i, unknown = 0;
+	size_t i;
+
+	for (i = 0; i < vm->nr_vcpus; i++) {
+		struct listed_vcpu *vcpu = &vm->vcpus[i];
+
+		if (vcpu->id != id || (vcpu->tid && vcpu->tid != tid))
+			continue;
+		vcpu->tid = tid;
+		return;
+	}
+}
+
+static void look_at_threads(struct listed_vm *vm)
+{
 	const struct dirent *e;
 	char path[64];
 	__u64 tid;
@@ -121,23 +137,26 @@ static size_t look_at_threads(struct listed_vm *vm)
 	snprintf(path, sizeof(path), "/proc/%u/task", vm->vm.pid);
 	dir = opendir(path);
 	while (dir && (e = readdir(dir))) {
-		struct listed_vcpu key = { 0 }, *found;
 		long id;
 
 		if (parse_uint(e->d_name, 1, INT_MAX, &tid))
 			continue;
 		id = vcpu_of_thread(vm->vm.pid, tid);
-		key.id = id;
-		found = id < 0 ? NULL
-			       : bsearch(&key, vm->vcpus, vm->nr_vcpus, sizeof(key), compare_ids);
-		if (found)
-			found->tid = tid;
+		if (id >= 0)
+			note_thread(vm, id, tid);
 	}
 	if (dir)
 		closedir(dir);
+}
+
+static bool has_unknown(const struct listed_vm *vm)
+{
+	size_t i;
+
 	for (i = 0; i < vm->nr_vcpus; i++)
-		unknown += !vm->vcpus[i].tid;
-	return unknown;
+		if (!vm->vcpus[i].tid)
+			return true;
+	return false;
 }
 
 /* A thread that just runs shows no call: look again, some 0.1 s in all */
@@ -146,8 +165,64 @@ static void find_threads(struct listed_vm *vm)
 	const struct timespec pause = { .tv_nsec = 5 * NSEC_PER_MSEC };
 	int tries = 20;
 
-	while (look_at_threads(vm) && --tries)
-		nanosleep(&pause, NULL);
+	while (has_unknown(vm) && tries--) {
+		look_at_threads(vm);
+		if (has_unknown(vm))
+			nanosleep(&pause, NULL);
+	}
+}
+
+/* The thread that a vCPU was run by last, as KVM tells in debugfs; 0: none yet, or ended */
+static __u32 last_thread(const struct listed_vm *vm, const char *dir, const char *name, __u32 id)
+{
+	char path[PATH_MAX], text[32];
+	__u64 tid;
+
+	snprintf(path, sizeof(path), "%s/%s/vcpu%u/pid", dir, name, id);
+	if (read_file(path, text, sizeof(text)) <= 0)
+		return 0;
+	text[strcspn(text, "\n")] = 0;
+	if (parse_uint(text, 1, INT_MAX, &tid) || vm__is_gone(vm->vm.pid, tid, 0))
+		return 0;
+	return tid;
+}
+
+static void ask_kvm(struct listed_vm *vm, const char *dir, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < vm->nr_vcpus; i++) {
+		__u32 id = vm->vcpus[i].id;
+		__u32 tid = vm->vcpus[i].tid ? 0 : last_thread(vm, dir, name, id);
+
+		if (!tid)
+			continue;
+		vm->vcpus[i].tid = tid;
+		/* Others of this id are of another VM of the process */
+		while (i + 1 < vm->nr_vcpus && vm->vcpus[i + 1].id == id)
+			i++;
+	}
+}
+
+void vmlist__ask_kvm(struct vmlist *list, const char *dir)
+{
+	DIR *vms = list->nr_vms && vm__sees_host_pids() ? opendir(dir) : NULL;
+	const struct dirent *e;
+
+	while (vms && (e = readdir(vms))) {
+		struct listed_vm key = { 0 }, *vm;
+		char *end;
+
+		/* THREAD-FD: which thread created the VM, and its file */
+		key.vm.pid = vm__process(strtoul(e->d_name, &end, 10));
+		if (*end != '-' || !key.vm.pid)
+			continue;
+		vm = bsearch(&key, list->vms, list->nr_vms, sizeof(key), compare_pids);
+		if (vm)
+			ask_kvm(vm, dir, e->d_name);
+	}
+	if (vms)
+		closedir(vms);
 }
 
 int vmlist__look_at(struct listed_vm *vm, __u32 pid)
@@ -193,7 +268,7 @@ int vmlist__read(struct vmlist *list)
 	DIR *proc = opendir("/proc");
 	struct listed_vm vm, *grown;
 	const struct dirent *e;
-	size_t room = 0;
+	size_t room = 0, i;
 	int err = 0;
 	__u64 pid;
 
@@ -218,13 +293,15 @@ int vmlist__read(struct vmlist *list)
 			continue;
 		}
 		vm__identify(&vm.vm);
-		find_threads(&vm);
 		list->vms = grown;
 		list->vms[list->nr_vms++] = vm;
 	}
 	closedir(proc);
 	if (list->nr_vms)
 		qsort(list->vms, list->nr_vms, sizeof(*list->vms), compare_pids);
+	vmlist__ask_kvm(list, "/sys/kernel/debug/kvm");
+	for (i = 0; i < list->nr_vms; i++)
+		find_threads(&list->vms[i]);
 	return err;
 }
 

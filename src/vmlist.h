@@ -39,6 +39,12 @@ int vmlist__look_at(struct listed_vm *vm, __u32 pid);
 int vmlist__read(struct vmlist *list);
 void vmlist__free(struct vmlist *list);
 
+/*
+ * Notes the vCPUs' threads as far as KVM tells them below @dir, debugfs's kvm: it
+ * knows the thread that just runs, whatever its name.
+ */
+void vmlist__ask_kvm(struct vmlist *list, const char *dir);
+
 /* What could not be looked at and why, as the end of a message. False: all could. */
 bool vmlist__describe_unseen(const struct vmlist *list, char *text, size_t size);
 

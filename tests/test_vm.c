@@ -2,8 +2,10 @@
 /* The VM's name from a command line, names made UTF-8, who is gone. */
 #include <pthread.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -13,6 +15,7 @@
 #include "../src/util.h"
 #include "../src/target.h"
 #include "../src/vm.h"
+#include "../src/vmlist.h"
 #include "check.h"
 
 static const struct run host = { .node = "host" }, other_host = { .node = "other" };
@@ -469,9 +472,9 @@ static void test_start(void)
 	waitpid(pid, NULL, 0);
 }
 
-static void *pause_for_ever(void *arg)
+static void *sleep_and_tell(void *arg)
 {
-	(void)arg;
+	__atomic_store_n((pid_t *)arg, syscall(SYS_gettid), __ATOMIC_RELEASE);
 	pause();
 	return NULL;
 }
@@ -480,7 +483,7 @@ static void *pause_for_ever(void *arg)
 static void test_zombies(void)
 {
 	pthread_t thread;
-	pid_t pid = fork();
+	pid_t pid = fork(), tid;
 	int i;
 
 	if (!pid)
@@ -493,7 +496,7 @@ static void test_zombies(void)
 	pid = fork();
 	if (!pid) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		pthread_create(&thread, NULL, pause_for_ever, NULL);
+		pthread_create(&thread, NULL, sleep_and_tell, &tid);
 		pthread_exit(NULL);
 	}
 	usleep(50000);
@@ -611,6 +614,65 @@ static void test_get_gone(void)
 	vms__free(vms);
 }
 
+static void put_file(const char *dir, const char *text, const char *fmt, ...)
+{
+	char path[256];
+	va_list ap;
+	int n = snprintf(path, sizeof(path), "%s/", dir);
+	char *p;
+	FILE *out;
+
+	va_start(ap, fmt);
+	vsnprintf(path + n, sizeof(path) - n, fmt, ap);
+	va_end(ap);
+	for (p = path + n; (p = strchr(p, '/')); *p++ = '/') {
+		*p = 0;
+		mkdir(path, 0755);
+	}
+	out = fopen(path, "w");
+	CHECK(out && fputs(text, out) >= 0 && !fclose(out));
+}
+
+/* A process of two VMs: two vCPUs 0, of which each has its own thread */
+static void test_ask_kvm(void)
+{
+	char dir[] = "/tmp/kvmexit-test-XXXXXX", mine[32], theirs[32], command[64];
+	struct listed_vcpu vcpus[] = { { .id = 0 }, { .id = 0 }, { .id = 1 }, { .id = 7 } };
+	struct listed_vm vms[] = {
+		{ .vm.pid = 1 },
+		{ .vm.pid = getpid(), .vcpus = vcpus, .nr_vcpus = ARRAY_SIZE(vcpus) }
+	};
+	struct vmlist list = { .vms = vms, .nr_vms = 2 };
+	pthread_t thread;
+	pid_t tid = 0;
+
+	if (!CHECK(mkdtemp(dir)))
+		return;
+	pthread_create(&thread, NULL, sleep_and_tell, &tid);
+	while (!__atomic_load_n(&tid, __ATOMIC_ACQUIRE))
+		usleep(1000);
+	snprintf(mine, sizeof(mine), "%d\n", getpid());
+	snprintf(theirs, sizeof(theirs), "%d\n", tid);
+	put_file(dir, "5\n", "exits");
+	put_file(dir, mine, "%d-4/vcpu0/pid", getpid());
+	put_file(dir, "0\n", "%d-4/vcpu1/pid", getpid()); /* has not run yet */
+	put_file(dir, "1\n", "%d-4/vcpu7/pid", getpid()); /* a thread of another process */
+	put_file(dir, theirs, "%d-9/vcpu0/pid", tid); /* which also created it */
+	put_file(dir, mine, "2000000000-4/vcpu1/pid");
+	put_file(dir, mine, "x-4/vcpu1/pid");
+	vmlist__ask_kvm(&list, dir);
+	CHECK(vcpus[0].tid != vcpus[1].tid);
+	CHECK(vcpus[0].tid == (__u32)getpid() || vcpus[0].tid == (__u32)tid);
+	CHECK(vcpus[1].tid == (__u32)getpid() || vcpus[1].tid == (__u32)tid);
+	CHECK_INT(vcpus[2].tid, 0);
+	CHECK_INT(vcpus[3].tid, 0);
+	vmlist__ask_kvm(&list, "/nonexistent");
+	pthread_cancel(thread);
+	pthread_join(thread, NULL);
+	snprintf(command, sizeof(command), "rm -r %s", dir);
+	CHECK_INT(system(command), 0);
+}
+
 static void test_check_target(void)
 {
 	struct options none = { 0 };
@@ -640,6 +702,7 @@ int main(void)
 	test_refs();
 	test_get_running();
 	test_get_gone();
+	test_ask_kvm();
 	test_check_target();
 	return check__report("vm");
 }

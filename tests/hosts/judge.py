@@ -293,6 +293,14 @@ def case_identity(sections):
     return f"{exact} exits; two VMs of one PID; -p, -n, -t, -T end with the first"
 
 
+def case_vms(sections):
+    listed = [json.loads(line) for line in sections["text vms"]]
+    threads = {(r["pid"], r["vcpu"], r["tid"]) for r in listed if r["type"] == "vcpu"}
+    ran = {(g["pid"], g["vcpu"], g["tid"]) for g in guests(sections)}
+    need(threads == ran, "--vms says", sorted(threads), "it was", sorted(ran))
+    return case_simple(sections)
+
+
 def rows(lines, columns):
     table = [line.split() for line in lines]
     need(table, "no table")
@@ -501,7 +509,7 @@ def case_soak(sections):
 
 CASES = {"caps": case_caps, "hidepid": case_hidepid, "clock": case_clock, "missed": case_missed, "modules": case_modules,
          "surroundings": case_surroundings, "soak": case_soak,
-         "exact": case_exact, "nested": case_nested, "tracers": case_tracers, "vms": case_simple,
+         "exact": case_exact, "nested": case_nested, "tracers": case_tracers, "vms": case_vms,
          "one_thread": case_simple, "churn": case_simple, "room": case_room,
          "reuse": lambda s: case_simple(s, True), "identity": case_identity,
          "surplus": case_surplus,

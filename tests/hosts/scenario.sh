@@ -118,11 +118,20 @@ case_tracers() {
 	emit "text perf" "$tmp/perf"
 }
 
-# Two processes of two VMs each
+# Two processes of two VMs each; whose threads, that have no name and are not just
+# in the guest, KVM alone can tell
 case_vms() {
 	start kvmexit -j --probe "$1" || { unsupported kvmexit; return; }
-	guest -p 2 -m 2 -v 2 io=50 cpuid=60 hlt=70 >"$tmp/guest"
+	mkfifo "$tmp/go"
+	guest -p 2 -m 2 -v 2 -k io=50 cpuid=60 hlt=70 <"$tmp/go" >"$tmp/guest" &
+	exec 8>"$tmp/go"
+	until [ "$(grep -c '"run_calls"' "$tmp/guest")" = 8 ]; do sleep 0.1; done
+	kvmexit --vms -j >"$tmp/vms"
+	exec 8>&-
+	wait $!
+	rm "$tmp/go"
 	stop kvmexit
+	emit "text vms" "$tmp/vms"
 	emit guest "$tmp/guest"
 	emit kvmexit "$tmp/kvmexit"
 }
