@@ -78,6 +78,12 @@ static const char *no_reservation(const struct facts *f)
 	return NULL;
 }
 
+static const char *no_host(const struct facts *f)
+{
+	(void)f;
+	return "it has run on no kernel of its own (--probe legacy takes it all the same)";
+}
+
 static const char *direct_hindrance(const struct facts *f)
 {
 	const char *why = new_prototype(f);
@@ -140,8 +146,7 @@ static const struct variant {
 	{ "read", "kvm_exit_read", "kvm_entry_typed", false, "", new_prototype, no_types },
 	{ "read", "kvm_exit_raw", "kvm_entry_raw", false, " (raw tracepoint)", raw_hindrance,
 	  no_types },
-	{ "legacy", "kvm_exit_legacy", "kvm_entry_raw", false, "", legacy_hindrance,
-	  no_reservation },
+	{ "legacy", "kvm_exit_legacy", "kvm_entry_raw", false, "", legacy_hindrance, no_host },
 	{ "tracepoint", "kvm_exit_tracepoint", "kvm_entry_tracepoint", false, "",
 	  tracepoint_hindrance, no_reservation },
 };
@@ -608,6 +613,30 @@ static int tell_failure(const char *probe, const char *what, int err)
 	return err == -ENOENT ? EXIT_NOTHING : EXIT_INTERNAL;
 }
 
+static const char *objection(const struct variant *v, const struct options *opts,
+			     const struct facts *f)
+{
+	const char *why = v->hindrance(f);
+
+	if (!why && v->kfunc && opts->max_vcpus > MAX_SLOTS_IN_ONE)
+		why = "--max-vcpus is above 262144";
+	if (!why && opts->time)
+		why = time_hindrance(v, f);
+	if (!why && !opts->probe)
+		why = v->reservation(f);
+	return why;
+}
+
+const char *probe__objection(const char *name, const struct options *opts, const struct facts *f)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(variants); i++)
+		if (!strcmp(name, variants[i].name))
+			return objection(&variants[i], opts, f);
+	return "there is none of this name";
+}
+
 static int choose(struct probe *probe, const struct options *opts, const struct facts *f)
 {
 	const char *what = NULL, *first_what = NULL;
@@ -620,15 +649,9 @@ static int choose(struct probe *probe, const struct options *opts, const struct 
 
 		if (opts->probe && strcmp(opts->probe, v->name))
 			continue;
-		why = v->hindrance(f);
-		if (!why && v->kfunc && opts->max_vcpus > MAX_SLOTS_IN_ONE)
-			why = "--max-vcpus is above 262144";
-		if (!why && opts->time)
-			why = time_hindrance(v, f);
-		if (!why && !opts->probe)
-			why = v->reservation(f);
+		why = objection(v, opts, f);
 		if (why && verbose && !opts->probe)
-			complain("probe %s: not usable: %s", v->name, why);
+			complain("probe %s: not taken: %s", v->name, why);
 		if (why && opts->probe && v->hindrance == tracepoint_hindrance &&
 		    is_permission(f->format_err))
 			return tell_nothing(f);

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 
 #include "../src/facts.h"
+#include "../src/options.h"
+#include "../src/probe.h"
 #include "check.h"
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
@@ -151,11 +153,26 @@ static void test_garbage(void)
 			fprintf(stderr, "\tin case %zu\n", i);
 }
 
+/* Kernels 5.11 to 5.15: what was never seen at work is not taken unasked */
+static void test_legacy(void)
+{
+	const struct facts f = { .has_btf = true, .prototype = PROTO_REASON, .off_vcpu = 8 };
+	const struct options unasked = { .max_vcpus = 16 };
+	const struct options asked = { .max_vcpus = 16, .probe = "legacy" };
+
+	CHECK(probe__objection("direct", &unasked, &f));
+	CHECK(probe__objection("read", &unasked, &f));
+	CHECK(probe__objection("legacy", &unasked, &f));
+	CHECK_STR(probe__objection("tracepoint", &unasked, &f), NULL);
+	CHECK_STR(probe__objection("legacy", &asked, &f), NULL);
+}
+
 int main(void)
 {
 	test_recorded();
 	test_changed();
 	test_truncated();
 	test_garbage();
+	test_legacy();
 	return check__report("facts");
 }
