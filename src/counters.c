@@ -72,6 +72,7 @@ struct thread {
 		OWNED,
 		RETIRED, /* the slot is to be read once more */
 		FREED, /* the slot is free, the thread to be reported once more */
+		REPORTED, /* and has been */
 	} state;
 	__u64 since; /* OWNED: of the last exit seen; RETIRED: when it was; ns */
 	__u64 sum; /* of all counters when last read: they only grow */
@@ -579,6 +580,8 @@ static int report_thread(struct counters *c, struct snapshot *snap, size_t first
 		snap->flags[i] += t->flags_seen[i] - t->flags_reported[i];
 		t->flags_reported[i] = t->flags_seen[i];
 	}
+	if (t->state == FREED && !err)
+		t->state = REPORTED;
 	return err;
 }
 
@@ -656,7 +659,7 @@ void counters__forget(struct counters *c, bool (*is_gone)(__u32 pid, __u64 start
 	for (i = 0; i < c->nr_threads; i++) {
 		struct thread *t = c->threads[i];
 
-		if (t->state != FREED) {
+		if (t->state != REPORTED) {
 			c->threads[left++] = t;
 			continue;
 		}

@@ -58,7 +58,8 @@ int counters__report(struct counters *c, struct snapshot *snap, __u64 now);
 
 /*
  * Forgets the totals of vCPUs whose process @is_gone(pid, start) says has ended.
- * To be called after a report's samples have been used.
+ * To be called after a report's samples have been used; what was collected
+ * meanwhile is kept for the next one.
  */
 void counters__forget(struct counters *c, bool (*is_gone)(__u32 pid, __u64 start));
 

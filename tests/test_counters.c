@@ -533,6 +533,25 @@ static void test_retire(void)
 	host_free(h);
 }
 
+/* While a report is on its way to a slow reader, another VM comes and goes */
+static void test_ended_while_reporting(void)
+{
+	struct host *h = host_new(1);
+
+	exits(h, 50, 51, 0, 12, 3);
+	report(h);
+	idle(h, 200);
+	CHECK(exits(h, 60, 61, 0, 12, 4));
+	collect(h);
+	idle(h, 200);
+	CHECK_INT(h->control.tail, 2);
+	forget(h);
+	report(h);
+	CHECK_INT(h->snap.nr_samples, 1);
+	CHECK_SAMPLE(h, 0, .pid = 60, .tid = 61, .code = 12, .count = 4, .total = 4);
+	host_free(h);
+}
+
 /* The kernel is asked to wait only where a slot was retired */
 static void test_grace(void)
 {
@@ -893,6 +912,7 @@ int main(void)
 	test_patience();
 	test_all_come_back();
 	test_retire();
+	test_ended_while_reporting();
 	test_grace();
 	test_refused();
 	test_reuse_within_interval();
