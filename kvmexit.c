@@ -30,6 +30,9 @@
 #include "src/util.h"
 #include "src/vm.h"
 
+/* How long the end of the run waits for a reader that takes nothing, ns */
+#define PATIENCE (2 * NSEC_PER_SEC)
+
 struct session {
 	const struct options *opts;
 	struct probe *probe;
@@ -146,6 +149,68 @@ static int take_snapshot(struct session *s, bool final)
 	return err ? err : counters__report(s->counters, &s->snapshot, now);
 }
 
+static void reopen(struct session *s)
+{
+	int err = output__reopen(&s->output);
+
+	if (err)
+		complain("reopening %s: %s; writing on to the old file", s->output.path,
+			 strerror(-err));
+	else
+		reports__restart(s->reports, s->nr_reports);
+}
+
+/*
+ * Why a report is given up that cannot be written yet, -errno; 0: it is not. A reader
+ * is waited for, at the end of the run with patience, which began at @since. A file
+ * may have room again, while the run goes on.
+ */
+static int give_up(const struct session *s, int err, __u64 since)
+{
+	if (err == -EAGAIN)
+		return s->ticker.stopped && now_ns() - since >= PATIENCE ? -ETIMEDOUT : 0;
+	if (!s->output.path || err == -EPIPE || s->snapshot.final || ticker__is_over(&s->ticker))
+		return err;
+	return 0;
+}
+
+/*
+ * Writes a report. As long as that cannot be done counting goes on, and so does all
+ * that is due but reports. 0 or -errno.
+ */
+static int deliver(void *session, const char *text, size_t size)
+{
+	struct session *s = session;
+	__u64 since = now_ns();
+	bool told = false;
+	int err, fatal;
+
+	output__put(&s->output, text, size);
+	while ((err = output__flush(&s->output))) {
+		fatal = give_up(s, err, since);
+		if (fatal)
+			return fatal;
+		if (err != -EAGAIN && !told)
+			complain("writing %s: %s; trying again, nothing is lost so far",
+				 s->output.path, strerror(-err));
+		told |= err != -EAGAIN;
+		switch (ticker__wait_for_room(&s->ticker, output__poll_fd(&s->output))) {
+		case EVENT_UPKEEP:
+			/* What fails for want of memory is done by the next report */
+			collect(s);
+			break;
+		case EVENT_REOPEN:
+			reopen(s);
+			break;
+		default: /* room, or the end has come */
+			since = now_ns();
+		}
+	}
+	if (told)
+		complain("writing %s: possible again, nothing was lost", s->output.path);
+	return 0;
+}
+
 static int report(struct session *s, bool final)
 {
 	size_t failed;
@@ -153,7 +218,6 @@ static int report(struct session *s, bool final)
 
 	if (take_snapshot(s, final))
 		return out_of_memory();
-	s->output.stopping = s->ticker.stopped;
 	err = reports__print(s->reports, s->nr_reports, &s->snapshot, &failed);
 	if (err && failed == s->nr_reports)
 		return out_of_memory();
@@ -165,17 +229,6 @@ static int report(struct session *s, bool final)
 	vms__forget(s->vms);
 	s->snapshot.seq++;
 	return final ? EXIT_OK : -1;
-}
-
-static void reopen(struct session *s)
-{
-	int err = output__reopen(&s->output);
-
-	if (err)
-		complain("reopening %s: %s; writing on to the old file", s->output.path,
-			 strerror(-err));
-	else
-		reports__restart(s->reports, s->nr_reports);
 }
 
 /* What -p, -n, -t or -T names has ended: the last report is due */
@@ -205,6 +258,8 @@ static int run(struct session *s)
 			break;
 		case EVENT_REOPEN:
 			reopen(s);
+			break;
+		case EVENT_ROOM: /* deliver() waits for that */
 			break;
 		case EVENT_REPORT:
 		case EVENT_LAST:
@@ -249,11 +304,6 @@ static int drop_privileges(struct session *s)
 	return EXIT_INTERNAL;
 }
 
-static int write_output(void *output, const char *text, size_t size)
-{
-	return output__write(output, text, size);
-}
-
 /* What is made of each snapshot; the exit code */
 static int choose_reports(struct session *s)
 {
@@ -270,7 +320,7 @@ static int choose_reports(struct session *s)
 
 	if (!r)
 		return out_of_memory();
-	s->reports[s->nr_reports++] = (struct report){ r, write_output, &s->output };
+	s->reports[s->nr_reports++] = (struct report){ r, deliver, s };
 	return EXIT_OK;
 }
 
@@ -282,7 +332,6 @@ static int start(struct session *s, char *const *argv)
 	int err, code;
 
 	s->live = o->interval && !o->json && !o->output && !o->no_clear && isatty(STDOUT_FILENO);
-	/* A FIFO waits for its reader: until then signals must end us as usual */
 	code = open_output(s);
 	if (code)
 		return code;
@@ -317,11 +366,10 @@ static int start(struct session *s, char *const *argv)
 
 static int stop(struct session *s, int code)
 {
-	int err = 0;
+	int err;
 
 	probe__close(s->probe);
-	if (s->output.fd >= 0)
-		err = output__close(&s->output);
+	err = output__close(&s->output);
 	ticker__close(&s->ticker);
 	counters__free(s->counters);
 	reports__free(s->reports, s->nr_reports);
@@ -391,7 +439,9 @@ int main(int argc, char **argv)
 	};
 	int code;
 
+	/* These are errors of the write */
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);
 	atexit(flush_stdout);
 	privileges__occupy_standard_fds();
 	options__parse(&opts, argc, argv);

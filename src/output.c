@@ -4,16 +4,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/magic.h>
 #include <poll.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <unistd.h>
 
-/* How long the end of the run waits for a reader that takes nothing */
-#define PATIENCE_MS 2000
-
-/* Whether a writer that was killed left half a line at the end of the file */
+/* Whether a writer that was killed or found no room left half a line at the end */
 static bool ends_torn(const char *path)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -29,35 +27,61 @@ static bool ends_torn(const char *path)
 	return last != '\n';
 }
 
-static int open_path(struct output *out, int flags)
+/* Where the line begins that is to be written on */
+static size_t line_start(const struct output *out)
 {
-	struct output file = *out;
-	struct stat st;
-	int err = 0;
+	const char *end = out->done ? memrchr(out->text, '\n', out->done) : NULL;
 
-	file.fd = open(out->path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | flags, 0640);
-	if (file.fd < 0)
+	return end ? end + 1 - out->text : 0;
+}
+
+/* @create: O_CREAT or 0. Nothing is ever waited for: not for a FIFO's reader either */
+static int open_path(struct output *out, int create)
+{
+	int flags = O_WRONLY | O_APPEND | O_NONBLOCK | O_CLOEXEC | create;
+	int fd = open(out->path, flags, 0640);
+	struct stat st;
+
+	if (fd < 0)
 		return -errno;
-	file.is_file = !fstat(file.fd, &st) && S_ISREG(st.st_mode);
-	if (flags && fcntl(file.fd, F_SETFL, O_APPEND))
-		err = -errno;
-	if (!err && ends_torn(out->path))
-		err = output__write(&file, "\n", 1);
-	if (err)
-		close(file.fd);
-	else
-		*out = file;
-	return err;
+	if (out->fd >= 0)
+		close(out->fd);
+	out->fd = fd;
+	out->is_file = !fstat(fd, &st) && S_ISREG(st.st_mode);
+	out->done = line_start(out);
+	out->torn = ends_torn(out->path);
+	out->broken = false;
+	return 0;
+}
+
+int output__reopen(struct output *out)
+{
+	int err = open_path(out, O_CREAT);
+
+	if (err != -ENXIO || !out->is_fifo)
+		return err;
+	out->broken = true;
+	return 0;
+}
+
+/* Not a pipe by the name of /dev/stdout, say */
+static bool is_fifo(const char *path)
+{
+	struct statfs fs;
+	struct stat st;
+
+	return !stat(path, &st) && S_ISFIFO(st.st_mode) && !statfs(path, &fs) &&
+	       fs.f_type != PIPEFS_MAGIC;
 }
 
 int output__open(struct output *out, const char *path)
 {
 	struct stat st;
 
-	*out = (struct output){ .fd = STDOUT_FILENO, .path = path };
+	*out = (struct output){ .fd = path ? -1 : STDOUT_FILENO, .path = path };
 	if (path) {
-		out->fd = -1;
-		return open_path(out, 0);
+		out->is_fifo = is_fifo(path);
+		return output__reopen(out);
 	}
 	if (fstat(out->fd, &st))
 		return -errno;
@@ -65,45 +89,11 @@ int output__open(struct output *out, const char *path)
 	return 0;
 }
 
-int output__reopen(struct output *out)
+void output__put(struct output *out, const char *text, size_t size)
 {
-	int old = out->fd;
-	/* A FIFO without a reader would hold up everything */
-	int err = open_path(out, O_NONBLOCK);
-
-	if (!err)
-		close(old);
-	return err;
-}
-
-static bool stop_pending(void)
-{
-	sigset_t set;
-
-	return !sigpending(&set) && (sigismember(&set, SIGINT) || sigismember(&set, SIGTERM));
-}
-
-/*
- * Waits until the reader has made room. -ETIMEDOUT: the run is to end, and the
- * reader does nothing about it.
- */
-static int await_reader(const struct output *out)
-{
-	struct pollfd p = { .fd = out->fd, .events = POLLOUT };
-	const int step = 100;
-	int waited = 0;
-
-	while (waited < PATIENCE_MS) {
-		int n = poll(&p, 1, step);
-
-		if (n > 0)
-			return 0;
-		if (n < 0 && errno != EINTR)
-			return -errno;
-		if (out->stopping || stop_pending())
-			waited += step;
-	}
-	return -ETIMEDOUT;
+	out->text = text;
+	out->size = size;
+	out->done = 0;
 }
 
 /*
@@ -111,9 +101,10 @@ static int await_reader(const struct output *out)
  * between. To a pipe as many lines as it takes whole, or not at all (POSIX), so
  * that neither another writer nor the end of the run can cut one.
  */
-static size_t piece(const struct output *out, const char *data, size_t size)
+static size_t piece(const struct output *out)
 {
-	const char *end;
+	const char *data = out->text + out->done, *end;
+	size_t size = out->size - out->done;
 
 	if (out->is_file || size <= PIPE_BUF)
 		return size;
@@ -121,23 +112,50 @@ static size_t piece(const struct output *out, const char *data, size_t size)
 	return end ? (size_t)(end - data) + 1 : PIPE_BUF;
 }
 
-int output__write(struct output *out, const char *data, size_t size)
+static int write_piece(struct output *out)
 {
-	while (size) {
-		ssize_t n;
-		int err = out->is_file ? 0 : await_reader(out);
+	struct pollfd p = { .fd = out->fd, .events = POLLOUT };
+	ssize_t n;
 
-		if (err)
-			return err;
-		n = write(out->fd, data, piece(out, data, size));
-		if (n < 0 && errno != EINTR && errno != EAGAIN)
-			return -errno;
-		if (n > 0) {
-			data += n;
-			size -= n;
-		}
+	/* Standard output is not ours to make it non-blocking */
+	if (!out->is_file && !poll(&p, 1, 0))
+		return -EAGAIN;
+	n = out->torn ? write(out->fd, "\n", 1) : write(out->fd, out->text + out->done, piece(out));
+	if (n >= 0) {
+		out->done += out->torn ? 0 : n;
+		out->torn = false;
+		return 0;
 	}
-	return 0;
+	if (errno == EINTR)
+		return 0;
+	if (errno == EPIPE && out->is_fifo) {
+		out->broken = true;
+		return -EAGAIN;
+	}
+	out->broken = out->path && errno != EAGAIN;
+	return -errno;
+}
+
+/* A FIFO that is not there just now is not to become a file */
+static int mend(struct output *out)
+{
+	int err = open_path(out, out->is_fifo ? 0 : O_CREAT);
+
+	return err && out->is_fifo ? -EAGAIN : err;
+}
+
+int output__flush(struct output *out)
+{
+	int err = out->broken ? mend(out) : 0;
+
+	while (!err && out->done < out->size)
+		err = write_piece(out);
+	return err;
+}
+
+int output__poll_fd(const struct output *out)
+{
+	return out->broken ? -1 : out->fd;
 }
 
 int output__close(struct output *out)
@@ -145,5 +163,5 @@ int output__close(struct output *out)
 	int fd = out->fd;
 
 	out->fd = -1;
-	return close(fd) ? -errno : 0;
+	return fd >= 0 && close(fd) ? -errno : 0;
 }

@@ -49,14 +49,14 @@ void ticker__start(struct ticker *t, __u64 start, __u64 interval, __u64 duration
 	t->upkeep = start + UPKEEP;
 }
 
-static void arm(const struct ticker *t)
+static void arm(const struct ticker *t, bool reports)
 {
 	__u64 at = t->upkeep;
 	struct itimerspec when = { 0 };
 
-	if (t->next && t->next < at)
+	if (reports && t->next && t->next < at)
 		at = t->next;
-	if (t->end && t->end < at)
+	if (reports && t->end && t->end < at)
 		at = t->end;
 	when.it_value.tv_sec = at / NSEC_PER_SEC;
 	when.it_value.tv_nsec = at % NSEC_PER_SEC;
@@ -64,11 +64,11 @@ static void arm(const struct ticker *t)
 }
 
 /* The deadline that has passed, or -1: none yet */
-static int due(struct ticker *t, __u64 now)
+static int due(struct ticker *t, __u64 now, bool reports)
 {
-	if (t->end && now >= t->end)
+	if (reports && t->end && now >= t->end)
 		return EVENT_LAST;
-	if (t->next && now >= t->next) {
+	if (reports && t->next && now >= t->next) {
 		/* Missed ones are not made up for: the report tells its length */
 		t->next += ((now - t->next) / t->interval + 1) * t->interval;
 		t->upkeep = now + UPKEEP;
@@ -81,24 +81,44 @@ static int due(struct ticker *t, __u64 now)
 	return -1;
 }
 
-enum event ticker__wait(struct ticker *t)
+static enum event wait_for(struct ticker *t, bool reports, int fd)
 {
 	struct pollfd fds[] = {
 		{ .fd = t->signals, .events = POLLIN },
 		{ .fd = t->timer, .events = POLLIN },
+		{ .fd = fd, .events = POLLOUT },
 	};
 	struct signalfd_siginfo info;
 	int event;
 
 	for (;;) {
 		if (read(t->signals, &info, sizeof(info)) == sizeof(info)) {
-			t->stopped = info.ssi_signo != SIGHUP || !t->reopen;
-			return t->stopped ? EVENT_LAST : EVENT_REOPEN;
+			if (info.ssi_signo == SIGHUP && t->reopen)
+				return EVENT_REOPEN;
+			t->stopped = true;
+			return EVENT_LAST;
 		}
-		event = due(t, now_ns());
+		event = due(t, now_ns(), reports);
 		if (event >= 0)
 			return event;
-		arm(t);
+		arm(t, reports);
 		poll(fds, ARRAY_SIZE(fds), -1);
+		if (fds[2].revents)
+			return EVENT_ROOM;
 	}
+}
+
+enum event ticker__wait(struct ticker *t)
+{
+	return t->stopped ? EVENT_LAST : wait_for(t, true, -1);
+}
+
+enum event ticker__wait_for_room(struct ticker *t, int fd)
+{
+	return wait_for(t, false, fd);
+}
+
+bool ticker__is_over(const struct ticker *t)
+{
+	return t->stopped || (t->end && now_ns() >= t->end);
 }

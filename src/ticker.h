@@ -22,6 +22,7 @@ enum event {
 	EVENT_REPORT, /* an interval is over */
 	EVENT_LAST, /* the run is over, by time or by a signal */
 	EVENT_REOPEN, /* SIGHUP */
+	EVENT_ROOM, /* a report can be written on */
 };
 
 /*
@@ -35,5 +36,14 @@ void ticker__close(struct ticker *t);
 void ticker__start(struct ticker *t, __u64 start, __u64 interval, __u64 duration);
 
 enum event ticker__wait(struct ticker *t);
+
+/*
+ * The same while a report waits for its reader: the next ones are not due before it
+ * is written. @fd: polled for writing, -1: none.
+ */
+enum event ticker__wait_for_room(struct ticker *t, int fd);
+
+/* Whether the run is over, by a signal or by time */
+bool ticker__is_over(const struct ticker *t);
 
 #endif

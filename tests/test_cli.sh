@@ -52,6 +52,11 @@ count_lines()
 	wc -l <"$1"
 }
 
+more_lines()
+{
+	[ "$(count_lines "$1")" -gt "$2" ]
+}
+
 # A key's value in each line of JSON
 values()
 {
@@ -440,13 +445,52 @@ test_output_file()
 	check 'torn line: first line' "$(first_line "$file")" '{"v":1,"ty'
 	check 'torn line: second line' "$(sed -n 2p "$file")" '{"v":1,"type":"interval",*}'
 	check 'torn line: lines' "$(count_lines "$file")" 2
-	# A file that may be written but not made longer than nothing: a pipe
-	mkfifo "$dir/fifo"
-	cat "$dir/fifo" >"$dir/read" &
-	run -j -o "$dir/fifo" 0.05
+}
+
+# Nothing waits for a FIFO's reader but the reports; it may go and come again
+test_fifo()
+{
+	local fifo=$dir/fifo line
+
+	mkfifo "$fifo"
+	start -j -i 0.1 -o "$fifo"
+	sleep 0.5
+	exec 8<"$fifo"
+	for _ in 1 2 3; do read -r line <&8 && echo "$line"; done >"$dir/read"
+	exec 8<&-
+	sleep 0.5
+	cat "$fifo" >>"$dir/read" &
+	wait_for "reports to the second reader" more_lines "$dir/read" 4
+	sleep 0.3
+	kill -TERM "$tool"
+	finish
 	wait $!
-	check 'fifo: exit code' "$code" 0
-	check 'fifo: records' "$(values type "$dir/read")" '"interval"'
+	check 'FIFO: exit code' "$code" 0
+	check 'FIFO: messages' "$(cat "$dir/err")" ''
+	check_seq "$dir/read" "$(count_lines "$dir/read")"
+	check 'FIFO: the second report is late' \
+		"$(($(values dur_ms "$dir/read" | cut -d' ' -f2) > 250))" 1
+	# No reader at all: the end is not put off for long
+	start -j -i 0.1 -o "$fifo"
+	kill -TERM "$tool"
+	finish
+	check 'FIFO without a reader: exit code' "$code" 74
+	check 'FIFO without a reader: message' "$(cat "$dir/err")" \
+		"kvmexit: writing $fifo: its reader takes nothing; the last interval is lost"
+	# While its reader makes it anew, no file takes its place
+	start -j -i 0.05 -o "$fifo"
+	head -c 1 "$fifo" >"$dir/read"
+	rm "$fifo"
+	sleep 0.5
+	check 'FIFO away: file' "$(ls "$fifo" 2>/dev/null)" ''
+	mkfifo "$fifo"
+	head -n 1 "$fifo" >"$dir/read"
+	check 'FIFO made anew: record' "$(values type "$dir/read")" '"interval"'
+	timeout 5 cat "$fifo" >"$dir/read" &
+	kill -TERM "$tool"
+	finish
+	wait $!
+	check 'FIFO made anew: exit code' "$code" 0
 }
 
 test_reopen()
@@ -591,6 +635,7 @@ if $live; then
 	test_idle
 	test_clock
 	test_output_file
+	test_fifo
 	test_reopen
 	test_target_ends
 	test_banner

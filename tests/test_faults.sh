@@ -28,27 +28,139 @@ broken()
 	jq -Rrc 'select((fromjson? | type) != "object")' <"$1"
 }
 
-# The disk becomes full in the middle of a report
+# await COMMAND...: up to ten seconds
+await()
+{
+	local i
+
+	for ((i = 0; i < 500; i++)); do
+		"$@" 2>/dev/null && return
+		sleep 0.02
+	done
+	check "await: $*" missing there
+}
+
+# start OPTION...: JSON in short intervals, in the background; the process is $pid
+start()
+{
+	"$kvmexit" -j -i 0.005 "$@" 2>"$dir/err" &
+	pid=$!
+}
+
+# finish NAME CODE MESSAGES: ends what start began
+finish()
+{
+	kill -TERM "$pid" 2>/dev/null
+	wait "$pid"
+	check "$1: exit code" $? "$2"
+	check "$1: messages" "$(cat "$dir/err")" "$3"
+}
+
+more_lines()
+{
+	[ "$(wc -l <"$1")" -gt "$2" ]
+}
+
+# check_records NAME FILE...: no gap and no record twice; but a line was cut $cut times
+check_records()
+{
+	local name=$1
+
+	shift
+	cat "$@" >"$dir/all"
+	check "$name: cut lines" "$(broken "$dir/all" | wc -l)" "$cut"
+	jq -Rc 'fromjson? // empty' "$dir/all" >"$dir/whole"
+	check "$name: no gap" "$(jq -s '[.[].seq] == [range(length)]' "$dir/whole")" true
+}
+
+# The disk becomes full in the middle of a report, and has room again: nothing is
+# lost, all is told once
 test_disk_full()
 {
+	local log=$dir/full/log pid cut='[01]'
+	local full="kvmexit: writing $log: No space left on device"
+	local again="$full; trying again, nothing is lost so far"
+
 	mkdir "$dir/full"
 	mount -t tmpfs -o size=16k tmpfs "$dir/full" || { skipped=$((skipped + 1)); return; }
-	timeout 30 "$kvmexit" -j -i 0.002 -o "$dir/full/log" 2>"$dir/err"
-	check 'disk full: exit code' $? 74
-	check 'disk full: message' "$(cat "$dir/err")" \
-		"kvmexit: writing $dir/full/log: No space left on device"
-	head -c -1 "$dir/full/log" | sed '$d' >"$dir/whole"
-	check 'disk full: many lines' "$(($(wc -l <"$dir/whole") > 50))" 1
-	check 'disk full: whole lines' "$(broken "$dir/whole")" ''
-	check 'disk full: no gap' \
-		"$(jq -s '[.[].seq] == [range(length)]' "$dir/whole")" true
-	# The line that was cut short stays apart from those that follow
+	start -o "$log"
+	await grep -q 'No space' "$dir/err"
+	sleep 1
+	check 'disk full: the lines before' "$(($(wc -l <"$log") > 50))" 1
 	mount -o remount,size=1m "$dir/full"
-	"$kvmexit" -j 0.01 -o "$dir/full/log"
-	check 'disk freed: exit code' $? 0
-	check 'disk freed: broken lines' "$(broken "$dir/full/log" | wc -l)" '[01]'
-	check 'disk freed: the last line' "$(tail -n 1 "$dir/full/log" | jq .final)" true
+	await more_lines "$log" 100
+	finish 'disk full, freed' 0 "$again
+kvmexit: writing $log: possible again, nothing was lost"
+	check_records 'disk full, freed' "$log"
+	check 'disk full, freed: the last line' "$(tail -n 1 "$log" | jq .final)" true
+	check 'disk full, freed: a long interval' "$(jq -s 'any(.dur_ms > 900)' "$dir/whole")" true
+	# It becomes full, its end comes by a signal or by time; the next run has room
+	mount -o remount,size=32k "$dir/full"
+	rm "$log"
+	start -o "$log"
+	await grep -q 'No space' "$dir/err"
+	finish 'disk full to the end' 74 "$again
+$full"
+	timeout 20 "$kvmexit" -j -i 0.005 -o "$log" 0.5 2>"$dir/err"
+	check 'disk full, DURATION: exit code' $? 74
+	timeout 20 "$kvmexit" -j -o "$log" 0.1 2>"$dir/err"
+	check 'disk full, one report: exit code' $? 74
+	check 'disk full, one report: message' "$(cat "$dir/err")" "$full"
+	mount -o remount,size=1m "$dir/full"
+	"$kvmexit" -j -o "$log" 0.01
+	check 'disk full, next run: exit code' $? 0
+	check 'disk full, next run: cut lines' "$(broken "$log" | wc -l)" '[0-2]'
+	check 'disk full, next run: the last line' "$(tail -n 1 "$log" | jq .final)" true
+	# Standard output is somebody else's
+	dd if=/dev/zero of="$dir/full/rest" bs=64k 2>/dev/null
+	timeout 20 "$kvmexit" -j -i 0.005 >>"$log" 2>"$dir/err"
+	check 'disk full, standard output: exit code' $? 74
 	umount "$dir/full"
+}
+
+# What makes room: the file is taken away, with SIGHUP or without
+test_disk_cleared()
+{
+	local log=$dir/full/log pid cut='[01]' how
+
+	mount -t tmpfs -o size=16k tmpfs "$dir/full" || { skipped=$((skipped + 1)); return; }
+	for how in rotated removed; do
+		start -o "$log"
+		await grep -q 'No space' "$dir/err"
+		cp "$log" "$dir/log.1"
+		if [ $how = rotated ]; then
+			mv "$log" "$log.1"
+			kill -HUP "$pid"
+			await test -e "$log"
+			rm "$log.1"
+		else
+			rm "$log"
+		fi
+		await more_lines "$log" 5
+		finish "full disk, $how" 0 '*No space*possible again, nothing was lost'
+		# A cut line is at the end of the old file, where nothing is put behind it
+		[ "$(tail -c 1 "$dir/log.1" | od -An -tx1)" = ' 0a' ] || echo >>"$dir/log.1"
+		check_records "full disk, $how" "$dir/log.1" "$log"
+		rm "$log"
+	done
+	umount "$dir/full"
+}
+
+# No file may be longer: an error as any other, no signal
+test_file_limit()
+{
+	local log=$dir/limited pid cut='[01]'
+
+	(ulimit -f 16 && exec "$kvmexit" -j -i 0.005 -o "$log" 2>"$dir/err") &
+	pid=$!
+	await grep -q 'File too large' "$dir/err"
+	mv "$log" "$log.1"
+	kill -HUP "$pid"
+	await more_lines "$log" 5
+	finish 'file limit' 0 '*File too large*possible again, nothing was lost'
+	[ "$(tail -c 1 "$log.1" | od -An -tx1)" = ' 0a' ] || echo >>"$log.1"
+	check_records 'file limit' "$log.1" "$log"
+	rm "$log" "$log.1"
 }
 
 test_reader_gone()
@@ -96,7 +208,7 @@ run_with_signals()
 		kill -"$signal" $pid 2>/dev/null
 		[ "$signal" = TERM ] || sleep "0.00$((RANDOM % 10))"
 	done
-	wait $pid
+	wait "$pid"
 	code=$?
 	codes[code]=$((${codes[$code]:-0} + 1))
 	# Before it can have set up anything the signal's default is right
@@ -205,6 +317,8 @@ if [ "$(id -u)" != 0 ] || ! "$kvmexit" 0.01 >/dev/null 2>&1; then
 else
 	make -s build/failing_malloc.so build/kvmexit-dynamic >/dev/null
 	test_disk_full
+	test_disk_cleared
+	test_file_limit
 	test_reader_gone
 	test_calls
 	test_address_space

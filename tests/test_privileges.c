@@ -104,6 +104,14 @@ static int try_append(void)
 	return result(open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600));
 }
 
+/* Without O_APPEND a file could be written over, after lseek() */
+static int try_not_appending(void)
+{
+	int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+
+	return fd < 0 ? 0 : result(fcntl(fd, F_SETFL, 0));
+}
+
 static int try_unlink(void)
 {
 	return result(unlink(path));
@@ -180,7 +188,8 @@ static int try_output(void)
 	struct output o = { .fd = kept, .path = path };
 	int err = output__reopen(&o);
 
-	return err ? -err : -output__write(&o, "x\n", 2);
+	output__put(&o, "x\n", 2);
+	return err ? -err : -output__flush(&o);
 }
 
 static int try_memory(void)
@@ -231,6 +240,7 @@ static const struct test_case {
 	{ "open to truncate", try_truncate, true, EPERM },
 	{ "open to append, -o", try_append, true, 0 },
 	{ "open to append, no -o", try_append, false, EPERM },
+	{ "appending no longer", try_not_appending, true, EPERM },
 	{ "unlink", try_unlink, true, EPERM },
 	{ "chmod", try_chmod, true, EPERM },
 	{ "mount", try_mount, true, EPERM },

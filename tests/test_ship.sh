@@ -115,7 +115,7 @@ run_gone() {
 run_unread() {
 	local status=0
 	mkfifo "$scratch/pipe3"
-	timeout -k 2 1 ./kvmexit -j -o "$scratch/pipe3" || status=$?
+	timeout -k 30 1 ./kvmexit -j -o "$scratch/pipe3" || status=$?
 	check "no reader yet: timeout's status" $status 124
 }
 

@@ -111,6 +111,58 @@ case_missed() {
 	emit kvmexit "$tmp/kvmexit"
 }
 
+# told NAME TEXT: waits until kvmexit has said that
+told() {
+	local i=0
+	until grep -q "$2" "$tmp/$1.log" || [ $((i += 1)) -gt 300 ]; do sleep 0.1; done
+}
+
+# The disk is full while guests run, and has room again
+case_full() {
+	local output="$tmp/full/kvmexit"
+	mkdir "$tmp/full"
+	mount -t tmpfs -o size=16k tmpfs "$tmp/full"
+	if start kvmexit -j -i 0.02 --probe "$1"; then
+		guest -v 2 cpuid=50 hlt=50 >"$tmp/guest"
+		told kvmexit 'No space left'
+		guest -v 2 cpuid=500 hlt=500 >>"$tmp/guest"
+		sleep 1
+		mount -o remount,size=4m "$tmp/full"
+		told kvmexit 'possible again'
+		guest -v 2 cpuid=50 hlt=50 >>"$tmp/guest"
+		stop kvmexit
+		emit guest "$tmp/guest"
+		emit kvmexit "$output"
+	else
+		unsupported kvmexit
+	fi
+	umount "$tmp/full"
+	rmdir "$tmp/full"
+}
+
+# Nobody reads while VMs come and go, more of their threads than there is room for
+case_unread() {
+	local i=0 reader output="$tmp/fifo"
+	mkfifo "$output"
+	if start kvmexit -j -i 0.2 --max-vcpus 8 --probe "$1"; then
+		: >"$tmp/guest"
+		while [ $((i += 1)) -le 4 ]; do
+			guest -v 6 -n thread%d -s 50000 io=20 cpuid=30 hlt=10 >>"$tmp/guest"
+			sleep 3
+		done
+		cat "$output" >"$tmp/kvmexit" &
+		reader=$!
+		sleep 1
+		stop kvmexit
+		wait $reader
+		emit guest "$tmp/guest"
+		emit kvmexit "$tmp/kvmexit"
+	else
+		unsupported kvmexit
+	fi
+	rm "$output"
+}
+
 # The modules kvm and kvm_amd: absent, loaded later, unloaded and loaded again
 case_modules() {
 	echo "@text modules"

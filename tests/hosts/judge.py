@@ -455,6 +455,26 @@ def case_missed(sections):
     return f"{exact} exits; one interval of {longest} ms instead of {longest // 200} of 200"
 
 
+def case_full(sections):
+    cut = [line for line in sections["kvmexit"] if not line.endswith("}")]
+    need(len(cut) <= 1, "cut lines", cut)
+    sections["kvmexit"] = [line for line in sections["kvmexit"] if line not in cut]
+    exact, _, _, _ = judge_counts(sections)
+    _, intervals = records(sections["kvmexit"])
+    longest = max(i["dur_ms"] for i in intervals)
+    need(longest >= 1000, "the disk was not full", longest)
+    return f"{exact} exits; one interval of {longest} ms, {len(cut)} line cut and written again"
+
+
+def case_unread(sections):
+    exact, got, _, _ = judge_counts(sections)
+    exits, intervals = records(sections["kvmexit"])
+    longest = max(i["dur_ms"] for i in intervals)
+    need(longest >= 9000, "the reader did not stall", longest)
+    need({r["comm"] for r in exits} == {"guest"}, "names", {r["comm"] for r in exits})
+    return f"{exact} exits of {len(got)} threads in 8 slots, all named, unread for {longest} ms"
+
+
 def case_modules(sections):
     exact, _, _, _ = judge_counts(sections)
     lines = sections["text modules"]
@@ -507,7 +527,8 @@ def case_soak(sections):
             f"{len(samples)} files; {files[0]} open, {after} KB at the end, {before} before")
 
 
-CASES = {"caps": case_caps, "hidepid": case_hidepid, "clock": case_clock, "missed": case_missed, "modules": case_modules,
+CASES = {"caps": case_caps, "hidepid": case_hidepid, "clock": case_clock, "missed": case_missed,
+         "full": case_full, "unread": case_unread, "modules": case_modules,
          "surroundings": case_surroundings, "soak": case_soak,
          "exact": case_exact, "nested": case_nested, "tracers": case_tracers, "vms": case_vms,
          "one_thread": case_simple, "churn": case_simple, "room": case_room,

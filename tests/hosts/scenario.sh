@@ -37,7 +37,8 @@ trace_off() {
 	rmdir "$trace"
 }
 
-# start NAME OPTION...: kvmexit in the background, counting when this returns
+# start NAME OPTION...: kvmexit in the background, counting when this returns. It
+# writes to $output, or else to a file of that name.
 start() {
 	start_as "" "$@"
 }
@@ -48,7 +49,7 @@ start_as() {
 	shift 2
 	rm -f "$tmp/$name"
 	# shellcheck disable=SC2086 # words are wanted
-	$as kvmexit --verbose "$@" -o "$tmp/$name" 2>"$tmp/$name.log" &
+	$as kvmexit --verbose "$@" -o "${output:-$tmp/$name}" 2>"$tmp/$name.log" &
 	eval "pid_$name=\$!"
 	while ! grep -q 'in use' "$tmp/$name.log"; do
 		if ! kill -0 $! 2>/dev/null || [ $((i += 1)) -gt 600 ]; then
