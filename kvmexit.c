@@ -280,24 +280,34 @@ static int open_output(struct session *s)
 		return EXIT_OK;
 	if (!s->opts->output)
 		return tell_write(&s->output, err);
-	complain("opening %s: %s", s->opts->output, strerror(-err));
+	complain("opening %s: %s%s", s->opts->output, strerror(-err),
+		 err == -EACCES ? "; this is done without capabilities, so that SIGHUP can do it "
+				  "again: name a directory that this user may write to, or use "
+				  ">>FILE"
+				: "");
 	return EXIT_CREATE;
 }
 
-/* The exit code */
+/* The exit code. The output has from its start no more rights than when reopened. */
 static int drop_privileges(struct session *s)
 {
 	int fds[PROBE_FDS + 3];
-	struct needs needs = { .fds = fds, .append = s->opts->output, .verbose = s->opts->verbose };
-	const char *what;
-	int err;
+	struct needs needs = { .fds = fds, .output = s->opts->output, .verbose = s->opts->verbose };
+	const char *what = "dropping capabilities";
+	int err, code;
 
-	needs.nr_fds = probe__fds(s->probe, fds);
-	fds[needs.nr_fds++] = s->ticker.timer;
-	fds[needs.nr_fds++] = s->ticker.signals;
-	fds[needs.nr_fds++] = s->output.fd;
 	sight__keep();
-	err = privileges__drop(&needs, &what);
+	err = privileges__drop_capabilities();
+	if (!err) {
+		code = open_output(s);
+		if (code)
+			return code;
+		needs.nr_fds = probe__fds(s->probe, fds);
+		fds[needs.nr_fds++] = s->ticker.timer;
+		fds[needs.nr_fds++] = s->ticker.signals;
+		fds[needs.nr_fds++] = s->output.fd;
+		err = privileges__confine(&needs, &what);
+	}
 	if (!err)
 		return EXIT_OK;
 	complain("giving up privileges: %s: %s", what, strerror(-err));
@@ -332,9 +342,6 @@ static int start(struct session *s, char *const *argv)
 	int err, code;
 
 	s->live = o->interval && !o->json && !o->output && !o->no_clear && isatty(STDOUT_FILENO);
-	code = open_output(s);
-	if (code)
-		return code;
 	err = run__begin(&s->run, NULL, argv + 1);
 	if (err) {
 		complain("naming the run: %s", strerror(-err));

@@ -7,6 +7,7 @@
 #include <linux/audit.h>
 #include <linux/capability.h>
 #include <linux/filter.h>
+#include <linux/landlock.h>
 #include <linux/membarrier.h>
 #include <linux/seccomp.h>
 #include <signal.h>
@@ -16,6 +17,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -28,7 +30,16 @@
 #define ARCH AUDIT_ARCH_AARCH64
 #endif
 
-#define OPEN_BITS (O_ACCMODE | O_CREAT | O_TRUNC | O_APPEND)
+#define OPEN_BITS (O_ACCMODE | O_TRUNC | O_APPEND)
+
+/* What Landlock forbids, of what its first version (Linux 5.13) knows: all but reading */
+#define NOT_READING                                                       \
+	(LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_WRITE_FILE |     \
+	 LANDLOCK_ACCESS_FS_REMOVE_DIR | LANDLOCK_ACCESS_FS_REMOVE_FILE | \
+	 LANDLOCK_ACCESS_FS_MAKE_CHAR | LANDLOCK_ACCESS_FS_MAKE_DIR |     \
+	 LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_MAKE_SOCK |     \
+	 LANDLOCK_ACCESS_FS_MAKE_FIFO | LANDLOCK_ACCESS_FS_MAKE_BLOCK |   \
+	 LANDLOCK_ACCESS_FS_MAKE_SYM)
 
 /* No condition */
 #define ANY NO_ARG, 0, 0
@@ -62,7 +73,7 @@ static const struct call {
 	{ SYS_clock_gettime, ANY },
 	{ SYS_gettimeofday, ANY },
 	/* /proc, and the output file opened anew */
-	{ SYS_openat, 2, OPEN_BITS, O_RDONLY },
+	{ SYS_openat, 2, OPEN_BITS | O_CREAT, O_RDONLY },
 #ifdef SYS_readlink
 	{ SYS_readlink, ANY },
 #endif
@@ -97,7 +108,7 @@ static const struct call {
 	{ SYS_exit_group, ANY },
 };
 
-static const struct call append_call = { SYS_openat, 2, OPEN_BITS & ~O_CREAT, O_WRONLY | O_APPEND };
+static const struct call append_call = { SYS_openat, 2, OPEN_BITS, O_WRONLY | O_APPEND };
 
 static bool has_capability(int cap)
 {
@@ -200,7 +211,7 @@ static int close_files(const struct needs *needs)
 	return 0;
 }
 
-static int drop_capabilities(void)
+int privileges__drop_capabilities(void)
 {
 	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = { 0 };
@@ -213,6 +224,62 @@ static int drop_capabilities(void)
 		prctl(PR_CAPBSET_DROP, cap, 0, 0, 0);
 	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
 	return syscall(SYS_capset, &header, none) ? -errno : 0;
+}
+
+static int add_rule(int ruleset, const char *path, __u64 access)
+{
+	struct landlock_path_beneath_attr rule = {
+		.allowed_access = access,
+		.parent_fd = open(path, O_PATH | O_CLOEXEC),
+	};
+	int err = 0;
+
+	if (rule.parent_fd < 0 ||
+	    syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0))
+		err = -errno;
+	if (rule.parent_fd >= 0)
+		close(rule.parent_fd);
+	return err;
+}
+
+/*
+ * A file may be rotated, so it is the directory that can be written: of what the
+ * path leads to. A device is alone. What has no path, as the pipe behind
+ * /dev/stdout, needs no rule.
+ */
+static int allow_output(int ruleset, const char *output)
+{
+	__u64 access = LANDLOCK_ACCESS_FS_WRITE_FILE;
+	char *path = realpath(output, NULL), *slash;
+	struct stat st;
+	int err;
+
+	if (!path)
+		return errno == ENOENT ? 0 : -errno;
+	if (!stat(path, &st) && !S_ISCHR(st.st_mode) && !S_ISBLK(st.st_mode)) {
+		access |= LANDLOCK_ACCESS_FS_MAKE_REG;
+		slash = strrchr(path, '/');
+		slash[slash == path] = 0; /* the root keeps its own */
+	}
+	err = add_rule(ruleset, path, access);
+	free(path);
+	return err;
+}
+
+/* The files that can be opened by who has no capability are still root's own */
+static int restrict_files(const char *output)
+{
+	const struct landlock_ruleset_attr attr = { .handled_access_fs = NOT_READING };
+	int ruleset = syscall(SYS_landlock_create_ruleset, &attr, sizeof(attr), 0);
+	int err;
+
+	if (ruleset < 0)
+		return -errno;
+	err = output ? allow_output(ruleset, output) : 0;
+	if (!err && syscall(SYS_landlock_restrict_self, ruleset, 0))
+		err = -errno;
+	close(ruleset);
+	return err;
 }
 
 /* A program for seccomp; the number of the call is in the accumulator */
@@ -275,10 +342,7 @@ static void allow_abort(struct filter *f)
 	emit_return(f, SECCOMP_RET_ALLOW);
 }
 
-/*
- * Files can be read, and where @append be appended to; none is ever truncated.
- * Without any capability root's own files could be written to.
- */
+/* Files can be read, and where @append be appended to; none is ever truncated */
 static int filter_calls(bool append)
 {
 	struct filter f = { .n = 0 };
@@ -300,27 +364,28 @@ static int filter_calls(bool append)
 	return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0) ? -errno : 0;
 }
 
-int privileges__drop(const struct needs *needs, const char **what)
+int privileges__confine(const struct needs *needs, const char **what)
 {
-	int err;
+	int err, unrestricted;
 
 	tzset(); /* reads /etc/localtime now rather than at the first report */
 	*what = "closing files";
 	err = close_files(needs);
 	if (err)
 		return err;
-	*what = "dropping capabilities";
-	err = drop_capabilities();
-	if (err)
-		return err;
+	/* Kernels built without, or before 5.13: the rest holds all the same */
+	unrestricted = restrict_files(needs->output);
 	*what = "filtering system calls";
-	err = filter_calls(needs->append);
+	err = filter_calls(needs->output);
 	if (err && err != -EINVAL && err != -ENOSYS)
 		return err;
-	/* A kernel built without: the rest holds all the same */
 	if (needs->verbose)
 		complain("privileges given up: all capabilities, new ones by execve, files no "
-			 "longer needed, system calls%s",
+			 "longer needed, writing to files%s%s, system calls%s",
+			 unrestricted	 ? " not: no Landlock: "
+			 : needs->output ? " but in the output's directory"
+					 : "",
+			 unrestricted ? strerror(-unrestricted) : "",
 			 err ? " not: this kernel cannot filter them"
 			     : " but those that reporting makes (others: EPERM)");
 	return 0;

@@ -10,7 +10,7 @@
 struct needs {
 	const int *fds; /* besides 0, 1 and 2; -1 is nobody's */
 	size_t nr_fds;
-	bool append; /* whether files are opened to be appended to */
+	const char *output; /* a file, there already, that is opened again; NULL: none */
 	bool verbose; /* tell what was given up */
 };
 
@@ -31,11 +31,15 @@ bool privileges__locked_down(void);
 /* Makes 0, 1 and 2 exist: a file opened later must not become one of them */
 void privileges__occupy_standard_fds(void);
 
+/* For good: drops all capabilities, forbids new ones. 0 or -errno. */
+int privileges__drop_capabilities(void);
+
 /*
- * For good: closes all other files, drops all capabilities, forbids new ones,
- * refuses (EPERM) each system call that the loop does not make. Returns 0 or
- * -errno, and in *@what what failed.
+ * For good: closes all other files, lets none be written to but those in the output's
+ * directory (where the kernel has Landlock), refuses (EPERM) each system call that
+ * the loop does not make. Wants no capabilities. Returns 0 or -errno, and in *@what
+ * what failed.
  */
-int privileges__drop(const struct needs *needs, const char **what);
+int privileges__confine(const struct needs *needs, const char **what);
 
 #endif

@@ -65,9 +65,17 @@ code_address()
 	awk '/r-xp.*kvmexit/ { print $1; exit }' "/proc/$tool/maps"
 }
 
+# Whether the kernel has Landlock: 1 or 0
+has_landlock()
+{
+	python3 -c 'import ctypes; print(int(ctypes.CDLL(None).syscall(444, None, 0, 1) > 0))'
+}
+
 test_process()
 {
-	local first maps status
+	local first maps status landlock
+
+	landlock=$(has_landlock)
 
 	if ! start -j; then
 		skipped=$((skipped + 1))
@@ -87,12 +95,15 @@ test_process()
 		'CapAmb:	0000000000000000' 'NoNewPrivs:	1' 'Seccomp:	2'; do
 		check "status: $line" "$(grep -cx "$line" <<<"$status")" 1
 	done
+	check 'Landlock' "$(grep -c 'given up:.* writing to files, .*EPERM' "$dir/err")" "$landlock"
 	check 'open files' "$(find "/proc/$tool/fd" -type l -printf '%l\n' | grep -c .)" 8
 	check 'open files of BPF' "$(find "/proc/$tool/fd" -type l -printf '%l\n' | grep bpf |
 		sort | paste -sd' ')" 'anon_inode:bpf-prog anon_inode:bpf*link'
 	finish
 	start -j -o "$dir/file" 9<"$0" 8<>"$dir/other"
 	check 'open files with -o' "$(find "/proc/$tool/fd" -type l | grep -c .)" 9
+	check 'Landlock with -o' "$(grep -c "given up:.* writing to files but in the output's" \
+		"$dir/err")" "$landlock"
 	check 'another address' "$([ "$(code_address)" != "$first" ] && echo yes)" yes
 	finish
 }

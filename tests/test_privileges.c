@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * What a process can still do after privileges__drop(): all that the loop does,
+ * What a process can still do after giving up privileges: all that the loop does,
  * nothing that an intruder would want. Each case runs in a process of its own.
  */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/bpf.h>
+#include <linux/landlock.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -29,7 +30,11 @@
 #include "../src/vm.h"
 #include "check.h"
 
-static char path[] = "/tmp/kvmexit-test-XXXXXX";
+#define SIZE 64
+static char top[] = "/tmp/kvmexit-test-XXXXXX";
+static char path[SIZE]; /* the output, a file not yet there beside it, one elsewhere */
+static char beside[SIZE];
+static char other[SIZE];
 static int kept; /* a file that was to be kept, one that was not, a pipe */
 static int closed;
 static int out[2];
@@ -104,12 +109,38 @@ static int try_append(void)
 	return result(open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600));
 }
 
+static int try_append_new(void)
+{
+	return result(open(beside, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600));
+}
+
+/* What can be opened by mode and owner, of files that are not the output's */
+static int try_append_elsewhere(void)
+{
+	return result(open(other, O_WRONLY | O_APPEND));
+}
+
+static int try_create_elsewhere(void)
+{
+	return result(open("/tmp/kvmexit-test", O_WRONLY | O_APPEND | O_CREAT, 0600));
+}
+
+static int try_own_memory(void)
+{
+	return result(open("/proc/self/mem", O_WRONLY | O_APPEND));
+}
+
 /* Without O_APPEND a file could be written over, after lseek() */
 static int try_not_appending(void)
 {
 	int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
 
 	return fd < 0 ? 0 : result(fcntl(fd, F_SETFL, 0));
+}
+
+static int try_positioned(void)
+{
+	return result(pwrite(kept, "y", 1, 0));
 }
 
 static int try_unlink(void)
@@ -240,7 +271,10 @@ static const struct test_case {
 	{ "open to truncate", try_truncate, true, EPERM },
 	{ "open to append, -o", try_append, true, 0 },
 	{ "open to append, no -o", try_append, false, EPERM },
+	{ "create, in the directory of -o", try_append_new, true, 0 },
+	{ "append elsewhere, no -o", try_append_elsewhere, false, EPERM },
 	{ "appending no longer", try_not_appending, true, EPERM },
+	{ "pwrite", try_positioned, true, EPERM },
 	{ "unlink", try_unlink, true, EPERM },
 	{ "chmod", try_chmod, true, EPERM },
 	{ "mount", try_mount, true, EPERM },
@@ -255,6 +289,13 @@ static const struct test_case {
 	{ "memory", try_memory, false, 0 },
 	{ "time", try_time, false, 0 },
 	{ "is_gone", try_is_gone, false, 0 },
+};
+
+/* By Landlock */
+static const struct test_case elsewhere[] = {
+	{ "append elsewhere", try_append_elsewhere, true, EACCES },
+	{ "create elsewhere", try_create_elsewhere, true, EACCES },
+	{ "/proc/self/mem", try_own_memory, true, EACCES },
 };
 
 /* The value of a line of /proc/self/status, as text */
@@ -274,12 +315,16 @@ static void status_line(const char *key, char *value, size_t size)
 static void drop(bool append)
 {
 	const int fds[] = { out[1], kept, -1, STDERR_FILENO };
-	const struct needs needs = { .fds = fds, .nr_fds = ARRAY_SIZE(fds), .append = append };
-	const char *what = "";
-	int err = privileges__drop(&needs, &what);
+	const struct needs needs = { .fds = fds,
+				     .nr_fds = ARRAY_SIZE(fds),
+				     .output = append ? path : NULL };
+	const char *what = "dropping capabilities";
+	int err = privileges__drop_capabilities();
 
+	if (!err)
+		err = privileges__confine(&needs, &what);
 	if (err) {
-		fprintf(stderr, "privileges__drop: %s: %s\n", what, strerror(-err));
+		fprintf(stderr, "giving up privileges: %s: %s\n", what, strerror(-err));
 		_exit(99);
 	}
 }
@@ -371,20 +416,91 @@ static void test_standard_fds(void)
 	CHECK_INT(status, 0);
 }
 
+/* Whether a file can be opened where @output is: a device is alone */
+static int try_beside(const char *output, const char *file)
+{
+	const struct needs needs = { .fds = &kept, .nr_fds = 1, .output = output };
+	const char *what;
+	int status = 0;
+	pid_t pid = fork();
+
+	if (!pid) {
+		if (privileges__drop_capabilities() || privileges__confine(&needs, &what))
+			_exit(99);
+		_exit(result(open(file, O_WRONLY | O_APPEND)));
+	}
+	waitpid(pid, &status, 0);
+	return WEXITSTATUS(status);
+}
+
+static void test_landlock(void)
+{
+	char link[SIZE];
+	size_t i;
+
+	if (syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION) < 0) {
+		printf("privileges: this kernel has no Landlock\n");
+		return;
+	}
+	for (i = 0; i < ARRAY_SIZE(elsewhere); i++)
+		test_case(&elsewhere[i]);
+	CHECK_INT(try_beside("/dev/full", "/dev/full"), 0);
+	CHECK_INT(try_beside("/dev/full", "/dev/null"), EACCES);
+	/* A link leads to where the file is */
+	snprintf(link, sizeof(link), "%s/link", top);
+	CHECK_INT(symlink(other, link), 0);
+	CHECK_INT(try_beside(link, other), 0);
+	CHECK_INT(try_beside(link, path), EACCES);
+	unlink(link);
+}
+
+/* A file in a directory of its own; -1: it could not be made */
+static int make_file(char *name, const char *directory)
+{
+	snprintf(name, SIZE, "%s/%s", top, directory);
+	if (mkdir(name, 0700))
+		return -1;
+	snprintf(name, SIZE, "%s/%s/file", top, directory);
+	return open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+}
+
+static bool prepare(void)
+{
+	if (!CHECK(mkdtemp(top)) || !CHECK(close(make_file(other, "other")) == 0))
+		return false;
+	kept = make_file(path, "output");
+	snprintf(beside, sizeof(beside), "%s/output/new", top);
+	closed = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	return CHECK(kept >= 0) && CHECK(closed >= 0) && CHECK_INT(pipe(out), 0) &&
+	       CHECK_INT(write(kept, "x\n", 2), 2);
+}
+
+static void clean_up(void)
+{
+	char *const files[] = { path, beside, other };
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(files); i++)
+		unlink(files[i]);
+	*strrchr(path, '/') = 0;
+	*strrchr(other, '/') = 0;
+	rmdir(path);
+	rmdir(other);
+	rmdir(top);
+}
+
 int main(void)
 {
 	size_t i;
 
-	kept = mkstemp(path);
-	closed = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	if (!CHECK(kept >= 0) || !CHECK(closed >= 0) || !CHECK_INT(pipe(out), 0) ||
-	    !CHECK_INT(write(kept, "x\n", 2), 2))
+	if (!prepare())
 		return check__report("privileges");
 	for (i = 0; i < ARRAY_SIZE(cases); i++)
 		test_case(&cases[i]);
+	test_landlock();
 	test_status();
 	test_abort();
 	test_standard_fds();
-	unlink(path);
+	clean_up();
 	return check__report("privileges");
 }

@@ -58,7 +58,8 @@ static int check_test(const struct test *t)
 	CHECK(!setgroups(0, NULL) && !setresgid(4, 4, 4));
 	if (t->keep)
 		sight__keep();
-	CHECK_INT(privileges__drop(&needs, &what), 0);
+	CHECK_INT(privileges__drop_capabilities(), 0);
+	CHECK_INT(privileges__confine(&needs, &what), 0);
 	CHECK(vm__identify(&vm) == t->shown);
 	snprintf(mark, sizeof(mark), "pid-%u", other);
 	CHECK_STR(vm.comm, t->shown ? "sight other" : mark);
