@@ -55,6 +55,7 @@ struct vcpu {
 	struct vm *vm;
 	__u32 id;
 	__u32 users; /* threads that point here */
+	struct thread *last; /* that ran it; NULL: not known any more */
 	bool listed; /* in the list of those without threads */
 	struct vcpu *next;
 	struct total *totals;
@@ -186,31 +187,68 @@ static struct vcpu *get_vcpu(struct counters *c, const struct slot *slot)
 	return found ? *found : NULL;
 }
 
-static int add_thread(struct counters *c, __u32 nr, __u64 now)
+/* The next slot counts from 0; what is still to be reported stays the difference */
+static void count_from_zero(struct thread *t)
 {
-	const struct slot *slot = &c->shared.slots[nr];
-	struct thread *t, **grown;
+	size_t i;
 
+	for (i = 0; i < t->nr_cells; i++) {
+		t->cells[i].reported -= t->cells[i].seen;
+		t->cells[i].seen = 0;
+	}
+	for (i = 0; i < NR_FLAGS; i++) {
+		t->flags_reported[i] -= t->flags_seen[i];
+		t->flags_seen[i] = 0;
+	}
+	t->sum = 0;
+}
+
+/*
+ * The owner of a slot. One that is back before its last slot has been forgotten is
+ * the same: between two reports, however far apart, there is one of each (but with
+ * clocks, where few lose their slots).
+ */
+static struct thread *get_thread(struct counters *c, struct vcpu *v, const struct slot *slot)
+{
+	struct thread *t = v->last, **grown;
+
+	if (t && t->state >= FREED && t->tid == slot->tid && t->isa == slot->isa && !t->timing) {
+		count_from_zero(t);
+		return t;
+	}
 	grown = array_grow(c->threads, &c->room, c->nr_threads, sizeof(*grown));
 	if (!grown)
-		return -ENOMEM;
+		return NULL;
 	c->threads = grown;
 	t = calloc(1, sizeof(*t));
 	if (!t)
-		return -ENOMEM;
+		return NULL;
 	t->tid = slot->tid;
 	t->isa = slot->isa;
-	t->slot = nr;
-	t->since = now;
 	t->timing = c->shared.clocks ? timing__new() : NULL;
-	t->vcpu = get_vcpu(c, slot);
-	if (!t->vcpu || (c->shared.clocks && !t->timing)) {
+	if (c->shared.clocks && !t->timing) {
 		thread__free(t);
-		return -ENOMEM;
+		return NULL;
 	}
-	t->vcpu->users++;
+	t->vcpu = v;
+	v->users++;
+	v->last = t;
 	c->threads[c->nr_threads++] = t;
 	c->sorted = false;
+	return t;
+}
+
+static int add_thread(struct counters *c, __u32 nr, __u64 now)
+{
+	const struct slot *slot = &c->shared.slots[nr];
+	struct vcpu *v = get_vcpu(c, slot);
+	struct thread *t = v ? get_thread(c, v, slot) : NULL;
+
+	if (!t)
+		return -ENOMEM;
+	t->slot = nr;
+	t->state = OWNED;
+	t->since = now;
 	return 0;
 }
 
@@ -527,7 +565,7 @@ static int report_time(struct counters *c, struct snapshot *snap, struct thread 
 		       __u64 now)
 {
 	struct sample *s = snap->threads, *grown;
-	int err = t->state == FREED ? 0 : read_clock(c, t, now);
+	int err = t->state >= FREED ? 0 : read_clock(c, t, now);
 	struct times *times = timing__report(t->timing);
 
 	if (err)
@@ -663,6 +701,8 @@ void counters__forget(struct counters *c, bool (*is_gone)(__u32 pid, __u64 start
 			c->threads[left++] = t;
 			continue;
 		}
+		if (t->vcpu->last == t)
+			t->vcpu->last = NULL;
 		put_vcpu(c, t->vcpu);
 		thread__free(t);
 	}

@@ -4,6 +4,7 @@
  * exits(), which does what kvmexit.bpf.c does with slots, ring and thread map.
  */
 #include <errno.h>
+#include <malloc.h>
 #include <stdlib.h>
 
 #include "../src/counters.h"
@@ -552,6 +553,37 @@ static void test_ended_while_reporting(void)
 	host_free(h);
 }
 
+/* A thread that loses its slot again and again is still one, until the next report */
+static void test_long_interval(void)
+{
+	struct host *h = host_new(2);
+	size_t before = 0;
+	int i;
+
+	for (i = 0; i < 1000; i++) {
+		CHECK(exits(h, 50, 51, 0, i % 2 ? 12 : 48, 1));
+		h->slots[slot_of(h, 50, 51, 0, ISA_VMX) - h->slots].flags[FLAG_BUS_LOCK] += 2;
+		collect(h);
+		idle(h, 2500);
+		CHECK_INT(h->control.tail, i + 1);
+		if (i == 10)
+			before = mallinfo2().uordblks;
+	}
+	CHECK(mallinfo2().uordblks <= before);
+	report(h);
+	CHECK_INT(h->snap.nr_samples, 2);
+	CHECK_SAMPLE(h, 0, .pid = 50, .tid = 51, .code = 12, .count = 500, .total = 500);
+	CHECK_SAMPLE(h, 1, .pid = 50, .tid = 51, .code = 48, .count = 500, .total = 500);
+	CHECK_INT(h->snap.flags[FLAG_BUS_LOCK], 2000);
+	/* Between a report and what is forgotten after it */
+	CHECK(exits(h, 50, 51, 0, 12, 1));
+	collect(h);
+	forget(h);
+	report(h);
+	CHECK_SAMPLE(h, 0, .pid = 50, .tid = 51, .code = 12, .count = 1, .total = 501);
+	host_free(h);
+}
+
 /* The kernel is asked to wait only where a slot was retired */
 static void test_grace(void)
 {
@@ -913,6 +945,7 @@ int main(void)
 	test_all_come_back();
 	test_retire();
 	test_ended_while_reporting();
+	test_long_interval();
 	test_grace();
 	test_refused();
 	test_reuse_within_interval();
