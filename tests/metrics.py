@@ -1,11 +1,13 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""metrics.py text FILE | sums FILE | answer URL
+"""metrics.py text FILE | sums FILE | history FILE | answer URL
 
 text: the metrics that a recording comes to, as kvmexit --metrics writes them.
 sums: its exits by VM and reason, added up, a line for each: {labels} value.
-answer: the same lines, as a server with the Prometheus API answers.
+history: the sums as they grow, a sample an interval, as OpenMetrics with time stamps.
+answer: the lines of sums, as a server with the Prometheus API answers.
 """
+import datetime
 import json
 import sys
 import urllib.parse
@@ -40,13 +42,34 @@ def escape(text):
     return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
 
 
+def sample(key, value):
+    labels = ",".join('%s="%s"' % (label, escape(text)) for label, text in zip(LABELS, key))
+    return "kvmexit_exits_total{%s} %d" % (labels, value)
+
+
+def history(records):
+    """Series after series, each in the order of time, as promtool wants it"""
+    total, series = {}, {}
+    for record in records:
+        if record["type"] in ("exit", "sum"):
+            key = tuple(str(record[label]) for label in LABELS)
+            total[key] = total.get(key, 0) + record["count"]
+        elif record["type"] == "interval":
+            when = datetime.datetime.fromisoformat(record["ts"].replace("Z", "+00:00"))
+            for key, value in total.items():
+                series.setdefault(key, []).append("%s %d" % (sample(key, value), when.timestamp()))
+    yield "# TYPE kvmexit_exits counter"
+    for samples in series.values():
+        yield from samples
+    yield "# EOF"
+
+
 def text(records):
     last = records[-1]
     yield "# HELP kvmexit_exits_total VM exits since this run of kvmexit began"
     yield "# TYPE kvmexit_exits_total counter"
     for key, value in sums(records).items():
-        labels = ",".join('%s="%s"' % (label, escape(value)) for label, value in zip(LABELS, key))
-        yield "kvmexit_exits_total{%s} %d" % (labels, value)
+        yield sample(key, value)
     yield "# HELP kvmexit_lost_total exits that could not be counted"
     yield "# TYPE kvmexit_lost_total counter"
     yield "kvmexit_lost_total %d" % last["lost"]
@@ -55,8 +78,8 @@ def text(records):
 def main():
     mode, source = sys.argv[1:]
     sys.stdout.reconfigure(encoding="utf-8", newline="\n")
-    if mode == "text":
-        lines = text(read(source))
+    if mode in ("text", "history"):
+        lines = {"text": text, "history": history}[mode](read(source))
     else:
         found = answer(source) if mode == "answer" else sums(read(source))
         lines = sorted("%s %d" % (json.dumps(key), value) for key, value in found.items())

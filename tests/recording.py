@@ -12,7 +12,7 @@ import json
 import random
 import sys
 
-NODE, RUN = "compute-17.example.net", "5eed5eed"
+NODE, RUN = "compute-17", "5eed5eed"
 BEGIN = datetime.datetime(2026, 1, 1, 0, 0, 10)
 NAMES = ["tab\there", "esc\x1b[31m", 'quo"ted', "back\\slash", "new\nline", "db,,1", "\u00fcml\u00e4ut"]
 # The usual ones first
@@ -50,9 +50,24 @@ def vcpus(options):
             yield keys, rates
 
 
+def stamp(seq):
+    return (BEGIN + datetime.timedelta(seconds=10 * seq)).strftime("%Y-%m-%dT%H:%M:%S.000Z")
+
+
+def beginning(all_vcpus):
+    """The records that say once whose the others are"""
+    head = {"ts": stamp(0), "seq": 0}
+    tail = {"node": NODE, "run": RUN}
+    write({"v": 1, "type": "run", **head, "start": stamp(-1),
+           "boot_id": "7fb5ec0a-0d45-4bb0-a9a5-6c1c9ab0a3f2", "kernel": "6.12.48", "probe": "direct",
+           "version": "0.1.0", "options": "-j -i 10", "isa": "vmx", **tail})
+    for pid, comm, name in dict.fromkeys((k["pid"], k["comm"], k["vm"]) for k, _ in all_vcpus):
+        write({"v": 1, "type": "vm", **head, "pid": pid, "start": 100 * pid, "comm": comm, "vm": name,
+               "uuid": "c0ffee00-0000-4000-8000-%012x" % pid, "vmm": "qemu", **tail})
+
+
 def interval(seq, options, all_vcpus, totals):
-    end = BEGIN + datetime.timedelta(seconds=10 * seq)
-    head = {"ts": end.strftime("%Y-%m-%dT%H:%M:%S.000Z"), "seq": seq, "dur_ms": 10000}
+    head = {"ts": stamp(seq), "seq": seq, "dur_ms": 10000}
     tail = {"node": NODE, "run": RUN}
     records = exits = 0
     for number, (keys, rates) in enumerate(all_vcpus):
@@ -65,7 +80,8 @@ def interval(seq, options, all_vcpus, totals):
                    "code": int(code), "count": count, "total": total, **tail})
     write({"v": 1, "type": "interval", **head, "vms": options.m, "vcpus": len(all_vcpus),
            "records": records, "exits": exits, "lost": 0, "final": seq + 1 == options.n,
-           "version": "0.1.0", "failed_entries": 0, "bus_locks": 0, "enclave_exits": 0, **tail})
+           "version": "0.1.0", "failed_entries": 0, "bus_locks": 0, "enclave_exits": 0,
+           "dur_ns": 10**10, "probe": "direct", "lost_now": 0, "lost_why": "", "hidden": 0, **tail})
 
 
 def main():
@@ -73,6 +89,7 @@ def main():
     random.seed(options.m)
     sys.stdout.reconfigure(encoding="utf-8", newline="\n")
     all_vcpus = list(vcpus(options))
+    beginning(all_vcpus)
     totals = {}
     for seq in range(options.n):
         interval(seq, options, all_vcpus, totals)

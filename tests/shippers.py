@@ -19,12 +19,8 @@ VECTOR = {
     "file": "include",
     "exec": "mode command include_stderr decoding framing",
     "remap": "inputs drop_on_error source",
-    "filter": "inputs condition",
-    "log_to_metric": "inputs metrics",
     "console": "inputs encoding",
-    "prometheus_exporter": "inputs address flush_period_secs",
 }
-METRIC = "type field name namespace increment_by_value kind tags"
 
 
 def options(where, given, known):
@@ -58,8 +54,6 @@ def vector(config):
                 yield "%s: unknown type %s" % (name, part["type"])
                 continue
             yield from options(name, part, "type " + VECTOR[part["type"]])
-            for metric in part.get("metrics", []):
-                yield from options(name, metric, METRIC)
             for missing in set(part.get("inputs", [])) - known:
                 yield "%s: no input %s" % (name, missing)
     for test in config["tests"]:
