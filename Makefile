@@ -89,12 +89,14 @@ $(BUILD)/guest: tests/guest.c
 	$(Q)$(CC) $(CFLAGS) -static -pthread -MMD -MP -o $@ $<
 
 # What it costs, compared: tests/bench/run
-BENCH := $(addprefix $(BUILD)/bench/,attach event readout startup peers.bpf.o own.bpf.o)
+BENCH := $(addprefix $(BUILD)/bench/,attach event hints readout startup \
+	own.bpf.o peers.bpf.o plain.bpf.o)
 
-bench:
-	$(Q)scripts/install-deps build test host
-	$(Q)$(MAKE) --no-print-directory all $(BUILD)/guest $(BENCH)
+bench: bench-programs
+	$(Q)scripts/install-deps test host
 	$(Q)tests/bench/run
+
+bench-programs: all $(BUILD)/guest $(BENCH)
 
 $(BUILD)/bench/%: tests/bench/%.c $(filter-out $(BUILD)/kvmexit.o,$(OBJS))
 	$(say) BENCH $@
@@ -172,7 +174,8 @@ C_FILES := $(wildcard *.[ch] src/*.[ch] tests/*.[ch] tests/bench/*.[ch] tests/fu
 SHELL_FILES := $(shell grep -ls '^\#!/bin/.*sh' scripts/* tests/*.sh tests/run tests/hosts/* \
 	tests/bench/* .ci/run) tests/check.sh scripts/kvmexit.bash-completion
 
-lint: $(SKEL)
+# What is measured is no test, but has to build
+lint: $(SKEL) bench-programs
 	$(Q)scripts/install-deps lint
 	clang-format --dry-run -Werror $(C_FILES)
 	shellcheck -x $(SHELL_FILES)
@@ -183,6 +186,6 @@ lint: $(SKEL)
 clean:
 	rm -rf $(BUILD) kvmexit
 
-.PHONY: all bench check check-hosts check-sanitized clean demo fuzz install lint soak
+.PHONY: all bench bench-programs check check-hosts check-sanitized clean demo fuzz install lint soak
 .DELETE_ON_ERROR:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -91,8 +91,7 @@ static const struct btf_type *find_member(const struct btf *btf, const struct bt
 	return NULL;
 }
 
-/* The offset of @path ("a.b.c") in a struct; -ENOENT */
-static int find_offset(const struct btf *btf, const char *name, const char *path)
+int facts__find_offset(const struct btf *btf, const char *name, const char *path)
 {
 	int id = btf__find_by_name_kind(btf, name, BTF_KIND_STRUCT);
 	const struct btf_type *t = id < 0 ? NULL : btf__type_by_id(btf, id);
@@ -120,10 +119,11 @@ static bool enters_with_vcpu(const struct btf *btf)
 static void read_times(struct facts *f, const struct btf *btf)
 {
 	f->entry_vcpu |= enters_with_vcpu(btf);
-	f->run_delay |= find_offset(btf, "task_struct", "sched_info.run_delay") > 0;
-	f->halt_wait |= find_offset(btf, "kvm_vcpu", "stat.generic.halt_wait_ns") > 0;
-	f->halt_poll |= find_offset(btf, "kvm_vcpu", "stat.generic.halt_poll_success_ns") > 0 ||
-			find_offset(btf, "kvm_vcpu", "stat.halt_poll_success_ns") > 0;
+	f->run_delay |= facts__find_offset(btf, "task_struct", "sched_info.run_delay") > 0;
+	f->halt_wait |= facts__find_offset(btf, "kvm_vcpu", "stat.generic.halt_wait_ns") > 0;
+	f->halt_poll |=
+		facts__find_offset(btf, "kvm_vcpu", "stat.generic.halt_poll_success_ns") > 0 ||
+		facts__find_offset(btf, "kvm_vcpu", "stat.halt_poll_success_ns") > 0;
 }
 
 /* The facts that @btf shows: of vmlinux, or of a module on top of it */
@@ -133,20 +133,20 @@ static void read_btf(struct facts *f, const struct btf *btf)
 
 	if (f->prototype == PROTO_UNKNOWN)
 		f->prototype = find_prototype(btf);
-	vmx = find_offset(btf, "vcpu_vmx", "vt.exit_reason.full");
+	vmx = facts__find_offset(btf, "vcpu_vmx", "vt.exit_reason.full");
 	if (vmx < 0)
-		vmx = find_offset(btf, "vcpu_vmx", "exit_reason.full");
+		vmx = facts__find_offset(btf, "vcpu_vmx", "exit_reason.full");
 	if (vmx > 0)
 		f->offsets[OFFSET_VMX_REASON] = vmx;
-	tdx = find_offset(btf, "vcpu_tdx", "vt.exit_reason.full");
+	tdx = facts__find_offset(btf, "vcpu_tdx", "vt.exit_reason.full");
 	f->tdx_differs |= tdx >= 0 && tdx != vmx;
-	vmcb = find_offset(btf, "vcpu_svm", "vmcb");
-	code = find_offset(btf, "vmcb", "control.exit_code");
+	vmcb = facts__find_offset(btf, "vcpu_svm", "vmcb");
+	code = facts__find_offset(btf, "vmcb", "control.exit_code");
 	if (vmcb > 0 && code > 0) {
 		f->offsets[OFFSET_SVM_VMCB] = vmcb;
 		f->offsets[OFFSET_VMCB_CODE] = code;
 	}
-	id = find_offset(btf, "kvm_vcpu", "vcpu_id");
+	id = facts__find_offset(btf, "kvm_vcpu", "vcpu_id");
 	if (id > 0 && !f->off_vcpu)
 		f->off_vcpu = id;
 	read_times(f, btf);

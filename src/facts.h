@@ -34,6 +34,11 @@ struct facts {
 	bool halt_poll; /* and how long it polled */
 };
 
+struct btf;
+
+/* The byte offset of a member ("a.b.c": in its members) of a struct; -ENOENT */
+int facts__find_offset(const struct btf *btf, const char *name, const char *path);
+
 /* Reads BTF and tracefs. What cannot be read is a fact that does not hold. */
 void facts__read(struct facts *f);
 

@@ -11,12 +11,13 @@
 #   @ PROGRAM CASE EXITS
 #   {"run_ns":...,"round":...,...}   of each round and vCPU
 #   @kernel RELEASE
+#   @events, and what event says: instructions added to an event of its own
 #
 #   steady   one vCPU, CPUID exits
 #   threads  two vCPU threads on one CPU that yield it after each exit (OUT), and
 #            so take turns: misses where a CPU remembers the last thread
-#   vcpus    one thread runs two vCPUs in turn, OUT exits: misses of kvmexit's,
-#            which remembers one vCPU for each thread
+#   vcpus    one thread runs two vCPUs in turn, OUT exits: misses where a thread
+#            has one vCPU remembered
 #
 # shellcheck shell=dash
 set -u
@@ -55,24 +56,37 @@ hold() {
 release() {
 	kill "$holder" 2>/dev/null
 	wait "$holder" 2>/dev/null
+	[ -z "$other" ] || kill "$other"
+	other=
 	return 0
 }
 
 own() { hold 'in use' ./kvmexit --verbose -j -o /dev/null "$@"; }
 
+# Another VM, in $other, of one thread, $thread, that exits now and then once go_on
+other=
+start_other() {
+	rm -f "$tmp/end"
+	mkfifo "$tmp/end"
+	: >"$tmp/other"
+	build/guest -w -s 20000 hlt=1000000 <"$tmp/end" >"$tmp/other" &
+	other=$!
+	exec 3>"$tmp/end"
+	until grep -q ready "$tmp/other"; do sleep 0.1; done
+	thread=$(sed 's/.*"tids":\[\([0-9]*\).*/\1/' "$tmp/other")
+}
+go_on() { echo >&3; }
+
 attach() {
 	case $1 in
 	nothing) sleep 1000 & holder=$! ;;
 	direct | read | legacy | tracepoint) own --probe "$1" ;;
-	# A filter that lets no exit of the guests measured through: another VM's
-	filtered)
-		mkfifo "$tmp/end"
-		build/guest -k cpuid=1 <"$tmp/end" >/dev/null &
-		exec 3>"$tmp/end"
-		other=$!
-		sleep 1
-		own -p $other
-		;;
+	# Filters that let no exit of the guests measured through: what they want is another VM's
+	other_vm) start_other; own -p "$other" ;;
+	other_tid) start_other; own -t "$thread" ;;
+	other_tids) start_other; own -T "$thread,$other" ;;
+	# The only slot has been taken, and is in use
+	no_slot) start_other; own --max-vcpus 1 && go_on && sleep 1 ;;
 	perf) hold begun sh -c 'echo begun; exec perf stat -a -e kvm:kvm_exit' && sleep 5 ;;
 	bpftrace)
 		hold Attaching bpftrace -e \
@@ -88,6 +102,7 @@ wanted() {
 	local n
 	for n in 100 900; do
 		mkfifo "$tmp/go"
+		: >"$tmp/guest"
 		build/guest -w -r "$rounds" cpuid=$n <"$tmp/go" >"$tmp/guest" &
 		guest=$!
 		exec 4>"$tmp/go"
@@ -112,3 +127,5 @@ for program; do
 		release
 	fi
 done
+echo @events
+build/bench/event build/bench 1 warm

@@ -1,41 +1,33 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * kvmexit's own code on a tracepoint that a bench can fire on any kernel:
- * task_rename, (struct task_struct *task, const char *comm). Names are all that
- * is changed: for the vCPU stands the task, for vcpu->vcpu_id its pid, and for
- * svm->vmcb->control.exit_code its cred->uid.val.
+ * task_rename, (struct task_struct *task, const char *comm). For the vCPU stands the
+ * task, for vcpu->vcpu_id its pid; svm->vmcb->control.exit_code is, by the offsets
+ * that own.h puts into the program, its cred->uid.
  */
 #define kvm_vcpu task_struct___vcpu
 #define vcpu_id pid
-#define vcpu_svm task_struct___svm
-#define vmcb cred
-#define control uid
-#define exit_code val
 #include "../../kvmexit.bpf.c"
 
-static __always_inline int count_rename(__u64 *ctx, int direct)
+/* To the compiler any ISA, as an argument of kvm_exit is */
+static __always_inline __u32 some_isa(void)
 {
-	const struct kvm_vcpu *vcpu = (void *)ctx[0];
+	__u32 isa = ISA_SVM;
 
-	if (!vcpu)
-		lose(LOST_VCPU);
-	else if (knows_vcpu(ISA_SVM))
-		count_exit(vcpu, ISA_SVM, direct);
-	else
-		lose(LOST_SVM);
-	return 0;
+	barrier_var(isa);
+	return isa;
 }
 
 SEC("?tp_btf/task_rename")
 int rename_direct(__u64 *ctx)
 {
-	return count_rename(ctx, 1);
+	return count_vcpu((void *)ctx[0], some_isa(), DIRECT, 0);
 }
 
 SEC("?tp_btf/task_rename")
 int rename_read(__u64 *ctx)
 {
-	return count_rename(ctx, 0);
+	return count_vcpu((void *)ctx[0], some_isa(), BY_HELPER, 0);
 }
 
 struct task_rename_record {
@@ -48,10 +40,7 @@ struct task_rename_record {
 SEC("?tp/task/task_rename")
 int rename_tracepoint(struct task_rename_record *ctx)
 {
-	__u64 thread = bpf_get_current_pid_tgid();
-	struct slot *slot = slot_of(thread, ctx->tid, ISA_SVM);
-
-	if (slot)
-		count(slot, ISA_SVM, ctx->oom_score_adj);
+	if (likely(!config.odd_record))
+		count_told(ctx->tid, some_isa(), (__u16)ctx->oom_score_adj, NULL, 0);
 	return 1;
 }
