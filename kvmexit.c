@@ -3,7 +3,7 @@
  * kvmexit: counts the VM exits of all KVM guests on this host.
  *
  * options -> probe (load, attach) -> loop { counters (collect, report) -> snapshot
- * -> reports (table, json) -> output } -> close
+ * -> reports (table, json, metrics) -> output } -> close
  */
 #include <errno.h>
 #include <signal.h>
@@ -11,16 +11,17 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "src/counters.h"
 #include "src/json.h"
+#include "src/metrics.h"
 #include "src/options.h"
 #include "src/output.h"
 #include "src/privileges.h"
 #include "src/probe.h"
 #include "src/reasons.h"
+#include "src/replaced.h"
 #include "src/report.h"
 #include "src/run.h"
 #include "src/sight.h"
@@ -39,9 +40,10 @@ struct session {
 	struct counters *counters;
 	struct vms *vms;
 	struct output output;
+	struct replaced metrics;
 	struct ticker ticker;
 	struct snapshot snapshot;
-	struct report reports[1];
+	struct report reports[2];
 	size_t nr_reports;
 	struct run run;
 	bool told_hidden; /* that names are missing */
@@ -134,13 +136,11 @@ static int terminal_lines(void)
 
 static int take_snapshot(struct session *s, bool final)
 {
-	struct timespec ts;
 	__u64 now, misses = probe__misses(s->probe);
 	int err = collect(s);
 
-	clock_gettime(CLOCK_REALTIME, &ts);
+	s->snapshot.end = realtime_ns();
 	now = now_ns();
-	s->snapshot.end = ts.tv_sec * NSEC_PER_SEC + ts.tv_nsec;
 	s->snapshot.duration = now - s->start;
 	s->snapshot.final = final;
 	snapshot__set_lost(&s->snapshot, LOST_MISSED, misses);
@@ -272,34 +272,50 @@ static int run(struct session *s)
 	return code;
 }
 
-static int open_output(struct session *s)
+static int tell_open(const char *path, int err, const char *otherwise)
 {
-	int err = output__open(&s->output, s->opts->output);
-
-	if (!err)
-		return EXIT_OK;
-	if (!s->opts->output)
-		return tell_write(&s->output, err);
-	complain("opening %s: %s%s", s->opts->output, strerror(-err),
-		 err == -EACCES ? "; this is done without capabilities, so that SIGHUP can do it "
-				  "again: name a directory that this user may write to, or use "
-				  ">>FILE"
-				: "");
+	complain("opening %s: %s%s%s", path, strerror(-err),
+		 err == -EACCES ? "; this is done without capabilities, so that it can be done "
+				  "again: name a directory that this user may write to"
+				: "",
+		 err == -EACCES ? otherwise : "");
 	return EXIT_CREATE;
+}
+
+/* The exit code */
+static int open_outputs(struct session *s)
+{
+	const struct options *o = s->opts;
+	int err = output__open(&s->output, o->output);
+
+	if (err)
+		return o->output ? tell_open(o->output, err, ", or use >>FILE")
+				 : tell_write(&s->output, err);
+	err = o->metrics ? replaced__open(&s->metrics, o->metrics) : 0;
+	if (err == -EEXIST) {
+		complain("--metrics %s: not a file, which could be replaced", o->metrics);
+		return EXIT_CREATE;
+	}
+	return err ? tell_open(s->metrics.beside, err, "") : EXIT_OK;
 }
 
 /* The exit code. The output has from its start no more rights than when reopened. */
 static int drop_privileges(struct session *s)
 {
 	int fds[PROBE_FDS + 3];
-	struct needs needs = { .fds = fds, .output = s->opts->output, .verbose = s->opts->verbose };
+	struct needs needs = {
+		.fds = fds,
+		.output = s->opts->output,
+		.replaced = s->opts->metrics,
+		.verbose = s->opts->verbose,
+	};
 	const char *what = "dropping capabilities";
 	int err, code;
 
 	sight__keep();
 	err = privileges__drop_capabilities();
 	if (!err) {
-		code = open_output(s);
+		code = open_outputs(s);
 		if (code)
 			return code;
 		needs.nr_fds = probe__fds(s->probe, fds);
@@ -314,6 +330,21 @@ static int drop_privileges(struct session *s)
 	return EXIT_INTERNAL;
 }
 
+/*
+ * A file of metrics that cannot be written holds up nothing: the next one has it all.
+ * 0; what failed stop() tells.
+ */
+static int replace_metrics(void *session, const char *text, size_t size)
+{
+	struct session *s = session;
+	int before = s->metrics.err, err = replaced__write(&s->metrics, text, size);
+
+	if (!err != !before && !s->snapshot.final)
+		complain("writing %s: %s", s->opts->metrics,
+			 err ? strerror(-err) : "possible again");
+	return 0;
+}
+
 /* What is made of each snapshot; the exit code */
 static int choose_reports(struct session *s)
 {
@@ -326,11 +357,21 @@ static int choose_reports(struct session *s)
 		.summary = view__summary(o),
 		.height = s->live || (o->time && !o->output) ? terminal_lines : NULL,
 	};
-	struct renderer *r = o->json ? json__new() : table__new(&style);
+	const struct metrics_style metrics = {
+		.keys = o->keys ? o->keys : KEY_VM | KEY_REASON,
+		.times = o->time,
+	};
+	size_t i;
 
-	if (!r)
-		return out_of_memory();
-	s->reports[s->nr_reports++] = (struct report){ r, deliver, s };
+	/* First: it waits for nobody */
+	if (o->metrics)
+		s->reports[s->nr_reports++] =
+			(struct report){ metrics__new(&metrics), replace_metrics, s };
+	s->reports[s->nr_reports++] =
+		(struct report){ o->json ? json__new() : table__new(&style), deliver, s };
+	for (i = 0; i < s->nr_reports; i++)
+		if (!s->reports[i].renderer)
+			return out_of_memory();
 	return EXIT_OK;
 }
 
@@ -383,6 +424,11 @@ static int stop(struct session *s, int code)
 	vms__free(s->vms);
 	free(s->snapshot.samples);
 	free(s->snapshot.threads);
+	if (s->metrics.err && code == EXIT_OK) {
+		complain("writing %s: %s", s->opts->metrics, strerror(-s->metrics.err));
+		code = EXIT_WRITE;
+	}
+	replaced__free(&s->metrics);
 	return err && code == EXIT_OK ? tell_write(&s->output, err) : code;
 }
 

@@ -51,6 +51,8 @@ enum kind {
 /* In the order of records and tables; each but few in only one of the two */
 extern const struct measure_kind {
 	const char *key; /* in records; NULL: not there */
+	const char *metric; /* kvmexit_METRIC_total of --metrics; NULL: not there */
+	const char *help; /* what that is */
 	const char *header; /* of a table's column; NULL: not there */
 	int width; /* of the column, a minimum */
 	int decimals; /* of the value, how many digits */

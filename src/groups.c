@@ -145,23 +145,37 @@ static struct sample *add_row(struct groups *g, const struct sample *key)
 	return &g->rows[g->nr++];
 }
 
-void groups__next(struct groups *g)
+void groups__drop(struct groups *g, __u64 time)
 {
 	size_t i, left = 0;
 
 	for (i = 0; i < g->nr; i++) {
-		g->rows[i].count = 0;
-		if (g->rows[i].times)
-			g->times[left] = (struct times){ 0 };
-		if (g->rows[i].vm && g->rows[i].vm->ended)
+		const struct vm *vm = g->rows[i].vm;
+
+		if (vm && vm->ended && vm->ended <= time) {
 			drop_row(&g->rows[i]);
-		else
-			g->rows[left++] = g->rows[i];
+			continue;
+		}
+		if (g->rows[i].times)
+			g->times[left] = g->times[i];
+		g->rows[left++] = g->rows[i];
 	}
 	if (left == g->nr)
 		return;
 	g->nr = left;
 	fill_index(g);
+}
+
+void groups__next(struct groups *g)
+{
+	size_t i;
+
+	groups__drop(g, ~0ull);
+	for (i = 0; i < g->nr; i++) {
+		g->rows[i].count = 0;
+		if (g->rows[i].times)
+			g->times[i] = (struct times){ 0 };
+	}
 }
 
 /* How an interval's measures add up */
@@ -252,9 +266,20 @@ static bool is_told(const struct sample *row)
 	return row->count || (row->times && (times__sum(row->times) || row->times->untimed));
 }
 
+struct sample *groups__all(struct groups *g, size_t *nr)
+{
+	size_t i;
+
+	for (i = 0; i < g->nr; i++)
+		if (g->rows[i].times)
+			g->rows[i].times = &g->times[i];
+	*nr = g->nr;
+	return g->rows;
+}
+
 int groups__sort(struct groups *g, const struct view *view, struct rows *rows)
 {
-	struct sample *sorted = g->sorted;
+	struct sample *sorted = g->sorted, *all;
 	size_t i, n = 0;
 
 	if (g->nr > g->sorted_room) {
@@ -264,12 +289,10 @@ int groups__sort(struct groups *g, const struct view *view, struct rows *rows)
 		g->sorted = sorted;
 		g->sorted_room = g->room;
 	}
-	for (i = 0; i < g->nr; i++) {
-		if (g->rows[i].times)
-			g->rows[i].times = &g->times[i];
-		if (is_told(&g->rows[i]))
-			sorted[n++] = g->rows[i];
-	}
+	all = groups__all(g, &i);
+	for (i = 0; i < g->nr; i++)
+		if (is_told(&all[i]))
+			sorted[n++] = all[i];
 	g->rest_times = (struct times){ 0 };
 	*rows = (struct rows){ .rows = sorted, .nr = n, .rest.times = &g->rest_times };
 	if (view->top && n > view->top) {
@@ -282,10 +305,4 @@ int groups__sort(struct groups *g, const struct view *view, struct rows *rows)
 	if (rows->nr)
 		qsort(sorted, rows->nr, sizeof(*sorted), view->by_key ? by_key : by_weight);
 	return 0;
-}
-
-struct sample *groups__all(struct groups *g, size_t *nr)
-{
-	*nr = g->nr;
-	return g->rows;
 }

@@ -19,6 +19,12 @@ void groups__free(struct groups *g);
 /* A new interval: all counts are 0. Rows of VMs that have ended are gone. */
 void groups__next(struct groups *g);
 
+/*
+ * Lets rows go whose VMs had ended by @time (CLOCK_REALTIME in ns). Without
+ * groups__next() all that is added is summed up from the start.
+ */
+void groups__drop(struct groups *g, __u64 time);
+
 /* Forgets all rows */
 void groups__clear(struct groups *g);
 

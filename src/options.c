@@ -21,6 +21,7 @@ enum {
 	KEY_NO_CLEAR,
 	KEY_VMS,
 	KEY_TIME,
+	KEY_METRICS,
 };
 
 static const struct argp_option argp_options[] = {
@@ -45,6 +46,8 @@ static const struct argp_option argp_options[] = {
 	{ "no-clear", KEY_NO_CLEAR, NULL, 0,
 	  "With -i on a terminal: one report below the other, not in place", 2 },
 	{ "json", 'j', NULL, 0, "Newline-delimited JSON instead of tables", 2 },
+	{ "metrics", KEY_METRICS, "FILE", 0,
+	  "Also keep FILE, for node_exporter: totals since the start by VM and reason, or -g", 2 },
 	{ "output", 'o', "FILE", 0, "Append to FILE instead of standard output; reopened on SIGHUP",
 	  2 },
 	{ NULL, 0, NULL, 0, "How to count:", 3 },
@@ -234,6 +237,11 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		if (!*arg)
 			argp_error(state, "-o: an empty file name");
 		o->output = arg;
+		break;
+	case KEY_METRICS:
+		if (!*arg)
+			argp_error(state, "--metrics: an empty file name");
+		o->metrics = arg;
 		break;
 	case KEY_MAX_VCPUS:
 		need_uint(state, "--max-vcpus", arg, 1, 1 << 20, &n);

@@ -37,6 +37,7 @@ struct options {
 	bool no_clear;
 	bool list_vms;
 	bool json;
+	const char *metrics; /* a file; NULL: none */
 	const char *output; /* NULL: standard output */
 	__u32 max_vcpus;
 	const char *probe; /* a variant's name, NULL: the best that works */

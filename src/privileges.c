@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <libgen.h>
 #include <linux/audit.h>
 #include <linux/capability.h>
 #include <linux/filter.h>
@@ -109,6 +110,11 @@ static const struct call {
 };
 
 static const struct call append_call = { SYS_openat, 2, OPEN_BITS, O_WRONLY | O_APPEND };
+
+static const struct call replace_calls[] = {
+	{ SYS_openat, 2, OPEN_BITS, O_WRONLY | O_TRUNC },
+	{ SYS_renameat, ANY },
+};
 
 static bool has_capability(int cap)
 {
@@ -266,8 +272,20 @@ static int allow_output(int ruleset, const char *output)
 	return err;
 }
 
+/* Beside the file another is made and takes its place */
+static int allow_replaced(int ruleset, const char *replaced)
+{
+	const __u64 access = LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_MAKE_REG |
+			     LANDLOCK_ACCESS_FS_REMOVE_FILE;
+	char *path = strdup(replaced);
+	int err = path ? add_rule(ruleset, dirname(path), access) : -ENOMEM;
+
+	free(path);
+	return err;
+}
+
 /* The files that can be opened by who has no capability are still root's own */
-static int restrict_files(const char *output)
+static int restrict_files(const struct needs *needs)
 {
 	const struct landlock_ruleset_attr attr = { .handled_access_fs = NOT_READING };
 	int ruleset = syscall(SYS_landlock_create_ruleset, &attr, sizeof(attr), 0);
@@ -275,7 +293,9 @@ static int restrict_files(const char *output)
 
 	if (ruleset < 0)
 		return -errno;
-	err = output ? allow_output(ruleset, output) : 0;
+	err = needs->output ? allow_output(ruleset, needs->output) : 0;
+	if (!err && needs->replaced)
+		err = allow_replaced(ruleset, needs->replaced);
 	if (!err && syscall(SYS_landlock_restrict_self, ruleset, 0))
 		err = -errno;
 	close(ruleset);
@@ -342,8 +362,8 @@ static void allow_abort(struct filter *f)
 	emit_return(f, SECCOMP_RET_ALLOW);
 }
 
-/* Files can be read, and where @append be appended to; none is ever truncated */
-static int filter_calls(bool append)
+/* Files can be read; be written to only in the way that is needed */
+static int filter_calls(const struct needs *needs)
 {
 	struct filter f = { .n = 0 };
 	struct sock_fprog program = { .filter = f.insns };
@@ -356,8 +376,10 @@ static int filter_calls(bool append)
 	emit_load(&f, offsetof(struct seccomp_data, nr));
 	for (i = 0; i < ARRAY_SIZE(calls); i++)
 		allow(&f, &calls[i]);
-	if (append)
+	if (needs->output)
 		allow(&f, &append_call);
+	for (i = 0; needs->replaced && i < ARRAY_SIZE(replace_calls); i++)
+		allow(&f, &replace_calls[i]);
 	allow_abort(&f);
 	emit_return(&f, SECCOMP_RET_ERRNO | EPERM);
 	program.len = f.n;
@@ -374,17 +396,17 @@ int privileges__confine(const struct needs *needs, const char **what)
 	if (err)
 		return err;
 	/* Kernels built without, or before 5.13: the rest holds all the same */
-	unrestricted = restrict_files(needs->output);
+	unrestricted = restrict_files(needs);
 	*what = "filtering system calls";
-	err = filter_calls(needs->output);
+	err = filter_calls(needs);
 	if (err && err != -EINVAL && err != -ENOSYS)
 		return err;
 	if (needs->verbose)
 		complain("privileges given up: all capabilities, new ones by execve, files no "
 			 "longer needed, writing to files%s%s, system calls%s",
-			 unrestricted	 ? " not: no Landlock: "
-			 : needs->output ? " but in the output's directory"
-					 : "",
+			 unrestricted			    ? " not: no Landlock: "
+			 : needs->output || needs->replaced ? " but in the output's directory"
+							    : "",
 			 unrestricted ? strerror(-unrestricted) : "",
 			 err ? " not: this kernel cannot filter them"
 			     : " but those that reporting makes (others: EPERM)");

@@ -11,6 +11,7 @@ struct needs {
 	const int *fds; /* besides 0, 1 and 2; -1 is nobody's */
 	size_t nr_fds;
 	const char *output; /* a file, there already, that is opened again; NULL: none */
+	const char *replaced; /* one that is written beside itself and renamed; NULL: none */
 	bool verbose; /* tell what was given up */
 };
 
@@ -35,8 +36,8 @@ void privileges__occupy_standard_fds(void);
 int privileges__drop_capabilities(void);
 
 /*
- * For good: closes all other files, lets none be written to but those in the output's
- * directory (where the kernel has Landlock), refuses (EPERM) each system call that
+ * For good: closes all other files, lets none be written to but those in the outputs'
+ * directories (where the kernel has Landlock), refuses (EPERM) each system call that
  * the loop does not make. Wants no capabilities. Returns 0 or -errno, and in *@what
  * what failed.
  */

@@ -51,5 +51,6 @@ void reports__free(const struct report *reports, size_t nr)
 	size_t i;
 
 	for (i = 0; i < nr; i++)
-		reports[i].renderer->free(reports[i].renderer);
+		if (reports[i].renderer)
+			reports[i].renderer->free(reports[i].renderer);
 }

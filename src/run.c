@@ -7,7 +7,6 @@
 #include <string.h>
 #include <sys/random.h>
 #include <sys/utsname.h>
-#include <time.h>
 
 #include "options.h"
 #include "util.h"
@@ -44,16 +43,14 @@ static void join(char *text, size_t size, char *const *argv)
 int run__begin(struct run *run, const char *node, char *const *argv)
 {
 	struct utsname name;
-	struct timespec now;
 	__u32 random;
 
 	*run = (struct run){ .version = KVMEXIT_VERSION };
 	if (uname(&name) || getrandom(&random, sizeof(random), 0) != sizeof(random))
 		return -errno;
-	clock_gettime(CLOCK_REALTIME, &now);
 	set_text(run->node, sizeof(run->node), node ? node : name.nodename);
 	snprintf(run->id, sizeof(run->id), "%08x", random);
-	run->start = now.tv_sec * NSEC_PER_SEC + now.tv_nsec;
+	run->start = realtime_ns();
 	if (read_file("/proc/sys/kernel/random/boot_id", run->boot_id, sizeof(run->boot_id)) < 0)
 		run->boot_id[0] = 0;
 	set_text(run->kernel, sizeof(run->kernel), name.release);

@@ -115,10 +115,20 @@ int read_file(const char *path, char *buf, size_t size)
 	return used;
 }
 
-__u64 now_ns(void)
+static __u64 clock_ns(clockid_t clock)
 {
 	struct timespec ts;
 
-	clock_gettime(CLOCK_MONOTONIC, &ts);
+	clock_gettime(clock, &ts);
 	return ts.tv_sec * NSEC_PER_SEC + ts.tv_nsec;
+}
+
+__u64 now_ns(void)
+{
+	return clock_ns(CLOCK_MONOTONIC);
+}
+
+__u64 realtime_ns(void)
+{
+	return clock_ns(CLOCK_REALTIME);
 }

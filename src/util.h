@@ -50,5 +50,6 @@ void *array_grow(void *array, size_t *room, size_t used, size_t size);
 int read_file(const char *path, char *buf, size_t size);
 
 __u64 now_ns(void); /* CLOCK_MONOTONIC */
+__u64 realtime_ns(void); /* CLOCK_REALTIME */
 
 #endif

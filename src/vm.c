@@ -367,9 +367,9 @@ void vm__unref(struct vm *vm)
 		free(vm);
 }
 
-void vm__end(struct vm *vm)
+void vm__end(struct vm *vm, __u64 when)
 {
-	vm->ended = true;
+	vm->ended = when;
 	if (!vm->refs)
 		free(vm);
 }
@@ -398,7 +398,7 @@ void vms__free(struct vms *vms)
 	if (!vms)
 		return;
 	for (i = 0; i < vms->nr; i++)
-		vm__end(vms->vms[i]);
+		vm__end(vms->vms[i], realtime_ns());
 	free(vms->vms);
 	free(vms);
 }
@@ -495,7 +495,7 @@ void vms__forget(struct vms *vms)
 		if (vms->vms[i]->users)
 			vms->vms[left++] = vms->vms[i];
 		else
-			vm__end(vms->vms[i]);
+			vm__end(vms->vms[i], realtime_ns());
 	}
 	vms->nr = left;
 }

@@ -57,7 +57,7 @@ struct vm {
 	char uuid[VM_UUID_SIZE]; /* "": not known */
 	__u32 users; /* in the source: vCPUs that are kept of it */
 	__u32 refs; /* in outputs, which keep it from one report to the next */
-	bool ended; /* there will be no more samples of it; freed when there are no refs */
+	__u64 ended; /* when there were no more samples of it, CLOCK_REALTIME in ns; 0: not yet */
 };
 
 /* The order of VMs in snapshots, three-way; the one of 0 is before all others */
@@ -66,8 +66,8 @@ int vm__compare(const struct vm *a, const struct vm *b);
 struct vm *vm__ref(struct vm *vm);
 void vm__unref(struct vm *vm);
 
-/* Its source is done with it: to be freed now or with its last reference */
-void vm__end(struct vm *vm);
+/* Its source is done with it, @when: to be freed now or with its last reference */
+void vm__end(struct vm *vm, __u64 when);
 
 /*
  * Fills @vm for its PID, from /proc; what that does not tell is "pid-PID". False: the

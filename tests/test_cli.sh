@@ -453,6 +453,54 @@ test_output_file()
 	check 'torn line: lines' "$(count_lines "$file")" 2
 }
 
+# Replaced as a whole; together with records, and whatever is in the way is told
+test_metrics_file()
+{
+	local file=$dir/metrics.prom
+
+	mkdir -p "$dir/other"
+	run --metrics "$file" -j -i 0.05 -c 3
+	check '--metrics: exit code' "$code" 0
+	check '--metrics: standard error' "$(cat "$dir/err")" ''
+	check '--metrics: records too' "$(grep -c '"type":"interval"' "$dir/out")" 3
+	check '--metrics: last line' "$(tail -n 1 "$file")" '# EOF'
+	check '--metrics: mode' "$(stat -c %a "$file")" 644
+	check '--metrics: nothing beside it' "$(ls "$file".* 2>/dev/null)" ''
+	echo stale >"$file"
+	start --metrics "$file" -i 60
+	check '--metrics: as it was until the first report' "$(cat "$file")" stale
+	kill -TERM "$tool"
+	finish
+	check '--metrics: replaced' "$(tail -n 1 "$file")" '# EOF'
+	check '--metrics: a table too' "$(sed -n 2p "$dir/out")" 'PID *'
+	run --metrics "$dir/none/metrics" 0.05
+	check '--metrics: no directory' "$code $(cat "$dir/err")" \
+		"73 kvmexit: opening $dir/none/metrics.new: No such file or directory"
+	run --metrics /dev/null 0.05
+	check '--metrics: a device' "$code $(cat "$dir/err")" \
+		"73 kvmexit: --metrics /dev/null: not a file, which could be replaced"
+	chown nobody "$dir/other"
+	run --metrics "$dir/other/metrics" 0.05
+	check "--metrics: another's directory" "$code $(cat "$dir/err")" \
+		"73 kvmexit: opening $dir/other/metrics.new: Permission denied; *may write to"
+	chown root "$dir/other"
+	# Gone for a while: told once, and the next report has it all
+	start --metrics "$dir/other/metrics" -i 0.05 -o "$dir/records"
+	mv "$dir/other" "$dir/moved"
+	wait_for 'a message' grep -q metrics "$dir/err"
+	mv "$dir/moved" "$dir/other"
+	wait_for 'another message' grep -q 'possible again' "$dir/err"
+	mv "$dir/other" "$dir/moved"
+	sleep 0.2
+	kill -TERM "$tool"
+	finish
+	check '--metrics: exit code, where the last failed' "$code" 74
+	check '--metrics: messages' "$(sed 's/.*metrics: //' "$dir/err" | paste -sd,)" \
+		'No such file or directory,possible again,No such file or directory,No such file or directory'
+	mv "$dir/moved" "$dir/other"
+	rm -r "$dir/other" "$dir/records"
+}
+
 # As SIGHUP could not open it again, it is not opened at all: another's directory
 test_output_rights()
 {
@@ -661,6 +709,7 @@ if $live; then
 	test_idle
 	test_clock
 	test_output_file
+	test_metrics_file
 	test_output_rights
 	test_fifo
 	test_reopen

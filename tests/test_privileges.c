@@ -26,6 +26,7 @@
 
 #include "../src/output.h"
 #include "../src/privileges.h"
+#include "../src/replaced.h"
 #include "../src/util.h"
 #include "../src/vm.h"
 #include "check.h"
@@ -433,12 +434,70 @@ static int try_beside(const char *output, const char *file)
 	return WEXITSTATUS(status);
 }
 
+/* --metrics: a file is made beside another and takes its place, there only */
+static int try_replace(void)
+{
+	struct replaced r;
+	int err = replaced__open(&r, path);
+
+	if (!err)
+		err = replaced__write(&r, "x\n", 2);
+	replaced__free(&r);
+	return -err;
+}
+
+static int try_truncate_elsewhere(void)
+{
+	return result(open(other, O_WRONLY | O_TRUNC));
+}
+
+static int try_rename_elsewhere(void)
+{
+	return result(syscall(SYS_renameat, AT_FDCWD, other, AT_FDCWD, path));
+}
+
+static void test_replaced(bool landlock)
+{
+	const struct needs needs = { .fds = &kept, .nr_fds = 1, .replaced = path };
+	const struct {
+		int (*try)(void);
+		int want;
+	} tries[] = {
+		{ try_replace, 0 },
+		{ try_append, EPERM },
+		{ try_unlink, EPERM },
+		{ try_truncate_elsewhere, landlock ? EACCES : 0 },
+		{ try_rename_elsewhere, landlock ? EACCES : 0 },
+	};
+	const char *what;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(tries); i++) {
+		int status = 0;
+		pid_t pid = fork();
+
+		if (!pid) {
+			if (privileges__drop_capabilities() || privileges__confine(&needs, &what))
+				_exit(99);
+			_exit(tries[i].try());
+		}
+		waitpid(pid, &status, 0);
+		if (!CHECK_INT(WEXITSTATUS(status), tries[i].want))
+			fprintf(stderr, "try: %zu\n", i);
+	}
+}
+
+static bool has_landlock(void)
+{
+	return syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION) > 0;
+}
+
 static void test_landlock(void)
 {
 	char link[SIZE];
 	size_t i;
 
-	if (syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION) < 0) {
+	if (!has_landlock()) {
 		printf("privileges: this kernel has no Landlock\n");
 		return;
 	}
@@ -501,6 +560,7 @@ int main(void)
 	test_status();
 	test_abort();
 	test_standard_fds();
+	test_replaced(has_landlock());
 	clean_up();
 	return check__report("privileges");
 }
