@@ -8,7 +8,8 @@ LDFLAGS ?=
 DESTDIR ?=
 PREFIX ?= /usr/local
 
-BUILD := build
+BUILD ?= build
+PROGRAM ?= kvmexit
 LIBS := libbpf libelf zlib jansson
 SRCS := kvmexit.c $(wildcard src/*.c)
 OBJS := $(SRCS:%.c=$(BUILD)/%.o)
@@ -22,8 +23,11 @@ override CFLAGS += -std=gnu11 -Wall -Wextra -Wshadow -Wmissing-prototypes -Wstri
 HARDEN ?= -fPIE -fstack-protector-strong -fstack-clash-protection -D_FORTIFY_SOURCE=2
 LINK ?= -static-pie -Wl,-z,relro,-z,now,-z,noexecstack
 override CFLAGS += $(HARDEN)
-BPF_CFLAGS := -g -O2 -target bpf -mcpu=v3 -Wall -Wextra -Werror \
-	-I/usr/include/$(shell $(CC) -print-multiarch)
+MULTIARCH := $(shell $(CC) -print-multiarch)
+# kvm_exit has other arguments on arm64
+BPF_TARGET := $(if $(filter aarch64-%,$(MULTIARCH)),-D__TARGET_ARCH_arm64,-D__TARGET_ARCH_x86)
+BPF_CFLAGS := -g -O2 -target bpf -mcpu=v3 -Wall -Wextra -Werror $(BPF_TARGET) \
+	-I/usr/include/$(MULTIARCH)
 
 ifeq ($(V),1)
 Q :=
@@ -33,9 +37,9 @@ Q := @
 say = @printf '  %-8s %s\n'
 endif
 
-all: kvmexit
+all: $(PROGRAM)
 
-kvmexit: $(OBJS)
+$(PROGRAM): $(OBJS)
 	$(say) LINK $@
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(LINK) -o $@ $(OBJS) \
 		-Wl,--start-group $$($(PKG_CONFIG) --static --libs $(LIBS)) -Wl,--end-group
@@ -44,6 +48,12 @@ $(BUILD)/%.o: %.c | $(SKEL)
 	$(say) CC $@
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+# For Arm hosts, on an amd64 Debian: kvmexit-arm64 and the tests' guest
+arm64:
+	$(Q)scripts/install-deps build arm64
+	$(Q)PKG_CONFIG_LIBDIR=/usr/lib/aarch64-linux-gnu/pkgconfig $(MAKE) --no-print-directory \
+		CC=aarch64-linux-gnu-gcc BUILD=$(BUILD)/arm64 PROGRAM=kvmexit-arm64 all $(BUILD)/arm64/guest
 
 $(BUILD)/kvmexit.bpf.o: kvmexit.bpf.c
 	$(say) BPF $@
@@ -83,10 +93,10 @@ $(BUILD)/kvmexit-dynamic: $(OBJS)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pie -o $@ $(OBJS) $$($(PKG_CONFIG) --libs $(LIBS))
 
 # Makes VM exits in known numbers; static, to run on any emulated host
-$(BUILD)/guest: tests/guest.c
+$(BUILD)/guest: tests/guest.c tests/guest_$(if $(filter aarch64-%,$(MULTIARCH)),arm64,x86).c tests/guest.h
 	$(say) GUEST $@
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS) -static -pthread -MMD -MP -o $@ $<
+	$(Q)$(CC) $(CFLAGS) -static -pthread -o $@ $(filter %.c,$^)
 
 # What it costs, compared: tests/bench/run
 BENCH := $(addprefix $(BUILD)/bench/,attach event hints readout startup \
@@ -184,8 +194,9 @@ lint: $(SKEL) bench-programs
 	set -e; for file in $(SRCS); do $(CC) $(CFLAGS) -fanalyzer -Werror -c -o /dev/null $$file; done
 
 clean:
-	rm -rf $(BUILD) kvmexit
+	rm -rf $(BUILD) kvmexit kvmexit-arm64
 
-.PHONY: all bench bench-programs check check-hosts check-sanitized clean demo fuzz install lint soak
+.PHONY: all arm64 bench bench-programs check check-hosts check-sanitized clean demo fuzz install \
+	lint soak
 .DELETE_ON_ERROR:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

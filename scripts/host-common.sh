@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # shellcheck shell=bash disable=SC2034,SC2154 # variables come and go
 #
-# Shared by amd-host and intel-host: option values, scratch space, initrd.
+# Shared by amd-host, arm64-host and intel-host: option values, scratch space, initrd;
+# by the first two: how a command comes into a host and its output out of it.
 
 me=${0##*/}
 here=$(dirname "$(realpath "$0")")
@@ -48,14 +49,17 @@ modules_of() {
 		}' "$kernel/modules/modules.dep"
 }
 
-# Build initrd OUT: busybox, /init from stdin, MODULE... listed in /modules in
-# the order to load. The files in $extra go into /bin, $work/script into /.
+# Build initrd OUT: busybox (of the kernel's directory, where that has one), /init
+# from stdin, MODULE... listed in /modules in the order to load. The files in
+# $extra go into /bin, $work/script into /.
 make_initrd() {
 	local kernel=$1 out=$2 root applet file name
 	shift 2
 	root=$work/initrd
 	mkdir -p "$root"/{bin,dev,proc,sys,tmp,lib}
-	cp "$(command -v busybox)" "$root/bin/busybox"
+	file=$kernel/busybox
+	[ -e "$file" ] || file=$(command -v busybox)
+	cp "$file" "$root/bin/busybox"
 	for applet in $(busybox --list); do
 		[ "$applet" = busybox ] || ln -sf busybox "$root/bin/$applet"
 	done
@@ -76,4 +80,68 @@ make_initrd() {
 	[ ! -e "$work/script" ] || cp "$work/script" "$root/script"
 	(cd "$root" && find . | cpio -o -H newc -R 0:0 --quiet) >"${out%/*}/.${out##*/}.$$"
 	mv "${out%/*}/.${out##*/}.$$" "$out"
+}
+
+# The two sides talk through files in $work/job: a file over 9p is written when
+# write() returns, nothing is lost at power-off, and nothing can mix in. The
+# host runs /run/job/job by sh.
+make_job() {
+	local name
+	mkdir "$work/job"
+	share=$(realpath -m "${KVMEXIT_SHARE:-$work/share}")
+	mkdir -p "$share"
+	export KVMEXIT_SHARE=$share
+	printf %s "$share" >"$work/job/share"
+	: >"$work/job/output"
+	{
+		for name in PATH HOME "${!KVMEXIT_@}"; do
+			printf 'export %s=%q\n' "$name" "${!name}"
+		done
+		printf 'mkdir -p /lib/modules; ln -sfn %q /lib/modules/%s\n' "$kernel/modules" "$(cat "$kernel/release")"
+		printf 'cd %q\n' "$PWD"
+		printf 'run() ( exec %s )\n' "$(printf '%q ' "$@")"
+		cat <<'END'
+mkfifo /run/output
+cat </run/output >>/run/job/output &
+reader=$!
+exec 3>/run/output
+: >/run/job/started
+(run) >&3 2>&1 3>&- </dev/null
+status=$?
+exec 3>&-
+# What the command left running may hold the pipe: do not wait for ever.
+i=0
+while [ $((i += 1)) -le 20 ] && kill -0 $reader 2>/dev/null; do
+	sleep 0.1
+done
+echo $status >/run/job/status
+END
+	} >"$work/job/job"
+}
+
+# Boots COMMAND (QEMU and its options) with the job's shares: does not return
+run_job() {
+	local qemu=("$@") began=$SECONDS tag path more tail rc=0
+	for tag in host:/:,readonly=on "job:$work/job:" "share:$share:"; do
+		IFS=: read -r tag path more <<<"$tag"
+		qemu+=(-virtfs "local,mount_tag=$tag,path=${path//,/,,},security_model=none,multidevs=remap$more")
+	done
+	timeout -k 5 "$limit" "${qemu[@]}" </dev/null >"$work/qemu" 2>&1 &
+	emulator=$!
+	tail -c +1 -s 0.1 -f --pid="$emulator" "$work/job/output" &
+	tail=$!
+	wait "$emulator" || rc=$?
+	emulator=
+	wait "$tail" || true
+
+	if [ -e "$work/job/status" ]; then
+		say "done after $((SECONDS - began)) s"
+		exit "$(cat "$work/job/status")"
+	fi
+	if [ ! -e "$work/job/started" ] || [ $rc != 124 ]; then
+		grep -v 'TCG doesn.t support' "$work/qemu" >&2 || true
+		tail -n 60 "$work/console" >&2 || true
+	fi
+	[ $rc != 124 ] || { echo "$me: stopped: not done after $limit s" >&2; exit 124; }
+	die "the host died (console above)"
 }

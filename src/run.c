@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "run.h"
 
+#ifdef __x86_64__
 #include <cpuid.h>
+#endif
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,6 +14,7 @@
 #include "util.h"
 #include "vm.h"
 
+#ifdef __x86_64__
 static const char *isa_of_cpu(void)
 {
 	const unsigned int vmx = 1u << 5, svm = 1u << 2;
@@ -23,6 +26,12 @@ static const char *isa_of_cpu(void)
 		return "svm";
 	return "unknown";
 }
+#else
+static const char *isa_of_cpu(void)
+{
+	return "arm64";
+}
+#endif
 
 static void set_text(char *out, size_t size, const char *text)
 {

@@ -15,7 +15,7 @@ struct run {
 	char probe[16]; /* by which it counts */
 	char version[16];
 	char options[201]; /* its command line, cut to fit */
-	char isa[8]; /* of the host's CPU: "vmx", "svm" or "unknown" */
+	char isa[8]; /* of the host's CPU: "vmx", "svm", "arm64" or "unknown" */
 };
 
 /*

@@ -2,8 +2,8 @@
 /*
  * Guests that exit a known number of times: what a counter of exits must show.
  * Every vCPU starts in 64-bit mode and does each KIND exactly COUNT times, one
- * of each in turn, then ends with a triple fault. There is no interrupt
- * controller, so HLT returns to user space.
+ * of each in turn, then ends with a triple fault (x86) or a store (arm64). There is
+ * no interrupt controller, so HLT returns to user space.
  *
  *   kind       SVM exit    VMX exit                       seen by user space
  *   io         io          IO_INSTRUCTION                 yes
@@ -24,18 +24,23 @@
  * 5 npf or EPT_VIOLATION to a VM (7 with ud), and one for each vCPU after the
  * first; now and then more, when several touch a page at once. Interrupts
  * (interrupt, EXTERNAL_INTERRUPT) come as they do.
+ *
+ *   kind       arm64
+ *   mmio       DABT_LOW    yes
+ *   sysreg     SYS64       -
+ *   hvc        HVC64       -
+ *   iabt       IABT_LOW    -  (and goes back to the guest)
+ *   wfi        WFx, or nothing where an interrupt is due; a timer goes on with it
+ *   the end    DABT_LOW, 1 yes
+ *
+ * First touches add 1 DABT_LOW for each vCPU and 2 IABT_LOW to a VM.
  */
-#include <cpuid.h>
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
-#include <linux/kvm.h>
-#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,81 +51,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define IO_PORT 0x10
-#define MMIO_ADDR 0x30000000 /* mapped by the guest, backed by nothing */
-#define STR_(x) #x
-#define STR(x) STR_(x)
-
-/* The guest: r15 its data page, r14 rounds to go, r13d non-zero on SVM, r12 a VMCB. */
-#define KINDS(X)                                                                   \
-	X(0, io, "mov $" STR(IO_PORT) ", %edx; out %al, (%dx)")                    \
-	X(1, cpuid, "xor %eax, %eax; xor %ecx, %ecx; cpuid")                       \
-	X(2, rdmsr, "mov $0x3b, %ecx; rdmsr") /* TSC_ADJUST: always intercepted */ \
-	X(3, wrmsr, "mov $0x3b, %ecx; xor %eax, %eax; xor %edx, %edx; wrmsr")      \
-	X(4, hypercall,                                                            \
-	  "mov $0x1000, %eax; test %r13d, %r13d; jz 7f; vmmcall; jmp 8f;"          \
-	  "7: vmcall; 8:")                                                         \
-	X(5, mmio, "mov %eax, " STR(MMIO_ADDR))                                    \
-	X(6, hlt, "hlt")                                                           \
-	X(7, ud, "ud2")                                                            \
-	X(8, pause, "pause")                                                       \
-	X(9, nested, "mov %r12, %rax; vmrun; stgi") /* a guest of its own, SVM */
-
-#define ENUM(slot, name, insns) KIND_##name = slot,
-enum kind {
-	KINDS(ENUM) NR_KINDS
-};
-
-#define NAME(slot, name, insns) [slot] = #name,
-static const char *const kind_names[] = { KINDS(NAME) };
-
-#define STEP(slot, name, insns) \
-	"cmpq $0, 8*" #slot "(%r15); je 9f; decq 8*" #slot "(%r15);" insns "\n 9:\n"
-
-extern const uint8_t guest_code[], guest_ud[], guest_l2[], guest_end[];
-asm(".pushsection .rodata\n"
-    "guest_code:\n" KINDS(
-	    STEP) "	dec %r14\n"
-		  "	jnz guest_code\n"
-		  "	lidt 0x800(%r15)\n" /* zeros: nothing can be delivered any more */
-		  "	int3\n"
-		  "guest_ud:\n"
-		  "	addq $2, (%rsp)\n"
-		  "	iretq\n"
-		  "guest_l2:\n"
-		  "	cpuid\n"
-		  "	jmp guest_l2\n"
-		  "guest_end:\n"
-		  ".popsection\n");
-
-/* Guest memory, mapped one to one */
-enum {
-	PML4 = 0x1000,
-	PDPT = 0x2000,
-	PD = 0x3000,
-	GDT = 0x4000,
-	IDT = 0x5000,
-	CODE = 0x8000,
-	DATA = 0x10000,
-	PAGE = 0x1000,
-	CS = 8,
-	DS = 16,
-};
-
-struct vm {
-	int index, fd;
-	uint8_t *memory;
-};
-
-struct vcpu {
-	struct vm *vm;
-	int index, fd;
-	struct kvm_run *run;
-	uint64_t *left; /* the guest's own counters, per kind */
-	uint64_t seen[NR_KINDS], run_calls, run_ns;
-	pthread_mutex_t lock; /* with -M */
-	bool done;
-};
+#include "guest.h"
 
 /* A thread and the vCPUs it runs: one, or with -1 or -q all of a VM. */
 struct worker {
@@ -129,27 +60,18 @@ struct worker {
 	int nr_vcpus, cpu;
 };
 
-static struct {
-	uint64_t counts[NR_KINDS], loops;
-	int vms, vcpus, processes, rounds, first_id, nap, roam;
-	bool hop, single, sequence, yield, wait, keep;
-	const char *name;
-} opt = { .vms = 1, .vcpus = 1, .processes = 1, .rounds = 1 };
+struct guest_options opt = { .vms = 1, .vcpus = 1, .processes = 1, .rounds = 1 };
+int kvm_fd;
 
-static int kvm_fd, run_size, round_nr;
+static int run_size, round_nr;
 static int go_fd = STDIN_FILENO, stop_fd = STDIN_FILENO;
-static bool svm;
-static struct {
-	struct kvm_cpuid2 head;
-	struct kvm_cpuid_entry2 entries[256];
-} cpuid;
 static cpu_set_t online;
 static pthread_barrier_t ready, go, finished, stop;
 static pid_t *tids;
 
 /* ---- a VM and its vCPUs ---- */
 
-static int kvm_ioctl(int fd, unsigned long request, const char *what, unsigned long arg)
+int kvm_ioctl(int fd, unsigned long request, const char *what, unsigned long arg)
 {
 	int ret = ioctl(fd, request, arg);
 
@@ -157,52 +79,19 @@ static int kvm_ioctl(int fd, unsigned long request, const char *what, unsigned l
 		err(1, "cannot run a guest here: %s", what);
 	return ret;
 }
-#define KVM(fd, request, arg) kvm_ioctl(fd, request, #request, (unsigned long)(arg))
 
 static void kvm__open(void)
 {
-	unsigned int eax, ebx, ecx, edx;
-
 	kvm_fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
 	if (kvm_fd < 0)
 		err(1, "cannot run a guest here: /dev/kvm");
 	run_size = KVM(kvm_fd, KVM_GET_VCPU_MMAP_SIZE, 0);
-	cpuid.head.nent = 256;
-	KVM(kvm_fd, KVM_GET_SUPPORTED_CPUID, &cpuid);
-	__cpuid(0, eax, ebx, ecx, edx);
-	svm = ebx == signature_AMD_ebx || ebx == 0x6f677948 /* Hygo */;
-}
-
-static void vm__fill_memory(uint8_t *memory)
-{
-	uint64_t *pd = (uint64_t *)(memory + PD), *gdt = (uint64_t *)(memory + GDT);
-	uint64_t *idt = (uint64_t *)(memory + IDT);
-	uint64_t handler = CODE + (guest_ud - guest_code);
-
-	*(uint64_t *)(memory + PML4) = PDPT | 3;
-	*(uint64_t *)(memory + PDPT) = PD | 3;
-	for (uint64_t i = 0; i < 512; i++)
-		pd[i] = i << 21 | 0x83; /* 2 MB, writable */
-	gdt[CS / 8] = 0x00af9b000000ffff; /* 64-bit code */
-	gdt[DS / 8] = 0x00cf93000000ffff;
-	idt[6 * 2] = handler | CS << 16 | 0x8eULL << 40; /* interrupt gate */
-	memcpy(memory + CODE, guest_code, guest_end - guest_code);
-}
-
-/* Behind the data pages, for each vCPU: a VMCB, and what VMRUN saves of the host */
-static uint64_t vmcb_of(int index)
-{
-	return DATA + (uint64_t)opt.vcpus * PAGE + (uint64_t)index * 2 * PAGE;
-}
-
-static size_t vm__memory_size(void)
-{
-	return vmcb_of(opt.vcpus);
+	machine__open();
 }
 
 static void vm__create(struct vm *vm, int index)
 {
-	struct kvm_userspace_memory_region region = { .memory_size = vm__memory_size() };
+	struct kvm_userspace_memory_region region = { .memory_size = machine__memory_size() };
 
 	vm->index = index;
 	vm->fd = KVM(kvm_fd, KVM_CREATE_VM, 0);
@@ -210,7 +99,7 @@ static void vm__create(struct vm *vm, int index)
 			  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (vm->memory == MAP_FAILED)
 		err(1, "guest memory");
-	vm__fill_memory(vm->memory);
+	machine__fill_memory(vm->memory);
 	region.userspace_addr = (uintptr_t)vm->memory;
 	KVM(vm->fd, KVM_SET_USER_MEMORY_REGION, &region);
 }
@@ -218,84 +107,7 @@ static void vm__create(struct vm *vm, int index)
 static void vm__destroy(struct vm *vm)
 {
 	close(vm->fd);
-	munmap(vm->memory, vm__memory_size());
-}
-
-/*
- * L2, by the offsets of the AMD manual's appendix B: the same memory and mode as
- * L1, at guest_l2, with CPUID intercepted. Its rip stays there: an exit a VMRUN.
- */
-static void vmcb__fill(uint8_t *vmcb)
-{
-	const uint16_t data = 0xc93, code = 0xa9b;
-
-	*(uint32_t *)(vmcb + 0x00c) = 1U << 18 | 1U << 31; /* CPUID, shutdown */
-	*(uint32_t *)(vmcb + 0x010) = 1; /* VMRUN */
-	*(uint32_t *)(vmcb + 0x058) = 1; /* ASID */
-	for (int segment = 0x400; segment <= 0x430; segment += 0x10) {
-		*(uint16_t *)(vmcb + segment) = segment == 0x410 ? CS : DS;
-		*(uint16_t *)(vmcb + segment + 2) = segment == 0x410 ? code : data;
-		*(uint32_t *)(vmcb + segment + 4) = ~0U;
-	}
-	*(uint64_t *)(vmcb + 0x4d0) = 1 << 12 | 1 << 10 | 1 << 8; /* EFER: SVME, LMA, LME */
-	*(uint64_t *)(vmcb + 0x548) = 1 << 5; /* CR4 */
-	*(uint64_t *)(vmcb + 0x550) = PML4;
-	*(uint64_t *)(vmcb + 0x558) = 1U << 31 | 0x31; /* CR0 */
-	*(uint64_t *)(vmcb + 0x560) = 0x400; /* DR7 */
-	*(uint64_t *)(vmcb + 0x568) = 0xffff0ff0; /* DR6 */
-	*(uint64_t *)(vmcb + 0x570) = 2; /* RFLAGS */
-	*(uint64_t *)(vmcb + 0x578) = CODE + (guest_l2 - guest_code);
-}
-
-static void vcpu__enable_svm(struct vcpu *vcpu, struct kvm_sregs *sregs)
-{
-	struct {
-		struct kvm_msrs head;
-		struct kvm_msr_entry entry;
-	} msrs = { .head.nmsrs = 1 };
-
-	if (!svm)
-		errx(64, "nested: on AMD only");
-	vmcb__fill(vcpu->vm->memory + vmcb_of(vcpu->index));
-	msrs.entry.index = 0xc0010117; /* VM_HSAVE_PA */
-	msrs.entry.data = vmcb_of(vcpu->index) + PAGE;
-	sregs->efer |= 1 << 12;
-	KVM(vcpu->fd, KVM_SET_SREGS, sregs);
-	if (KVM(vcpu->fd, KVM_SET_MSRS, &msrs) != 1)
-		errx(1, "nested: KVM refuses VM_HSAVE_PA");
-}
-
-static void vcpu__set_registers(struct vcpu *vcpu)
-{
-	uint64_t data = DATA + (uint64_t)vcpu->index * PAGE;
-	struct kvm_segment code = {
-		.limit = ~0U, .selector = CS, .type = 11, .present = 1, .s = 1, .l = 1, .g = 1
-	};
-	struct kvm_segment flat = {
-		.limit = ~0U, .selector = DS, .type = 3, .present = 1, .s = 1, .db = 1, .g = 1
-	};
-	struct kvm_regs regs = { .rip = CODE,
-				 .rflags = 2,
-				 .rsp = data + PAGE,
-				 .r15 = data,
-				 .r14 = opt.loops,
-				 .r13 = svm,
-				 .r12 = vmcb_of(vcpu->index) };
-	struct kvm_sregs sregs;
-
-	KVM(vcpu->fd, KVM_GET_SREGS, &sregs);
-	sregs.cs = code;
-	sregs.ds = sregs.es = sregs.fs = sregs.gs = sregs.ss = flat;
-	sregs.gdt = (struct kvm_dtable){ .base = GDT, .limit = DS + 7 };
-	sregs.idt = (struct kvm_dtable){ .base = IDT, .limit = 7 * 16 - 1 };
-	sregs.cr3 = PML4;
-	sregs.cr4 = 1 << 5; /* PAE */
-	sregs.cr0 = 1U << 31 | 0x31; /* PG, NE, ET, PE */
-	sregs.efer = 1 << 10 | 1 << 8; /* LMA, LME */
-	KVM(vcpu->fd, KVM_SET_SREGS, &sregs);
-	if (opt.counts[KIND_nested])
-		vcpu__enable_svm(vcpu, &sregs);
-	KVM(vcpu->fd, KVM_SET_REGS, &regs);
+	munmap(vm->memory, machine__memory_size());
 }
 
 static void vcpu__create(struct vcpu *vcpu)
@@ -308,8 +120,7 @@ static void vcpu__create(struct vcpu *vcpu)
 		err(1, "vCPU state");
 	vcpu->left = (uint64_t *)(vm->memory + DATA + (size_t)vcpu->index * PAGE);
 	memcpy(vcpu->left, opt.counts, sizeof(opt.counts));
-	KVM(vcpu->fd, KVM_SET_CPUID2, &cpuid);
-	vcpu__set_registers(vcpu);
+	machine__set_up(vcpu);
 }
 
 static void vcpu__destroy(struct vcpu *vcpu)
@@ -320,18 +131,16 @@ static void vcpu__destroy(struct vcpu *vcpu)
 
 /* ---- running ---- */
 
-static void vcpu__finish(struct vcpu *vcpu)
+void vcpu__finish(struct vcpu *vcpu)
 {
-	static const enum kind visible[] = { KIND_io, KIND_mmio, KIND_hlt };
-
-	for (int kind = 0; kind < NR_KINDS; kind++)
+	for (int kind = 0; kind < NR_KINDS; kind++) {
 		if (vcpu->left[kind])
 			errx(1, "the guest died with %llu %s to go",
 			     (unsigned long long)vcpu->left[kind], kind_names[kind]);
-	for (size_t i = 0; i < sizeof(visible) / sizeof(*visible); i++)
-		if (vcpu->seen[visible[i]] != opt.counts[visible[i]])
-			errx(1, "%s: %llu seen by user space", kind_names[visible[i]],
-			     (unsigned long long)vcpu->seen[visible[i]]);
+		if (machine__shows[kind] && vcpu->seen[kind] != opt.counts[kind])
+			errx(1, "%s: %llu seen by user space", kind_names[kind],
+			     (unsigned long long)vcpu->seen[kind]);
+	}
 	vcpu->done = true;
 }
 
@@ -339,22 +148,10 @@ static void vcpu__handle_exit(struct vcpu *vcpu)
 {
 	struct kvm_run *run = vcpu->run;
 
+	if (machine__handle_exit(vcpu))
+		return;
 	switch (run->exit_reason) {
 	case KVM_EXIT_INTR:
-		break;
-	case KVM_EXIT_IO:
-		vcpu->seen[KIND_io]++;
-		break;
-	case KVM_EXIT_MMIO:
-		vcpu->seen[KIND_mmio]++;
-		break;
-	case KVM_EXIT_HLT:
-		vcpu->seen[KIND_hlt]++;
-		if (opt.nap)
-			usleep(opt.nap);
-		break;
-	case KVM_EXIT_SHUTDOWN:
-		vcpu__finish(vcpu);
 		break;
 	case KVM_EXIT_FAIL_ENTRY:
 		errx(1, "cannot run this guest here: entry failed, reason %#llx",
@@ -395,7 +192,7 @@ static void vcpu__report(const struct vcpu *vcpu)
 
 	n = snprintf(line, sizeof(line),
 		     "{\"pid\":%d,\"vm\":%d,\"vcpu\":%d,\"tid\":%d,\"isa\":\"%s\"", getpid(),
-		     vcpu->vm->index, opt.first_id + vcpu->index, gettid(), svm ? "svm" : "vmx");
+		     vcpu->vm->index, opt.first_id + vcpu->index, gettid(), machine__isa);
 	for (int kind = 0; kind < NR_KINDS; kind++)
 		n += snprintf(line + n, sizeof(line) - n, ",\"%s\":%llu", kind_names[kind],
 			      (unsigned long long)opt.counts[kind]);
