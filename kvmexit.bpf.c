@@ -9,6 +9,34 @@
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
+/* An event that tells the reason itself */
+static __always_inline void count_told(__u32 vcpu, __u32 isa, __u32 raw,
+				       const struct kvm_vcpu *address, int timed)
+{
+	__u32 nr;
+	struct slot *slot = slot_of(thread_key(current_thread_anyhow(), vcpu), &nr);
+
+	if (unlikely(!slot)) {
+		if (nr != SLOT_UNKNOWN) {
+			lose_hinted(nr);
+			return;
+		}
+		slot = look_further(thread_key(current_thread_anyhow(), vcpu), vcpu, isa, 0);
+		if (!slot)
+			return;
+		if (timed)
+			start_clock(thread_key(current_thread_anyhow(), vcpu), address,
+				    address ? BY_ADDRESS : NO_VCPU, &nr);
+	}
+	count(slot, isa, raw);
+	if (timed)
+		note_exit(&nr, index_of(isa, raw));
+}
+
+#ifdef __TARGET_ARCH_arm64
+#include "src/bpf/arm64.h"
+#else
+
 /* KVM's id of the vCPU. 0: read. */
 static __always_inline int read_id(__u32 *id, const struct kvm_vcpu *vcpu, enum access access)
 {
@@ -116,30 +144,6 @@ SEC("?raw_tp/kvm_exit")
 int kvm_exit_raw_timed(struct bpf_raw_tracepoint_args *ctx)
 {
 	return count_vcpu((void *)ctx->args[0], ctx->args[1], BY_ADDRESS, 1);
-}
-
-/* An event that tells the reason itself */
-static __always_inline void count_told(__u32 vcpu, __u32 isa, __u32 raw,
-				       const struct kvm_vcpu *address, int timed)
-{
-	__u32 nr;
-	struct slot *slot = slot_of(thread_key(current_thread_anyhow(), vcpu), &nr);
-
-	if (unlikely(!slot)) {
-		if (nr != SLOT_UNKNOWN) {
-			lose_hinted(nr);
-			return;
-		}
-		slot = look_further(thread_key(current_thread_anyhow(), vcpu), vcpu, isa, 0);
-		if (!slot)
-			return;
-		if (timed)
-			start_clock(thread_key(current_thread_anyhow(), vcpu), address,
-				    address ? BY_ADDRESS : NO_VCPU, &nr);
-	}
-	count(slot, isa, raw);
-	if (timed)
-		note_exit(&nr, index_of(isa, raw));
 }
 
 /*
@@ -258,3 +262,5 @@ int kvm_vcpu_wakeup(struct bpf_raw_tracepoint_args *ctx)
 	note_wakeup(ctx->args[0]);
 	return 0;
 }
+
+#endif

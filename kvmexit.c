@@ -461,10 +461,10 @@ static int list_reasons(const struct options *o)
 		if (json__print_reasons(stdout))
 			return out_of_memory();
 	} else {
-		printf("%-4s %10s  %-26s %s\n", "ISA", "CODE", "REASON", "MEANING");
+		printf("%-5s %10s  %-26s %s\n", "ISA", "CODE", "REASON", "MEANING");
 		for (i = 0; i < reasons_count; i++)
-			printf(reasons[i].isa == ISA_SVM ? "%-4s %#10x  %-26s %s\n"
-							 : "%-4s %10u  %-26s %s\n",
+			printf(reasons[i].isa == ISA_VMX ? "%-5s %10u  %-26s %s\n"
+							 : "%-5s %#10x  %-26s %s\n",
 			       isa__name(reasons[i].isa), reasons[i].code, reasons[i].name,
 			       reasons[i].meaning);
 	}

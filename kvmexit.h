@@ -8,10 +8,11 @@
 
 #include <linux/types.h>
 
-/* Values of the tracepoint's isa argument: KVM_ISA_* in arch/x86/kvm/trace.h */
+/* Of x86 the tracepoint's isa argument: KVM_ISA_* in arch/x86/kvm/trace.h */
 enum isa {
 	ISA_VMX = 1,
 	ISA_SVM = 2,
+	ISA_ARM64 = 3,
 };
 
 /*
@@ -30,6 +31,20 @@ enum isa {
 #define VMX_BUS_LOCK (1u << 26)
 #define VMX_ENCLAVE (1u << 27)
 #define VMX_FAILED_ENTRY (1u << 31)
+
+/*
+ * On arm64 KVM has a return code from the guest, and an exception class where that
+ * is TRAP: a class is its own code, ARM64_RETURN + N stands for the return code N.
+ */
+#define ARM64_RETURN 0x40u
+#define ARM64_TRAP 2u /* ARM_EXCEPTION_TRAP in arch/arm64/include/asm/kvm_asm.h */
+#define ARM64_SERROR_BIT (1u << 31) /* an SError was pending as well */
+
+static inline __attribute__((always_inline)) __u32 arm64_code(__u32 ret, __u32 esr_ec)
+{
+	ret &= ~ARM64_SERROR_BIT;
+	return ret == ARM64_TRAP ? esr_ec : ARM64_RETURN + ret;
+}
 
 enum flag {
 	FLAG_FAILED_ENTRY,
@@ -213,6 +228,17 @@ struct kvm_entry_record {
 	__u64 common;
 	__u32 vcpu_id;
 };
+
+/* The same of arm64 */
+struct kvm_exit_record_arm64 {
+	__u64 common;
+	__u32 ret;
+	__u32 esr_ec;
+	__u64 vcpu_pc;
+};
+
+/* A vCPU's id where the event does not tell it: counted by thread only */
+#define VCPU_UNKNOWN 0xffffffffu
 
 /* Set before loading, constant afterwards */
 struct config {

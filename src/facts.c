@@ -27,6 +27,13 @@ static bool is_u32(const struct btf *btf, __u32 id)
 	return t && btf_is_int(t) && t->size == 4;
 }
 
+static bool is_u64(const struct btf *btf, __u32 id)
+{
+	const struct btf_type *t = plain_type(btf, id);
+
+	return t && btf_is_int(t) && t->size == 8;
+}
+
 static bool is_vcpu_pointer(const struct btf *btf, __u32 id)
 {
 	const struct btf_type *t = plain_type(btf, id);
@@ -63,6 +70,9 @@ static enum prototype find_prototype(const struct btf *btf)
 	if (btf_vlen(t) == 4 && is_u32(btf, p[1].type) && is_vcpu_pointer(btf, p[2].type) &&
 	    is_u32(btf, p[3].type))
 		return PROTO_REASON;
+	if (btf_vlen(t) == 4 && is_u32(btf, p[1].type) && is_u32(btf, p[2].type) &&
+	    is_u64(btf, p[3].type))
+		return PROTO_ARM64;
 	return PROTO_UNKNOWN;
 }
 
@@ -162,6 +172,8 @@ static void read_btfs(struct facts *f)
 	if (libbpf_get_error(vmlinux))
 		return;
 	f->has_btf = true;
+	f->notifier = facts__find_offset(vmlinux, "task_struct", "preempt_notifiers.first") > 0 &&
+		      facts__find_offset(vmlinux, "kvm_vcpu", "preempt_notifier.link") > 0;
 	f->rdonly_cast = btf__find_by_name_kind(vmlinux, "bpf_rdonly_cast", BTF_KIND_FUNC) > 0;
 	read_btf(f, vmlinux);
 	for (i = 0; i < ARRAY_SIZE(modules); i++) {
@@ -208,6 +220,23 @@ int facts__parse_format(struct facts *f, const char *format)
 	return 0;
 }
 
+int facts__parse_format_arm64(const char *format)
+{
+	__u32 ret, esr_ec;
+
+	if (find_field(format, "ret", &ret) || find_field(format, "esr_ec", &esr_ec))
+		return -EINVAL;
+	return ret == offsetof(struct kvm_exit_record_arm64, ret) &&
+			       esr_ec == offsetof(struct kvm_exit_record_arm64, esr_ec)
+		       ? 0
+		       : -EINVAL;
+}
+
+static int parse_format(struct facts *f, const char *format)
+{
+	return ON_ARM64 ? facts__parse_format_arm64(format) : facts__parse_format(f, format);
+}
+
 /* The format file of a tracepoint of kvm's: its size or -errno */
 static int read_event(const char *event, char *text, size_t size)
 {
@@ -231,7 +260,7 @@ static void read_formats(struct facts *f)
 	__u32 off = 0;
 	int n = read_event("kvm_exit", text, sizeof(text));
 
-	f->format_err = n < 0 ? n : facts__parse_format(f, text);
+	f->format_err = n < 0 ? n : parse_format(f, text);
 	n = read_event("kvm_entry", text, sizeof(text));
 	f->entry_record = n > 0 && !find_field(text, "vcpu_id", &off) &&
 			  off == offsetof(struct kvm_entry_record, vcpu_id);

@@ -12,6 +12,7 @@ enum prototype {
 	PROTO_UNKNOWN, /* no BTF, or a prototype that is not one of these */
 	PROTO_VCPU, /* since 5.16: (struct kvm_vcpu *, u32 isa) */
 	PROTO_REASON, /* until 5.15: (u32 exit_reason, struct kvm_vcpu *, u32 isa) */
+	PROTO_ARM64, /* (int ret, unsigned int esr_ec, unsigned long pc) */
 };
 
 struct facts {
@@ -19,6 +20,7 @@ struct facts {
 	enum prototype prototype;
 	bool rdonly_cast; /* kfunc bpf_rdonly_cast, since 6.2 */
 	bool tdx_differs; /* struct vcpu_tdx has it elsewhere than struct vcpu_vmx */
+	bool notifier; /* from a thread to the vCPU it runs, by its preempt_notifiers */
 	int format_err; /* reading the tracepoint's format file: 0 or -errno */
 	__u32 off_exit_reason; /* in the classic tracepoint's record, bytes */
 	__u32 off_isa;
@@ -44,8 +46,10 @@ void facts__read(struct facts *f);
 
 /*
  * The offsets in a tracepoint's format file with the text @format: 0, or
- * -EINVAL where a field is missing or not 4 bytes wide.
+ * -EINVAL where a field is missing or not 4 bytes wide. On arm64 only whether they
+ * are those of struct kvm_exit_record_arm64.
  */
 int facts__parse_format(struct facts *f, const char *format);
+int facts__parse_format_arm64(const char *format);
 
 #endif

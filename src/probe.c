@@ -113,6 +113,26 @@ static const char *legacy_hindrance(const struct facts *f)
 	return NULL;
 }
 
+static const char *running_hindrance(const struct facts *f)
+{
+	if (!f->has_btf)
+		return "the kernel has no BTF";
+	if (f->prototype != PROTO_ARM64)
+		return "no BTF shows its prototype";
+	if (!f->notifier || !f->off_vcpu)
+		return "no BTF shows the way to the vCPU";
+	return NULL;
+}
+
+static const char *running_direct_hindrance(const struct facts *f)
+{
+	const char *why = running_hindrance(f);
+
+	if (!why && !f->rdonly_cast)
+		why = "the kernel has no bpf_rdonly_cast (since 6.2)";
+	return why;
+}
+
 static const char *tracepoint_hindrance(const struct facts *f)
 {
 	switch (f->format_err) {
@@ -122,7 +142,8 @@ static const char *tracepoint_hindrance(const struct facts *f)
 	case -EPERM:
 		return "tracefs may not be read (root and CAP_DAC_READ_SEARCH may)";
 	case -EINVAL:
-		return "its format file lacks exit_reason, isa or vcpu_id";
+		return ON_ARM64 ? "its format file has ret and esr_ec elsewhere"
+				: "its format file lacks exit_reason, isa or vcpu_id";
 	default:
 		return "tracefs is not mounted (mount -t tracefs tracefs /sys/kernel/tracing)";
 	}
@@ -135,7 +156,7 @@ static const char *tracepoint_hindrance(const struct facts *f)
 static const struct variant {
 	const char *name;
 	const char *program; /* on kvm_exit; with --time, "_timed" follows the name */
-	const char *entry; /* --time: the one on kvm_entry */
+	const char *entry; /* --time: the one on kvm_entry; "": there is none */
 	bool kfunc; /* calls one: to be loaded from the object that has it */
 	const char *note;
 	/* What forbids it, and what keeps it from being chosen unasked: or NULL */
@@ -150,6 +171,19 @@ static const struct variant {
 	{ "tracepoint", "kvm_exit_tracepoint", "kvm_entry_tracepoint", false, "",
 	  tracepoint_hindrance, no_reservation },
 };
+
+/* The events of arm64 have no vCPU, and only BTF tells where else it is */
+static const struct variant variants_arm64[] = {
+	{ "direct", "kvm_exit_direct", "", true, "", running_direct_hindrance, no_reservation },
+	{ "read", "kvm_exit_read", "", false, "", running_hindrance, no_reservation },
+	{ "tracepoint", "kvm_exit_tracepoint", "", false, " (by thread only: it has no vCPU ids)",
+	  tracepoint_hindrance, no_reservation },
+};
+
+static bool threads_only(const struct variant *v)
+{
+	return ON_ARM64 && v->hindrance == tracepoint_hindrance;
+}
 
 /* Whether the events of a variant tell the vCPU itself, not only its id */
 static bool has_vcpu(const struct variant *v)
@@ -588,8 +622,10 @@ static int tell_nothing(const struct facts *f)
 				       missing ? missing : privileges__missing_to_read());
 	}
 	if (f->prototype == PROTO_UNKNOWN && f->format_err)
-		complain("no tracepoint kvm:kvm_exit: KVM is not loaded (modprobe kvm_intel or "
-			 "kvm_amd), or tracefs is not mounted on /sys/kernel/tracing");
+		complain("no tracepoint kvm:kvm_exit: %s, or tracefs is not mounted on "
+			 "/sys/kernel/tracing",
+			 ON_ARM64 ? "the kernel has no KVM"
+				  : "KVM is not loaded (modprobe kvm_intel or kvm_amd)");
 	else
 		complain("no way to read the exit reason on this kernel; kvmexit --verbose tells "
 			 "why each one fails");
@@ -622,6 +658,8 @@ static const char *objection(const struct variant *v, const struct options *opts
 		why = "--max-vcpus is above 262144";
 	if (!why && opts->time)
 		why = time_hindrance(v, f);
+	if (!why && threads_only(v) && opts->has_vcpu)
+		why = "it knows threads only, not the vCPU that -v asks for";
 	if (!why && !opts->probe)
 		why = v->reservation(f);
 	return why;
@@ -640,11 +678,11 @@ const char *probe__objection(const char *name, const struct options *opts, const
 static int choose(struct probe *probe, const struct options *opts, const struct facts *f)
 {
 	const char *what = NULL, *first_what = NULL;
+	const struct variant *v = ON_ARM64 ? variants_arm64 : variants;
+	size_t n = ON_ARM64 ? ARRAY_SIZE(variants_arm64) : ARRAY_SIZE(variants);
 	int err = 0, first_err = 0;
-	size_t i;
 
-	for (i = 0; i < ARRAY_SIZE(variants); i++) {
-		const struct variant *v = &variants[i];
+	for (; n; n--, v++) {
 		const char *why;
 
 		if (opts->probe && strcmp(opts->probe, v->name))
@@ -667,7 +705,7 @@ static int choose(struct probe *probe, const struct options *opts, const struct 
 		if (!err) {
 			probe->name = v->name;
 			probe->untold = untold_parts(v, f);
-			if (verbose)
+			if (verbose || (threads_only(v) && isatty(STDERR_FILENO)))
 				complain("probe %s: in use%s", v->name, v->note);
 			return EXIT_OK;
 		}

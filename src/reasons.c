@@ -9,6 +9,7 @@
 enum {
 #define VMX(code, name, meaning) IDX_VMX_##name,
 #define SVM(code, name, meaning) IDX_SVM_##name,
+#define ARM64(code, name, meaning) IDX_ARM64_##name,
 #include "../reasons.def"
 	NR_REASONS
 };
@@ -17,6 +18,7 @@ enum {
 const struct reason reasons[] = {
 #define VMX(code, name, meaning) { ISA_VMX, code, #name, meaning },
 #define SVM(code, name, meaning) { ISA_SVM, code, #name, meaning },
+#define ARM64(code, name, meaning) { ISA_ARM64, code, #name, meaning },
 #include "../reasons.def"
 };
 /* clang-format on */
@@ -27,6 +29,7 @@ const size_t reasons_count = NR_REASONS;
 	_Static_assert(sizeof(#name) <= REASON_NAME_MAX, "reasons.def: " #name " is too long");
 #define VMX(code, name, meaning) NAME_FITS(name)
 #define SVM(code, name, meaning) NAME_FITS(name)
+#define ARM64(code, name, meaning) NAME_FITS(name)
 #include "../reasons.def"
 
 /* A switch and not a search, as it makes a duplicate code a compile error. */
@@ -54,6 +57,18 @@ static int svm_index(unsigned int code)
 	}
 }
 
+static int arm64_index(unsigned int code)
+{
+	switch (code) {
+#define ARM64(code, name, meaning) \
+	case code:                 \
+		return IDX_ARM64_##name;
+#include "../reasons.def"
+	default:
+		return -1;
+	}
+}
+
 const struct reason *reason__find(unsigned int isa, unsigned int code)
 {
 	int i = -1;
@@ -62,6 +77,8 @@ const struct reason *reason__find(unsigned int isa, unsigned int code)
 		i = vmx_index(code);
 	else if (isa == ISA_SVM)
 		i = svm_index(code);
+	else if (isa == ISA_ARM64)
+		i = arm64_index(code);
 
 	return i < 0 ? NULL : &reasons[i];
 }
@@ -84,6 +101,8 @@ const char *isa__name(unsigned int isa)
 		return "vmx";
 	case ISA_SVM:
 		return "svm";
+	case ISA_ARM64:
+		return "arm64";
 	default:
 		return "unknown";
 	}

@@ -9,7 +9,7 @@
 #define REASON_NAME_MAX 49
 
 struct reason {
-	__u32 isa; /* ISA_VMX, ISA_SVM of kvmexit.h */
+	__u32 isa; /* ISA_VMX and so on, of kvmexit.h */
 	__u32 code;
 	const char *name; /* as the kernel's header, without its prefix */
 	const char *meaning; /* one line, at most 90 characters, no period */
@@ -28,7 +28,7 @@ const struct reason *reason__find(unsigned int isa, unsigned int code);
  */
 const char *reason__name(unsigned int isa, unsigned int code, char *buf, size_t size);
 
-/* "vmx", "svm" or "unknown": never NULL. */
+/* "vmx", "svm", "arm64" or "unknown": never NULL. */
 const char *isa__name(unsigned int isa);
 
 #endif /* KVMEXIT_REASONS_H */

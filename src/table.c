@@ -63,7 +63,9 @@ static const char *field_text(enum field field, const struct sample *row, char *
 {
 	const struct field_kind *f = &fields[field];
 
-	if (f->number)
+	if (field == FIELD_VCPU && row->vcpu == VCPU_UNKNOWN)
+		snprintf(buf, FIELD_SIZE, "-");
+	else if (f->number)
 		snprintf(buf, FIELD_SIZE, "%llu", f->number(row));
 	else
 		snprintf(buf, FIELD_SIZE, "%s", f->text(row, (char[FIELD_SIZE]){ 0 }));

@@ -18,6 +18,13 @@ enum exit_code {
 	EXIT_PERMISSION = 77,
 };
 
+/* There the tracepoint's arguments and the programs are others */
+#ifdef __aarch64__
+#define ON_ARM64 true
+#else
+#define ON_ARM64 false
+#endif
+
 #define NSEC_PER_SEC 1000000000ull
 #define NSEC_PER_MSEC 1000000ull
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))

@@ -34,6 +34,20 @@ static const char recorded[] =
 	"__print_symbolic(REC->exit_reason & 0xffff, { 0, \"EXCEPTION_NMI\" }, { 12, \"HLT\" }) : "
 	"__print_symbolic(REC->exit_reason, { 0x078, \"hlt\" }), REC->guest_rip\n";
 
+/* The same of arm64, 6.12 */
+static const char recorded_arm64[] =
+	"name: kvm_exit\n"
+	"ID: 61\n"
+	"format:\n"
+	"\tfield:unsigned short common_type;\toffset:0;\tsize:2;\tsigned:0;\n"
+	"\tfield:int common_pid;\toffset:4;\tsize:4;\tsigned:1;\n"
+	"\n"
+	"\tfield:int ret;\toffset:8;\tsize:4;\tsigned:1;\n"
+	"\tfield:unsigned int esr_ec;\toffset:12;\tsize:4;\tsigned:0;\n"
+	"\tfield:unsigned long vcpu_pc;\toffset:16;\tsize:8;\tsigned:0;\n"
+	"\n"
+	"print fmt: \"%s: HSR_EC: 0x%04x (%s), PC: 0x%016lx\", REC->ret, REC->esr_ec\n";
+
 /* @text with the first @old in it replaced; the caller's to free */
 static char *replace(const char *text, const char *old, const char *new)
 {
@@ -116,6 +130,19 @@ static void test_changed(void)
 	}
 }
 
+static void test_arm64(void)
+{
+	struct facts f = { 0 };
+	char *moved = replace(recorded_arm64, "esr_ec;\toffset:12", "esr_ec;\toffset:16");
+
+	CHECK_INT(facts__parse_format_arm64(recorded_arm64), 0);
+	CHECK_INT(facts__parse_format_arm64(recorded), -EINVAL);
+	CHECK_INT(facts__parse_format(&f, recorded_arm64), -EINVAL);
+	if (moved)
+		CHECK_INT(facts__parse_format_arm64(moved), -EINVAL);
+	free(moved);
+}
+
 /* Cut anywhere: complete with vcpu_id's size, an error before; never a crash */
 static void test_truncated(void)
 {
@@ -171,6 +198,7 @@ int main(void)
 {
 	test_recorded();
 	test_changed();
+	test_arm64();
 	test_truncated();
 	test_garbage();
 	test_legacy();

@@ -46,6 +46,12 @@ check "src/view.h rebuilds the BPF object" leaves src/view.h '-o build/kvmexit.b
 static() { ! readelf -d kvmexit | grep -q NEEDED; }
 check "the binary needs shared libraries" static
 
+static_arm64() {
+	make -s arm64 && readelf -h kvmexit-arm64 | grep -q AArch64 &&
+		! readelf -d kvmexit-arm64 | grep -q NEEDED
+}
+check "make arm64 makes no static program for arm64" static_arm64
+
 make -s install DESTDIR="$tmp" PREFIX=/usr >/dev/null
 check "no /usr/sbin/kvmexit installed" test -x "$tmp/usr/sbin/kvmexit"
 check "no manual installed" test -s "$tmp/usr/share/man/man8/kvmexit.8"

@@ -2,8 +2,10 @@
 /* The list of exit reasons: complete, well formed, found by its codes. */
 #include <linux/types.h>
 #include <asm/kvm.h>
+#ifdef __x86_64__
 #include <asm/svm.h>
 #include <asm/vmx.h>
+#endif
 
 #include "../kvmexit.h"
 #include "../src/reasons.h"
@@ -35,15 +37,17 @@ static bool meaning_ok(const char *s)
 
 static void test_counts(void)
 {
-	unsigned int vmx = 0, svm = 0;
+	unsigned int vmx = 0, svm = 0, arm64 = 0;
 
 	for (size_t i = 0; i < reasons_count; i++) {
 		vmx += reasons[i].isa == ISA_VMX;
 		svm += reasons[i].isa == ISA_SVM;
+		arm64 += reasons[i].isa == ISA_ARM64;
 	}
 	CHECK_INT(vmx, 68);
 	CHECK_INT(svm, 130);
-	CHECK_INT(reasons_count, 68 + 130);
+	CHECK_INT(arm64, 49);
+	CHECK_INT(reasons_count, 68 + 130 + 49);
 }
 
 static void test_well_formed(void)
@@ -114,6 +118,15 @@ static void test_spots(void)
 		{ ISA_SVM, 0x8000001a, "VMGEXIT_SAVIC" },
 		{ ISA_SVM, 0xf0000000, "SW" },
 		{ ISA_SVM, 0xffffffff, "ERR" },
+		{ ISA_ARM64, 0x01, "WFX" },
+		{ ISA_ARM64, 0x16, "HVC64" },
+		{ ISA_ARM64, 0x18, "SYS64" },
+		{ ISA_ARM64, 0x20, "IABT_LOW" },
+		{ ISA_ARM64, 0x24, "DABT_LOW" },
+		{ ISA_ARM64, 0x40, "IRQ" },
+		{ ISA_ARM64, 0x41, "EL1_SERROR" },
+		{ ISA_ARM64, 0x43, "IL" },
+		{ ISA_ARM64, 0xbadca51, "HYP_GONE" },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(spots); i++) {
@@ -138,7 +151,9 @@ static void test_unknown(void)
 		{ ISA_SVM, 1, "UNKNOWN_1" },
 		{ ISA_SVM, 0x42, "UNKNOWN_66" },
 		{ 0, 12, "UNKNOWN_12" },
-		{ 3, 0x78, "UNKNOWN_120" },
+		{ ISA_ARM64, 0x42, "UNKNOWN_66" }, /* TRAP: its class counts */
+		{ ISA_ARM64, 0x3f, "UNKNOWN_63" },
+		{ 4, 0x78, "UNKNOWN_120" },
 	};
 	char buf[REASON_NAME_MAX], tight[9];
 
@@ -153,6 +168,19 @@ static void test_unknown(void)
 	CHECK_STR(reason__name(ISA_VMX, 11, tight, sizeof(tight)), "UNKNOWN_");
 }
 
+/* What kvm_exit tells on arm64, as one code */
+static void test_arm64_code(void)
+{
+	CHECK_INT(arm64_code(ARM64_TRAP, 0x16), 0x16);
+	CHECK_INT(arm64_code(ARM64_SERROR_BIT | ARM64_TRAP, 0x3c), 0x3c);
+	/* The class is that of an earlier exit */
+	CHECK_INT(arm64_code(0, 0x16), ARM64_RETURN);
+	CHECK_INT(arm64_code(ARM64_SERROR_BIT | 1, 0x16), ARM64_RETURN + 1);
+	CHECK_INT(arm64_code(0xbadca11, 0), 0xbadca51);
+	CHECK(ARM64_RETURN + 3 < NR_LOW);
+}
+
+#ifdef __x86_64__
 /* The names the header prints for VMX are ours: a misspelling shows here. */
 static void test_header_vmx(void)
 {
@@ -190,12 +218,15 @@ static void test_header_svm(void)
 	CHECK(known > 100 || known == ARRAY_SIZE(header));
 }
 
+#endif
+
 static void test_isa_name(void)
 {
 	CHECK_STR(isa__name(ISA_VMX), "vmx");
 	CHECK_STR(isa__name(ISA_SVM), "svm");
 	CHECK_STR(isa__name(0), "unknown");
-	CHECK_STR(isa__name(3), "unknown");
+	CHECK_STR(isa__name(ISA_ARM64), "arm64");
+	CHECK_STR(isa__name(4), "unknown");
 }
 
 int main(void)
@@ -206,8 +237,11 @@ int main(void)
 	test_find_all();
 	test_spots();
 	test_unknown();
+	test_arm64_code();
+#ifdef __x86_64__
 	test_header_vmx();
 	test_header_svm();
+#endif
 	test_isa_name();
 	return check__report("reasons");
 }

@@ -49,6 +49,12 @@ static struct sample amd[] = {
 	{ &vm_900, 901, 0, ISA_SVM, 0xffffffff, 1, 1 },
 };
 
+/* By thread only, as arm64's classic tracepoint tells it */
+static struct sample arm64[] = {
+	{ &vm_900, 901, VCPU_UNKNOWN, ISA_ARM64, 0x16, 500, 500 },
+	{ &vm_900, 901, VCPU_UNKNOWN, ISA_ARM64, 0x40, 20, 20 },
+};
+
 static struct sample odd[] = {
 	{ &vm_1, 1, 0, ISA_VMX, 5, 3, 3 },
 	{ &vm_1, 1, 0, ISA_VMX, 65535, 2, 2 },
@@ -162,6 +168,7 @@ static const struct {
 	{ "pid-alltids", VIEW_TIDS, false, { SAMPLES(one_vm) } },
 	{ "tids", VIEW_TID_LIST, false, { SAMPLES(one_vm) } },
 	{ "amd", VIEW_ALL, false, { SAMPLES(amd) } },
+	{ "arm64", VIEW_WIDE, false, { SAMPLES(arm64) } },
 	{ "odd", VIEW_ALL, false, { SAMPLES(odd) } },
 	{ "odd-tids", VIEW_TID_LIST, false, { SAMPLES(odd) } },
 	{ "odd-reasons", VIEW_REASONS, false, { SAMPLES(odd) } },

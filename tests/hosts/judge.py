@@ -10,6 +10,7 @@ import collections
 import datetime
 import json
 import os
+import re
 import sys
 
 # What a guest's kind of exit is called; the memory reasons and interrupts come
@@ -19,24 +20,33 @@ REASONS = {
             "hypercall": "VMMCALL", "hlt": "HLT", "ud": "EXCP_UD", "end": "SHUTDOWN"},
     "vmx": {"io": "IO_INSTRUCTION", "cpuid": "CPUID", "rdmsr": "MSR_READ", "wrmsr": "MSR_WRITE",
             "hypercall": "VMCALL", "hlt": "HLT", "ud": "EXCEPTION_NMI", "end": "TRIPLE_FAULT"},
+    "arm64": {"sysreg": "SYS64", "hvc": "HVC64"},
 }
 UNKNOWN_NUMBER = {
     "svm": {"NPF", "INTR", "VINTR", "NMI"},
     "vmx": {"EPT_VIOLATION", "EPT_MISCONFIG", "EXTERNAL_INTERRUPT", "INTERRUPT_WINDOW",
             "PREEMPTION_TIMER"},
+    # A WFI exits unless an interrupt is due
+    "arm64": {"DABT_LOW", "IABT_LOW", "WFX", "IRQ"},
 }
-MMIO = {"svm": ["NPF"], "vmx": ["EPT_MISCONFIG", "EPT_VIOLATION"]}
-# As the kernel prints SVM's reasons in its own trace
+MMIO = {"svm": ["NPF"], "vmx": ["EPT_MISCONFIG", "EPT_VIOLATION"], "arm64": ["DABT_LOW"]}
+# As the kernel prints SVM's and arm64's reasons in its own trace
 KERNEL_NAMES = {"io": "IOIO", "cpuid": "CPUID", "msr": "MSR", "hypercall": "VMMCALL",
                 "hlt": "HLT", "UD excp": "EXCP_UD", "shutdown": "SHUTDOWN", "npf": "NPF",
                 "vmrun": "VMRUN", "stgi": "STGI", "GP excp": "EXCP_GP",
-                "interrupt": "INTR", "vintr": "VINTR", "nmi": "NMI"}
+                "interrupt": "INTR", "vintr": "VINTR", "nmi": "NMI", "WFx": "WFX"}
+# The classic tracepoint of arm64 does not tell the vCPU
+VCPU_UNKNOWN = 4294967295
+threads_only = False
 
 
-
-def supported(probe, kernel):
+def supported(probe, kernel, vendor, case):
     """What each kernel series must give (Debian's 5.10 has no BTF of modules)."""
     version = tuple(map(int, kernel.split(".")))
+    if (probe, vendor, case) == ("tracepoint", "arm64", "filters"):
+        return False  # -v
+    if case == "reasons":
+        return True
     return {"direct": version >= (6, 2), "read": version >= (5, 16), "legacy": False,
             "tracepoint": True}[probe]
 
@@ -77,12 +87,16 @@ def guests(sections):
     return [g for g in map(json.loads, sections["guest"]) if "run_calls" in g]
 
 
+def key_of(g):
+    return (g["pid"], g["tid"], VCPU_UNKNOWN if threads_only else g["vcpu"])
+
+
 def expected(guest_list):
     """{(pid, tid, vcpu): {reason: count}}, a vCPU that ran several times added up."""
     want = collections.defaultdict(collections.Counter)
     for g in guest_list:
         names = REASONS[g["isa"]]
-        key = (g["pid"], g["tid"], g["vcpu"])
+        key = key_of(g)
         for kind, name in names.items():
             want[key][name] += 1 if kind == "end" else g[kind]
     return want
@@ -181,8 +195,11 @@ def check_ftrace(sections, got, isa):
 def case_exact(sections):
     exact, got, isa, guest_list = judge_counts(sections)
     for g in guest_list:
-        key = (g["pid"], g["tid"], g["vcpu"])
+        key = key_of(g)
         need(sum(got[key][n] for n in MMIO[isa]) >= g["mmio"], "mmio", got[key])
+        if isa == "arm64":
+            need(g["iabt"] <= got[key]["IABT_LOW"] <= g["iabt"] + 3, "iabt", got[key])
+            need(g["wfi"] * 0.9 <= got[key]["WFX"] <= g["wfi"], "wfi", got[key])
     exits2, intervals = records(sections["kvmexit2"])
     check_totals(exits2)
     need(len(intervals) > 5, "only", len(intervals), "intervals of 10 ms")
@@ -190,6 +207,23 @@ def case_exact(sections):
     need(summed(other) == summed(got), "intervals do not add up to the whole")
     witness = check_ftrace(sections, got, isa)
     return f"{exact} exits {witness}, {len(intervals)} intervals add up"
+
+
+def case_reasons(sections):
+    """The kernel's own names of its codes, from the tracepoint's print format."""
+    (text,) = sections["text format"]
+    rets, classes = text.split("REC->esr_ec, __print_symbolic")
+    pairs = [(int(code, 0) + offset, name)
+             for part, offset in ((rets, 0x40), (classes, 0))
+             for code, name in re.findall(r'\{\s*\(*(\w+?)(?:UL)?\)*\s*,\s*"(\w+)"', part)
+             if name != "TRAP"]
+    need(len(pairs) > 30, "found only", pairs)
+    listed = [json.loads(line) for line in sections["text reasons"]]
+    mine = {r["code"]: r["reason"] for r in listed if r["isa"] == "arm64"}
+    other = [(code, name, mine.get(code)) for code, name in pairs
+             if mine.get(code) not in (name.upper(), "EL1_" + name)]
+    need(not other, "the kernel says otherwise:", other)
+    return f"{len(pairs)} of {len(mine)} reasons as this kernel names them"
 
 
 def case_tracers(sections):
@@ -530,7 +564,8 @@ def case_soak(sections):
 CASES = {"caps": case_caps, "hidepid": case_hidepid, "clock": case_clock, "missed": case_missed,
          "full": case_full, "unread": case_unread, "modules": case_modules,
          "surroundings": case_surroundings, "soak": case_soak,
-         "exact": case_exact, "nested": case_nested, "tracers": case_tracers, "vms": case_vms,
+         "exact": case_exact, "reasons": case_reasons, "nested": case_nested,
+         "tracers": case_tracers, "vms": case_vms,
          "one_thread": case_simple, "churn": case_simple, "room": case_room,
          "reuse": lambda s: case_simple(s, True), "identity": case_identity,
          "surplus": case_surplus,
@@ -543,13 +578,15 @@ def main():
     with open(path, errors="replace") as f:
         cases = parse(f.read())
     passed = failed = 0
+    global threads_only
     for name, probe, sections in cases:
+        threads_only = (vendor, probe) == ("arm64", "tracepoint")
         try:
             if "unsupported" in sections:
                 verdict, details = "unsupported", " ".join(sections["unsupported"])
-                need(not supported(probe, kernel), "refused:", details)
+                need(not supported(probe, kernel, vendor, name), "refused:", details)
             else:
-                need(supported(probe, kernel), "worked, and must not")
+                need(supported(probe, kernel, vendor, name), "worked, and must not")
                 need(sections["end"], "the case did not end")
                 verdict, details = "exact", CASES[name](sections)
             passed += 1
