@@ -356,7 +356,7 @@ test_host() {
 	check "stalled reader: there is an interval of more than a second" "$(jq -n '
 		any(inputs | select(.type == "interval"); .dur_ms > 1000)' "$work/host/stalled")" true
 	check "stuck reader: records" "$(records -u "$work/host/stuck")" ""
-	check "stuck reader: message" "$(sed -n 's/.*writing .*: //p' "$work/host/stuck.log")" \
+	check "stuck reader: message" "$(sed -n 's/^kvmexit: writing .*: //p' "$work/host/stuck.log")" \
 		"its reader takes nothing; the last interval is lost"
 	log=$work/host/units/kvmexit.ndjson
 	check "kvmexit.service: records" "$(records "$log.1" "$log")" ""
