@@ -179,6 +179,8 @@ install: kvmexit
 	install -D -m 644 man/kvmexit.8 $(DESTDIR)$(PREFIX)/share/man/man8/kvmexit.8
 	install -D -m 644 scripts/kvmexit.bash-completion \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/kvmexit
+	install -D -m 644 tests/kvmexit.schema.json \
+		$(DESTDIR)$(PREFIX)/share/kvmexit/kvmexit.schema.json
 
 C_FILES := $(wildcard *.[ch] src/*.[ch] tests/*.[ch] tests/bench/*.[ch] tests/fuzz/*.[ch])
 SHELL_FILES := $(shell grep -ls '^\#!/bin/.*sh' scripts/* tests/*.sh tests/run tests/hosts/* \

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "src/counters.h"
+#include "src/filter.h"
 #include "src/json.h"
 #include "src/metrics.h"
 #include "src/options.h"
@@ -146,7 +147,11 @@ static int take_snapshot(struct session *s, bool final)
 	snapshot__set_lost(&s->snapshot, LOST_MISSED, misses);
 	s->start = now;
 	/* Clocks are read up to this very moment: times add up to the interval's length */
-	return err ? err : counters__report(s->counters, &s->snapshot, now);
+	if (!err)
+		err = counters__report(s->counters, &s->snapshot, now);
+	if (!err && s->opts->filter)
+		filter__apply(s->opts->filter, &s->snapshot);
+	return err;
 }
 
 static void reopen(struct session *s)
@@ -357,6 +362,11 @@ static int choose_reports(struct session *s)
 		.summary = view__summary(o),
 		.height = s->live || (o->time && !o->output) ? terminal_lines : NULL,
 	};
+	const struct json_style records = {
+		.view.keys = o->keys || !o->compact ? o->keys : KEY_VM,
+		.view.top = o->top,
+		.compact = o->compact,
+	};
 	const struct metrics_style metrics = {
 		.keys = o->keys ? o->keys : KEY_VM | KEY_REASON,
 		.times = o->time,
@@ -368,7 +378,7 @@ static int choose_reports(struct session *s)
 		s->reports[s->nr_reports++] =
 			(struct report){ metrics__new(&metrics), replace_metrics, s };
 	s->reports[s->nr_reports++] =
-		(struct report){ o->json ? json__new() : table__new(&style), deliver, s };
+		(struct report){ o->json ? json__new(&records) : table__new(&style), deliver, s };
 	for (i = 0; i < s->nr_reports; i++)
 		if (!s->reports[i].renderer)
 			return out_of_memory();
@@ -383,7 +393,7 @@ static int start(struct session *s, char *const *argv)
 	int err, code;
 
 	s->live = o->interval && !o->json && !o->output && !o->no_clear && isatty(STDOUT_FILENO);
-	err = run__begin(&s->run, NULL, argv + 1);
+	err = run__begin(&s->run, o->node, argv + 1);
 	if (err) {
 		complain("naming the run: %s", strerror(-err));
 		return EXIT_INTERNAL;

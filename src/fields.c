@@ -52,7 +52,7 @@ static __u64 code(const struct sample *row)
 
 const struct field_kind fields[NR_FIELDS] = {
 	[FIELD_PID] = { "pid", KEY_VM, .number = pid },
-	[FIELD_COMM] = { "comm", KEY_VM | KEY_VCPU | KEY_THREAD | KEY_REASON, .text = comm },
+	[FIELD_COMM] = { "comm", KEY_ALL, .text = comm },
 	[FIELD_VM] = { "vm", KEY_VM, .text = vm_name },
 	[FIELD_VCPU] = { "vcpu", KEY_VCPU, .number = vcpu },
 	[FIELD_TID] = { "tid", KEY_THREAD, .number = tid },
@@ -63,7 +63,7 @@ const struct field_kind fields[NR_FIELDS] = {
 
 bool field__is_in(enum field field, unsigned int keys)
 {
-	return (keys & fields[field].keys) == fields[field].keys;
+	return (keys & KEY_ALL) || (keys & fields[field].keys) == fields[field].keys;
 }
 
 static __u64 count(const struct sample *row, const struct snapshot *snap)

@@ -29,7 +29,7 @@ enum field {
 /* In the order of records */
 extern const struct field_kind {
 	const char *key; /* in records, and the label of a metric */
-	unsigned int keys; /* rows that are told apart by all of these have it */
+	unsigned int keys; /* rows that are told apart by all of these have it (view.h) */
 	/* One of the two; text is valid UTF-8, as long as the row or in @buf */
 	const char *(*text)(const struct sample *row, char *buf);
 	__u64 (*number)(const struct sample *row);

@@ -211,7 +211,7 @@ int groups__add(struct groups *g, const struct sample *samples, size_t nr)
 	return 0;
 }
 
-static int compare_keys(const struct sample *x, const struct sample *y)
+int groups__compare_keys(const struct sample *x, const struct sample *y)
 {
 	int order = vm__compare(x->vm, y->vm);
 
@@ -227,13 +227,6 @@ static int compare_reasons(const struct sample *x, const struct sample *y)
 	return order ? order : THREE_WAY(x->code, y->code);
 }
 
-int groups__compare(const struct sample *a, const struct sample *b)
-{
-	int order = compare_keys(a, b);
-
-	return order ? order : compare_reasons(a, b);
-}
-
 /* Most first: of the time that is neither the guest's nor idle, if known, then of exits */
 static int compare_weights(const struct sample *x, const struct sample *y)
 {
@@ -246,7 +239,7 @@ static int compare_weights(const struct sample *x, const struct sample *y)
 
 static int by_key(const void *a, const void *b)
 {
-	int order = compare_keys(a, b);
+	int order = groups__compare_keys(a, b);
 
 	if (!order)
 		order = compare_weights(a, b);
@@ -257,7 +250,9 @@ static int by_weight(const void *a, const void *b)
 {
 	int order = compare_weights(a, b);
 
-	return order ? order : groups__compare(a, b);
+	if (!order)
+		order = groups__compare_keys(a, b);
+	return order ? order : compare_reasons(a, b);
 }
 
 /* Whether there is anything to be told of a row in this interval */

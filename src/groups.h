@@ -48,7 +48,7 @@ int groups__sort(struct groups *g, const struct view *view, struct rows *rows);
 /* All rows, also those of earlier intervals, in no order */
 struct sample *groups__all(struct groups *g, size_t *nr);
 
-/* Three-way: by VM, thread, vCPU, then reason */
-int groups__compare(const struct sample *a, const struct sample *b);
+/* Three-way: by VM, thread, vCPU, whatever the reason */
+int groups__compare_keys(const struct sample *a, const struct sample *b);
 
 #endif

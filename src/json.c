@@ -6,19 +6,43 @@
 #include <time.h>
 
 #include "fields.h"
-#include "options.h"
+#include "groups.h"
 #include "reasons.h"
 #include "record.h"
+#include "run.h"
 #include "util.h"
+
+/* What lines are put together from; each is filled with the same keys every time */
+enum piece {
+	PIECE_HEAD,
+	PIECE_DURATION,
+	PIECE_RUN,
+	PIECE_VM,
+	PIECE_THREAD,
+	PIECE_VCPU,
+	PIECE_REASON,
+	PIECE_SUM,
+	PIECE_REST,
+	PIECE_INTERVAL,
+	PIECE_TAIL,
+	NR_PIECES,
+};
 
 struct json {
 	struct renderer renderer;
-	/* An exit record is made of three: its interval, its thread and its reason */
-	struct record head, thread, reason, interval;
-	struct record vcpu_head, vcpu; /* and a vcpu record of two */
+	struct json_style style;
+	struct record pieces[NR_PIECES];
+	struct line line;
+	struct line tail; /* of lines about @tail_run */
+	const struct run *tail_run;
+	const struct run *told; /* the run that a reader of the file knows */
+	struct groups *vms; /* and its VMs */
+	struct groups *rows;
+	struct groups *reasons; /* of the rows, where compact */
 };
 
-#define ALL_KEYS (KEY_VM | KEY_VCPU | KEY_THREAD | KEY_REASON)
+/* Reasons in a line with --compact: at most 68 bytes each, and COMPACT_MAX_BYTES in all */
+#define REASONS_PER_LINE 200
 
 /* "2026-01-01T00:00:20.004Z": always three decimals, always Z */
 static void format_time(char *text, size_t size, __u64 ns)
@@ -32,8 +56,10 @@ static void format_time(char *text, size_t size, __u64 ns)
 	snprintf(text, size, "%s.%03lluZ", date, ns / NSEC_PER_MSEC % 1000);
 }
 
-static void set_head(struct record *r, const char *type, const struct snapshot *snap)
+/* Begins a line */
+static int begin(struct json *j, const char *type, const struct snapshot *snap)
 {
+	struct record *r = &j->pieces[PIECE_HEAD];
 	char ts[64];
 
 	format_time(ts, sizeof(ts), snap->end);
@@ -41,8 +67,39 @@ static void set_head(struct record *r, const char *type, const struct snapshot *
 	record__string(r, "type", type);
 	record__string(r, "ts", ts);
 	record__integer(r, "seq", snap->seq);
-	record__integer(r, "dur_ms",
-			snap->duration / NSEC_PER_MSEC ? snap->duration / NSEC_PER_MSEC : 1);
+	j->line.used = 0;
+	return line__add(&j->line, r);
+}
+
+/* The same where the length of the interval comes next */
+static int begin_timed(struct json *j, const char *type, const struct snapshot *snap)
+{
+	struct record *r = &j->pieces[PIECE_DURATION];
+	__u64 ms = snap->duration / NSEC_PER_MSEC;
+	int err = begin(j, type, snap);
+
+	record__integer(r, "dur_ms", ms ? ms : 1);
+	return err ? err : line__add(&j->line, r);
+}
+
+/* Adds a part that was filled, and whose line it is; and prints it */
+static int finish(struct json *j, FILE *out, enum piece piece, const struct run *run)
+{
+	struct record *tail = &j->pieces[PIECE_TAIL];
+	int err = line__add(&j->line, &j->pieces[piece]);
+
+	if (!err && j->tail_run != run) {
+		record__string(tail, "node", run->node);
+		record__string(tail, "run", run->id);
+		j->tail.used = 0;
+		err = line__add(&j->tail, tail);
+		j->tail_run = run;
+	}
+	if (!err)
+		err = line__append(&j->line, &j->tail);
+	if (!err)
+		line__print(&j->line, out);
+	return err;
 }
 
 /* Of the fields from @first up to @end those that rows told apart by @keys have */
@@ -62,30 +119,126 @@ static void set_fields(struct record *r, const struct sample *row, unsigned int 
 	}
 }
 
+static enum kind kind_of(const struct sample *row)
+{
+	return row->times ? TIMED : COUNTED;
+}
+
 static void set_measures(struct record *r, const struct sample *row, const struct snapshot *snap,
-			 enum kind kind)
+			 enum kind kind, bool with_count)
+{
+	const struct measure_kind *m = measures + !with_count;
+
+	for (; m != measures + NR_MEASURES; m++)
+		if (m->key && m->kinds & kind && !(m->needs & snap->untold))
+			record__integer(r, m->key, m->value(row, snap));
+}
+
+/* Another run may tell other measures: the pieces are made anew */
+static void forget_pieces(struct json *j)
 {
 	size_t i;
 
-	for (i = 0; i < NR_MEASURES; i++)
-		if (measures[i].key && measures[i].kinds & kind &&
-		    !(measures[i].needs & snap->untold))
-			record__integer(r, measures[i].key, measures[i].value(row, snap));
+	for (i = 0; i < NR_PIECES; i++) {
+		record__free(&j->pieces[i]);
+		j->pieces[i] = (struct record){ 0 };
+	}
+	j->tail_run = NULL;
 }
 
-static void set_interval(struct record *r, const struct snapshot *snap)
+static int print_run(struct json *j, FILE *out, const struct snapshot *snap)
 {
-	set_head(r, "interval", snap);
+	struct record *r = &j->pieces[PIECE_RUN];
+	const struct run *run = snap->run;
+	int err = begin(j, "run", snap);
+	char start[64];
+
+	format_time(start, sizeof(start), run->start);
+	record__string(r, "start", start);
+	record__string(r, "boot_id", run->boot_id);
+	record__string(r, "kernel", run->kernel);
+	record__string(r, "probe", run->probe);
+	record__string(r, "version", run->version);
+	record__string(r, "options", run->options);
+	record__string(r, "isa", run->isa);
+	return err ? err : finish(j, out, PIECE_RUN, run);
+}
+
+static int print_vm(struct json *j, FILE *out, const struct snapshot *snap, const struct vm *vm)
+{
+	struct record *r = &j->pieces[PIECE_VM];
+	int err = begin(j, "vm", snap);
+
+	record__integer(r, "pid", vm->pid);
+	record__integer(r, "start", vm->start);
+	record__string(r, "comm", vm->comm);
+	record__string(r, "vm", vm->name);
+	record__string(r, "uuid", vm->uuid);
+	record__string(r, "vmm", vm->vmm);
+	return err ? err : finish(j, out, PIECE_VM, vm->run);
+}
+
+/* What the file does not tell yet: of the run, and of VMs that are seen first now */
+static int print_new(struct json *j, FILE *out, const struct snapshot *snap)
+{
+	struct vm *last = NULL;
+	size_t i, known, nr;
+	const struct sample *vms;
+	int err = 0;
+
+	if (j->told != snap->run) {
+		groups__clear(j->vms);
+		forget_pieces(j);
+		err = print_run(j, out, snap);
+		if (!err)
+			j->told = snap->run;
+	}
+	groups__next(j->vms);
+	groups__all(j->vms, &known);
+	for (i = 0; i < snap->nr_samples && !err; last = snap->samples[i++].vm)
+		if (snap->samples[i].vm != last)
+			err = groups__add(j->vms, &snap->samples[i], 1);
+	for (vms = groups__all(j->vms, &nr); known < nr && !err; known++)
+		err = print_vm(j, out, snap, vms[known].vm);
+	return err;
+}
+
+/* "full 12, codes 3" */
+static void format_causes(char *text, size_t size, const __u64 *lost)
+{
+	size_t i, used = 0;
+
+	*text = 0;
+	for (i = 0; i < NR_CAUSES; i++)
+		if (lost[i] && used < size)
+			used += snprintf(text + used, size - used, "%s%s %llu", used ? ", " : "",
+					 causes[i].name, lost[i]);
+}
+
+/* @records: with counts, before this one */
+static int print_interval(struct json *j, FILE *out, const struct snapshot *snap, size_t records)
+{
+	struct record *r = &j->pieces[PIECE_INTERVAL];
+	int err = begin_timed(j, "interval", snap);
+	char why[NR_CAUSES * 32];
+
+	format_causes(why, sizeof(why), snap->lost_now);
 	record__integer(r, "vms", snap->vms);
 	record__integer(r, "vcpus", snap->vcpus);
-	record__integer(r, "records", snap->nr_samples);
+	record__integer(r, "records", records);
 	record__integer(r, "exits", snap->exits);
 	record__integer(r, "lost", snapshot__lost(snap));
 	record__bool(r, "final", snap->final);
-	record__string(r, "version", KVMEXIT_VERSION);
+	record__string(r, "version", snap->run->version);
 	record__integer(r, "failed_entries", snap->flags[FLAG_FAILED_ENTRY]);
 	record__integer(r, "bus_locks", snap->flags[FLAG_BUS_LOCK]);
 	record__integer(r, "enclave_exits", snap->flags[FLAG_ENCLAVE]);
+	record__integer(r, "dur_ns", snap->duration);
+	record__string(r, "probe", snap->run->probe);
+	record__integer(r, "lost_now", sum_of_causes(snap->lost_now));
+	record__string(r, "lost_why", why);
+	record__integer(r, "hidden", snap->hidden);
+	return err ? err : finish(j, out, PIECE_INTERVAL, snap->run);
 }
 
 static bool same_thread(const struct sample *a, const struct sample *b)
@@ -93,30 +246,25 @@ static bool same_thread(const struct sample *a, const struct sample *b)
 	return a->vm == b->vm && a->tid == b->tid && a->vcpu == b->vcpu && a->isa == b->isa;
 }
 
+/* What comes before the reason is made once for each thread */
 static int print_exits(struct json *j, FILE *out, const struct snapshot *snap)
 {
 	const struct sample *last = NULL, *end = snap->samples + snap->nr_samples, *s;
-	struct line line = { .used = 0 };
-	size_t head, thread = 0;
-	int err;
+	int err = begin_timed(j, "exit", snap);
+	size_t head = j->line.used, thread = 0;
 
-	set_head(&j->head, "exit", snap);
-	err = line__add(&line, &j->head);
-	head = line.used;
 	for (s = snap->samples; s != end && !err; last = s++) {
 		if (!last || !same_thread(last, s)) {
-			set_fields(&j->thread, s, ALL_KEYS, 0, FIELD_REASON);
-			line.used = head;
-			err = line__add(&line, &j->thread);
-			thread = line.used;
+			set_fields(&j->pieces[PIECE_THREAD], s, KEY_ALL, 0, FIELD_REASON);
+			j->line.used = head;
+			err = line__add(&j->line, &j->pieces[PIECE_THREAD]);
+			thread = j->line.used;
 		}
-		set_fields(&j->reason, s, ALL_KEYS, FIELD_REASON, NR_FIELDS);
-		set_measures(&j->reason, s, snap, s->times ? TIMED : COUNTED);
-		line.used = thread;
+		set_fields(&j->pieces[PIECE_REASON], s, KEY_ALL, FIELD_REASON, NR_FIELDS);
+		set_measures(&j->pieces[PIECE_REASON], s, snap, kind_of(s), true);
+		j->line.used = thread;
 		if (!err)
-			err = line__add(&line, &j->reason);
-		if (!err)
-			line__print(out, &line);
+			err = finish(j, out, PIECE_REASON, s->vm->run);
 	}
 	return err;
 }
@@ -124,60 +272,208 @@ static int print_exits(struct json *j, FILE *out, const struct snapshot *snap)
 /* Where the time of each vCPU thread went */
 static int print_vcpus(struct json *j, FILE *out, const struct snapshot *snap)
 {
-	struct line line = { .used = 0 };
-	size_t i, head;
+	struct record *r = &j->pieces[PIECE_VCPU];
+	size_t i;
 	int err = 0;
 
-	if (!snap->nr_threads)
-		return 0;
-	set_head(&j->vcpu_head, "vcpu", snap);
-	err = line__add(&line, &j->vcpu_head);
-	head = line.used;
 	for (i = 0; i < snap->nr_threads && !err; i++) {
-		set_fields(&j->vcpu, &snap->threads[i], ALL_KEYS, 0, FIELD_ISA);
-		set_measures(&j->vcpu, &snap->threads[i], snap, THREADS);
-		line.used = head;
-		err = line__add(&line, &j->vcpu);
+		const struct sample *s = &snap->threads[i];
+
+		err = begin_timed(j, "vcpu", snap);
+		set_fields(r, s, KEY_ALL, 0, FIELD_ISA);
+		set_measures(r, s, snap, THREADS, true);
 		if (!err)
-			line__print(out, &line);
+			err = finish(j, out, PIECE_VCPU, s->vm->run);
 	}
 	return err;
+}
+
+static const struct run *run_of(const struct sample *row, const struct snapshot *snap)
+{
+	return row->vm ? row->vm->run : snap->run;
+}
+
+static int print_sum(struct json *j, FILE *out, const struct snapshot *snap,
+		     const struct sample *row)
+{
+	struct record *r = &j->pieces[PIECE_SUM];
+	int err = begin(j, "sum", snap);
+
+	set_fields(r, row, j->style.view.keys, 0, NR_FIELDS);
+	set_measures(r, row, snap, kind_of(row), true);
+	return err ? err : finish(j, out, PIECE_SUM, run_of(row, snap));
+}
+
+/*
+ * A row with its reasons, which are @nr from @first on; in several lines, if there
+ * are many. The number of lines or -errno.
+ */
+static long print_compact(struct json *j, FILE *out, const struct snapshot *snap,
+			  const struct sample *row, const struct sample *first, size_t nr)
+{
+	struct record *r = &j->pieces[PIECE_SUM];
+	char name[REASON_NAME_MAX];
+	size_t i = 0, lines = 0;
+
+	for (; i < nr; lines++) {
+		size_t end = nr - i > REASONS_PER_LINE ? i + REASONS_PER_LINE : nr;
+		int err = begin(j, "sum", snap);
+		json_t *exits;
+
+		set_fields(r, first, j->style.view.keys | KEY_REASON, 0, FIELD_REASON);
+		exits = record__object(r, "exits");
+		/* With --time also those without an exit, whose span goes on */
+		for (; exits && i < end; i++)
+			if (first[i].count)
+				record__add(r, exits,
+					    reason__name(first[i].isa, first[i].code, name,
+							 sizeof(name)),
+					    first[i].count);
+		set_measures(r, row, snap, kind_of(row), false);
+		if (!err)
+			err = finish(j, out, PIECE_SUM, run_of(row, snap));
+		if (err)
+			return err;
+	}
+	return lines;
+}
+
+/* What was cut off, so that the sums still add up */
+static int print_rest(struct json *j, FILE *out, const struct snapshot *snap,
+		      const struct rows *rows)
+{
+	struct record *r = &j->pieces[PIECE_REST];
+	enum kind kind = kind_of(&rows->rows[0]);
+	const struct measure_kind *m;
+	int err = begin(j, "rest", snap);
+
+	record__integer(r, "rows", rows->cut);
+	for (m = measures; m != measures + NR_MEASURES; m++)
+		if (m->key && m->sums && m->kinds & kind && !(m->needs & snap->untold))
+			record__integer(r, m->key, m->value(&rows->rest, snap));
+	return err ? err : finish(j, out, PIECE_REST, snap->run);
+}
+
+/* The reasons of @row among @all, which are sorted by key: the first; *@nr of them */
+static const struct sample *reasons_of(const struct rows *all, const struct sample *row, size_t *nr)
+{
+	size_t low = 0, high = all->nr, end;
+
+	while (low < high) {
+		size_t mid = (low + high) / 2;
+
+		if (groups__compare_keys(&all->rows[mid], row) < 0)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	for (end = low; end < all->nr && !groups__compare_keys(&all->rows[end], row); end++)
+		;
+	*nr = end - low;
+	return &all->rows[low];
+}
+
+/* The rows, and in @of_rows their reasons where they are wanted */
+static int make_rows(struct json *j, const struct snapshot *snap, struct rows *rows,
+		     struct rows *of_rows)
+{
+	static const struct view by_key = { .by_key = true };
+	int err;
+
+	groups__next(j->rows);
+	err = groups__add(j->rows, snap->samples, snap->nr_samples);
+	if (!err)
+		err = groups__sort(j->rows, &j->style.view, rows);
+	if (err || !j->reasons)
+		return err;
+	groups__clear(j->reasons);
+	err = groups__add(j->reasons, snap->samples, snap->nr_samples);
+	return err ? err : groups__sort(j->reasons, &by_key, of_rows);
+}
+
+/* The number of records or -errno */
+static long print_rows(struct json *j, FILE *out, const struct snapshot *snap)
+{
+	struct rows rows = { 0 }, of_rows = { 0 };
+	int err = make_rows(j, snap, &rows, &of_rows);
+	long n = 1, records = 0;
+	size_t i, nr;
+
+	if (err)
+		return err;
+	for (i = 0; i < rows.nr; i++, records += n) {
+		const struct sample *row = &rows.rows[i], *first;
+
+		if (j->reasons) {
+			first = reasons_of(&of_rows, row, &nr);
+			n = print_compact(j, out, snap, row, first, nr);
+		} else {
+			err = print_sum(j, out, snap, row);
+		}
+		if (err || n < 0)
+			return err ? err : n;
+	}
+	if (!rows.cut)
+		return records;
+	err = print_rest(j, out, snap, &rows);
+	return err ? err : records + 1;
 }
 
 static int json__print(struct renderer *r, FILE *out, const struct snapshot *snap)
 {
 	struct json *j = (struct json *)r;
-	int err = print_exits(j, out, snap);
+	long records = snap->nr_samples;
+	int err = print_new(j, out, snap);
 
-	if (!err)
-		err = print_vcpus(j, out, snap);
-	if (err)
-		return err;
-	set_interval(&j->interval, snap);
-	return record__print(out, &j->interval);
+	if (!err && j->rows) {
+		records = print_rows(j, out, snap);
+		err = records < 0 ? records : 0;
+	} else if (!err) {
+		err = print_exits(j, out, snap);
+		if (!err)
+			err = print_vcpus(j, out, snap);
+	}
+	return err ? err : print_interval(j, out, snap, records);
+}
+
+static void json__restart(struct renderer *r)
+{
+	((struct json *)r)->told = NULL;
 }
 
 static void json__free(struct renderer *r)
 {
 	struct json *j = (struct json *)r;
 
-	record__free(&j->head);
-	record__free(&j->thread);
-	record__free(&j->reason);
-	record__free(&j->interval);
-	record__free(&j->vcpu_head);
-	record__free(&j->vcpu);
+	forget_pieces(j);
+	groups__free(j->vms);
+	groups__free(j->rows);
+	groups__free(j->reasons);
 	free(j);
 }
 
-struct renderer *json__new(void)
+struct renderer *json__new(const struct json_style *style)
 {
 	struct json *j = calloc(1, sizeof(*j));
+	unsigned int keys = style->view.keys;
 
 	if (!j)
 		return NULL;
-	j->renderer = (struct renderer){ .print = json__print, .free = json__free };
-	return (struct renderer *)j;
+	j->renderer = (struct renderer){
+		.print = json__print,
+		.restart = json__restart,
+		.free = json__free,
+	};
+	j->style = *style;
+	j->line.limit = style->compact ? COMPACT_MAX_BYTES : LINE_MAX_BYTES;
+	j->tail.limit = LINE_MAX_BYTES;
+	j->vms = groups__new(KEY_VM);
+	j->rows = keys ? groups__new(keys) : NULL;
+	j->reasons = style->compact ? groups__new(keys | KEY_REASON) : NULL;
+	if (j->vms && !j->rows == !keys && !j->reasons == !style->compact)
+		return (struct renderer *)j;
+	json__free((struct renderer *)j);
+	return NULL;
 }
 
 static void set_vm(struct record *r, const char *type, const struct vm *vm)

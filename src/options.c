@@ -7,7 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "filter.h"
 #include "probe.h"
+#include "rules.h"
 #include "util.h"
 #include "view.h"
 
@@ -22,40 +24,50 @@ enum {
 	KEY_VMS,
 	KEY_TIME,
 	KEY_METRICS,
+	KEY_COMPACT,
+	KEY_NODE,
+	KEY_END,
 };
 
 static const struct argp_option argp_options[] = {
 	{ NULL, 0, NULL, 0, "What to count:", 1 },
 	{ "pid", 'p', "PID", 0, "One VM, its threads collapsed, most frequent reason first", 1 },
-	{ "name", 'n', "VM", 0, "The same by the VM's name (see --vms)", 1 },
+	{ "name", 'n', "VM", 0, "The same by the VM's name (see --list-vms)", 1 },
 	{ "alltids", 'a', NULL, 0, "With -p or -n: a row per thread and reason", 1 },
 	{ "vcpu", 'v', "VCPU", 0, "With -p or -n: this vCPU only", 1 },
 	{ "v", 0, NULL, OPTION_ALIAS | OPTION_HIDDEN, NULL, 1 },
 	{ "tid", 't', "TID", 0, "One thread, most frequent reason first", 1 },
 	{ "tids", 'T', "TID,TID", 0, "These threads", 1 },
+	{ "reason", 'r', "LIST", 0,
+	  "These exit reasons only; !NAME: all but this; names in any case, * allowed", 1 },
 	{ "time", KEY_TIME, NULL, 0,
 	  "Also how long exits kept vCPUs out of their guests, and where that time went", 1 },
 	{ NULL, 0, NULL, 0, "When and how to report:", 2 },
 	{ "interval", 'i', "SEC", 0,
-	  "Report every SEC seconds (fractions allowed), not once at the end", 2 },
+	  "Report every SEC seconds (or 500ms, 10s, 5m), not once at the end", 2 },
 	{ "count", 'c', "N", 0, "With -i: stop after N reports", 2 },
 	{ "wide", 'w', NULL, 0, "A row per thread and reason, with vCPU and name of the VM", 2 },
 	{ "group-by", 'g', "LIST", 0,
 	  "A row for each of these, most active first: vm, vcpu, thread, reason, or several", 2 },
-	{ "top", KEY_TOP, "N", 0, "The N most frequent rows, the rest in one line", 2 },
+	{ "top", KEY_TOP, "N", 0, "The N most frequent rows, most first, the rest in one", 2 },
 	{ "no-clear", KEY_NO_CLEAR, NULL, 0,
 	  "With -i on a terminal: one report below the other, not in place", 2 },
 	{ "json", 'j', NULL, 0, "Newline-delimited JSON instead of tables", 2 },
 	{ "metrics", KEY_METRICS, "FILE", 0,
 	  "Also keep FILE, for node_exporter: totals since the start by VM and reason, or -g", 2 },
+	{ "compact", KEY_COMPACT, NULL, 0,
+	  "With -j: a line per VM, or what -g wants, its reasons in an object", 2 },
+	{ "node", KEY_NODE, "NAME", 0, "What records and metrics call this host (its node name)",
+	  2 },
 	{ "output", 'o', "FILE", 0, "Append to FILE instead of standard output; reopened on SIGHUP",
 	  2 },
 	{ NULL, 0, NULL, 0, "How to count:", 3 },
 	{ "max-vcpus", KEY_MAX_VCPUS, "N", 0, "Room for N vCPU threads (4096)", 3 },
 	{ "probe", KEY_PROBE, "NAME", 0, "auto, direct, read, legacy or tracepoint (auto)", 3 },
 	{ NULL, 0, NULL, 0, "Information:", -1 },
-	{ "vms", KEY_VMS, NULL, 0,
+	{ "list-vms", KEY_VMS, NULL, 0,
 	  "List the VMs of this host, their vCPUs and threads (with -j: as JSON)", -1 },
+	{ "vms", 0, NULL, OPTION_ALIAS, NULL, -1 },
 	{ "list-reasons", KEY_LIST_REASONS, NULL, 0,
 	  "Print the known exit reasons with code and meaning (with -j: as JSON)", -1 },
 	{ "verbose", KEY_VERBOSE, NULL, 0, "Tell on standard error what was chosen, and why", -1 },
@@ -76,15 +88,15 @@ static void need_uint(struct argp_state *state, const char *option, const char *
 		argp_error(state, "%s %s: not a whole number", option, text);
 }
 
-static void need_seconds(struct argp_state *state, const char *option, const char *text, __u64 *out)
+static void need_time(struct argp_state *state, const char *option, const char *text, __u64 *out)
 {
-	int err = parse_seconds(text, out);
+	int err = parse_duration(text, out);
 
 	if (err == -ERANGE)
 		argp_error(state, "%s %s: must be more than 0 and less than 100 years", option,
 			   text);
 	else if (err)
-		argp_error(state, "%s %s: not a number of seconds", option, text);
+		argp_error(state, "%s %s: not a time such as 10, 0.5, 500ms or 5m", option, text);
 }
 
 static int compare_tids(const void *a, const void *b)
@@ -137,37 +149,67 @@ static void need_tids(struct argp_state *state, const char *option, const char *
 	sort_tids(o);
 }
 
-/* Options that cannot stand together, or not alone */
+static void need_filter(struct argp_state *state, const char *list)
+{
+	struct options *o = state->input;
+	char why[256];
+	int err;
+
+	filter__free(o->filter);
+	o->filter = NULL;
+	err = filter__new(&o->filter, list, why, sizeof(why));
+	if (err == -ENOMEM)
+		argp_failure(state, EXIT_INTERNAL, ENOMEM, "-r");
+	else if (err)
+		argp_error(state, "-r %s", why);
+}
+
+/* What was given, each once, by the names that messages have */
+static void note(struct options *o, const char *name)
+{
+	size_t used = strlen(o->given);
+
+	if (!rules__is_given(o->given, name))
+		snprintf(o->given + used, sizeof(o->given) - used, " %s", name);
+}
+
+static void note_option(struct options *o, int key)
+{
+	const struct argp_option *known = argp_options;
+	char name[32];
+
+	while (known->key != key)
+		known++;
+	if (key < KEY_MAX_VCPUS)
+		snprintf(name, sizeof(name), "-%c", key);
+	else
+		snprintf(name, sizeof(name), "--%s", known->name);
+	note(o, name);
+}
+
+/* "1 5" was the replaced tool's way to ask for five reports, one a second */
+static void refuse_second(struct argp_state *state, const char *arg)
+{
+	const struct options *o = state->input;
+	__u64 n;
+
+	if (parse_uint(arg, 1, INT_MAX, &n))
+		argp_error(state, "%s: one DURATION only", arg);
+	argp_error(state, "%s: one DURATION only; for %s reports, one each %gs, write -i %g -c %s",
+		   arg, arg, (double)o->duration / NSEC_PER_SEC, (double)o->duration / NSEC_PER_SEC,
+		   arg);
+}
+
 static void check_combination(struct argp_state *state)
 {
 	const struct options *o = state->input;
-	const struct {
-		bool given;
-		const char *name;
-	} views[] = {
-		{ o->has_vcpu, "-v" },
-		{ o->alltids, "-a" },
-		{ o->nr_tids && o->one_tid, "-t" },
-		{ o->nr_tids && !o->one_tid, "-T" },
-	};
-	const char *first = NULL;
-	size_t i;
+	char why[256];
 
-	for (i = 0; i < ARRAY_SIZE(views); i++) {
-		if (!views[i].given)
-			continue;
-		if (first)
-			argp_error(state, "%s and %s exclude each other", first, views[i].name);
-		first = views[i].name;
-	}
-	if (o->name && o->pid)
-		argp_error(state, "-p and -n exclude each other");
-	if ((o->has_vcpu || o->alltids) && !o->pid && !o->name)
-		argp_error(state, "%s needs -p PID or -n VM", first);
-	if (o->keys && o->wide)
-		argp_error(state, "-g and -w exclude each other");
-	if (o->count && !o->interval)
-		argp_error(state, "-c needs -i SEC");
+	if (rules__are_broken(o->given, why, sizeof(why)))
+		argp_error(state, "%s", why);
+	if (o->compact && o->keys & KEY_REASON)
+		argp_error(state,
+			   "--compact has the reasons in every line: leave reason out of -g");
 }
 
 static error_t parse_option(int key, char *arg, struct argp_state *state)
@@ -175,6 +217,8 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	struct options *o = state->input;
 	__u64 n = 0;
 
+	if (key > 0 && key < KEY_END)
+		note_option(o, key);
 	switch (key) {
 	case 'p':
 		need_uint(state, "-p", arg, 1, INT_MAX, &n);
@@ -184,6 +228,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		if (!*arg)
 			argp_error(state, "-n: an empty name");
 		o->name = arg;
+		break;
+	case 'r':
+		need_filter(state, arg);
 		break;
 	case 'w':
 		o->wide = true;
@@ -201,6 +248,14 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 			argp_error(state, "--time: not on arm64");
 		o->time = true;
 		break;
+	case KEY_COMPACT:
+		o->compact = true;
+		break;
+	case KEY_NODE:
+		if (!*arg)
+			argp_error(state, "--node: an empty name");
+		o->node = arg;
+		break;
 	case KEY_NO_CLEAR:
 		o->no_clear = true;
 		break;
@@ -217,15 +272,13 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		break;
 	case 't':
 	case 'T':
-		if (o->nr_tids && o->one_tid != (key == 't'))
-			argp_error(state, "-t and -T exclude each other");
 		o->one_tid = key == 't';
 		if (o->one_tid && strchr(arg, ','))
 			argp_error(state, "-t %s: one TID only; -T takes several", arg);
 		need_tids(state, key == 't' ? "-t" : "-T", arg);
 		break;
 	case 'i':
-		need_seconds(state, "-i", arg, &o->interval);
+		need_time(state, "-i", arg, &o->interval);
 		if (o->interval < NSEC_PER_MSEC)
 			argp_error(state, "-i %s: less than a millisecond", arg);
 		break;
@@ -273,8 +326,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		exit(EXIT_OK);
 	case ARGP_KEY_ARG:
 		if (state->arg_num > 0)
-			argp_error(state, "%s: one DURATION only", arg);
-		need_seconds(state, "DURATION", arg, &o->duration);
+			refuse_second(state, arg);
+		need_time(state, "DURATION", arg, &o->duration);
+		note(o, "DURATION");
 		break;
 	case ARGP_KEY_END:
 		check_combination(state);
@@ -292,7 +346,7 @@ void options__parse(struct options *opts, int argc, char **argv)
 		.parser = parse_option,
 		.args_doc = "[DURATION]",
 		.doc = "Counts the VM exits of all KVM guests on this host, by exit reason and "
-		       "vCPU, until Ctrl-C or for DURATION seconds.\v"
+		       "vCPU, until Ctrl-C or for DURATION (seconds, or 500ms, 5m).\v"
 		       "Examples:\n"
 		       "  kvmexit                    all vCPU threads of all VMs, until Ctrl-C\n"
 		       "  kvmexit 5                  for 5 seconds\n"
@@ -302,6 +356,8 @@ void options__parse(struct options *opts, int argc, char **argv)
 		       "  kvmexit -p 4242 -v 0 5     vCPU 0 of it\n"
 		       "  kvmexit -t 4250 5          one thread\n"
 		       "  kvmexit -T 4250,4251 5     two threads\n"
+		       "  kvmexit -r 'EPT_*,HLT' 5   some reasons only\n"
+		       "  kvmexit -g vm,reason 5     what each VM does\n"
 		       "  kvmexit -i 1 -c 10         a report a second, ten times\n"
 		       "  kvmexit -j -i 10 | jq .    JSON, one object a line\n",
 	};
@@ -322,4 +378,6 @@ void options__free(struct options *opts)
 	free(opts->tids);
 	opts->tids = NULL;
 	opts->nr_tids = 0;
+	filter__free(opts->filter);
+	opts->filter = NULL;
 }

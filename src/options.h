@@ -17,6 +17,8 @@ struct task {
 	__u64 start; /* vm__start() */
 };
 
+struct filter;
+
 struct options {
 	__u64 duration; /* ns, 0: until a signal */
 	__u64 interval; /* ns, 0: one report, at the end */
@@ -30,6 +32,7 @@ struct options {
 	bool one_tid; /* -t: its only TID is not a column */
 	struct task *tids; /* sorted, each once; owned */
 	size_t nr_tids;
+	struct filter *filter; /* -r, NULL: all reasons; owned */
 	unsigned int keys; /* -g: enum key (view.h), 0: not given */
 	bool wide;
 	__u64 top; /* rows of a table, 0: all */
@@ -37,12 +40,15 @@ struct options {
 	bool no_clear;
 	bool list_vms;
 	bool json;
+	bool compact;
+	const char *node; /* what records call this host; NULL: its name */
 	const char *metrics; /* a file; NULL: none */
 	const char *output; /* NULL: standard output */
 	__u32 max_vcpus;
 	const char *probe; /* a variant's name, NULL: the best that works */
 	bool list_reasons;
 	bool verbose;
+	char given[384]; /* options given, for rules.h */
 };
 
 /*

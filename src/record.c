@@ -36,13 +36,19 @@ static json_t *make_string(void)
 }
 
 /* JSON readers hold numbers in a double: above 2^53 it would not be exact */
-void record__integer(struct record *r, const char *key, __u64 value)
+static json_int_t exact(__u64 value)
 {
 	const __u64 max = (1ull << 53) - 1;
+
+	return value < max ? value : max;
+}
+
+void record__integer(struct record *r, const char *key, __u64 value)
+{
 	json_t *m = member(r, key, make_integer);
 
 	if (m)
-		json_integer_set(m, value < max ? value : max);
+		json_integer_set(m, exact(value));
 }
 
 void record__string(struct record *r, const char *key, const char *value)
@@ -62,40 +68,81 @@ void record__bool(struct record *r, const char *key, bool value)
 		r->err = -ENOMEM;
 }
 
+json_t *record__object(struct record *r, const char *key)
+{
+	json_t *m = member(r, key, json_object), *fresh = json_object();
+
+	if (!m || json_object_set_new(r->object, key, fresh)) {
+		r->err = -ENOMEM;
+		return NULL;
+	}
+	return fresh;
+}
+
+void record__add(struct record *r, json_t *object, const char *key, __u64 value)
+{
+	if (json_object_set_new(object, key, json_integer(exact(value))))
+		r->err = -ENOMEM;
+}
+
 void record__free(struct record *r)
 {
 	json_decref(r->object);
 }
 
+/* Where the next part goes, in place of the brace that closes the line */
+static size_t end_of(const struct line *line)
+{
+	return line->used ? line->used - 1 : 0;
+}
+
+/* What was put there makes the line end at @end */
+static void join(struct line *line, size_t end)
+{
+	if (line->used)
+		line->text[line->used - 1] = ',';
+	line->used = end;
+}
+
 int line__add(struct line *line, struct record *r)
 {
-	size_t at = line->used ? line->used - 1 : 0, n = 0;
-	/* Of the size a byte is the newline's */
-	size_t room = sizeof(line->text) - 1 - at;
+	size_t at = end_of(line), n = 0;
+	size_t room = line->limit > at + 2 ? line->limit - at - 2 : 0;
 
 	r->next = 0;
 	if (!r->err)
 		n = json_dumpb(r->object, line->text + at, room, JSON_COMPACT);
 	if (!n || n > room)
 		return r->err ? r->err : -ENOMEM;
-	if (line->used)
-		line->text[at] = ',';
-	line->used = at + n;
+	join(line, at + n);
 	return 0;
 }
 
-void line__print(FILE *out, const struct line *line)
+int line__append(struct line *line, const struct line *part)
 {
-	fwrite(line->text, 1, line->used, out);
-	fputc('\n', out);
+	size_t at = end_of(line);
+
+	if (at + part->used + 2 > line->limit)
+		return -ENOMEM;
+	memcpy(line->text + at, part->text, part->used);
+	join(line, at + part->used);
+	return 0;
+}
+
+void line__print(struct line *line, FILE *out)
+{
+	line->text[line->used] = '\n';
+	fwrite_unlocked(line->text, 1, line->used + 1, out);
 }
 
 int record__print(FILE *out, struct record *r)
 {
-	struct line line = { .used = 0 };
-	int err = line__add(&line, r);
+	static struct line line = { .limit = LINE_MAX_BYTES };
+	int err;
 
+	line.used = 0;
+	err = line__add(&line, r);
 	if (!err)
-		line__print(out, &line);
+		line__print(&line, out);
 	return err;
 }

@@ -8,8 +8,9 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-/* Consumers are promised lines of less than this */
+/* Consumers are promised lines of less than this; the second those with --compact */
 #define LINE_MAX_BYTES 1024
+#define COMPACT_MAX_BYTES (16 << 10)
 
 /*
  * A record, or part of one, that is filled anew for each line: its members keep
@@ -27,12 +28,16 @@ struct record {
 void record__integer(struct record *r, const char *key, __u64 value);
 void record__string(struct record *r, const char *key, const char *value); /* UTF-8 */
 void record__bool(struct record *r, const char *key, bool value);
+/* An object of numbers, which record__add() fills anew each time; NULL: no memory */
+json_t *record__object(struct record *r, const char *key);
+void record__add(struct record *r, json_t *object, const char *key, __u64 value);
 void record__free(struct record *r);
 
 /* A line as far as it is made: "{...}" */
 struct line {
-	char text[LINE_MAX_BYTES];
+	size_t limit; /* bytes that it must be less than, with the newline */
 	size_t used; /* bytes; may be set back to what it was before */
+	char text[COMPACT_MAX_BYTES];
 };
 
 /*
@@ -41,7 +46,9 @@ struct line {
  * twice the time. 0 or -errno: it does not fit, or there was no memory.
  */
 int line__add(struct line *line, struct record *r);
-void line__print(FILE *out, const struct line *line);
+int line__append(struct line *line, const struct line *part); /* the same of a part */
+
+void line__print(struct line *line, FILE *out);
 
 /* A record that is a line: 0 or -errno */
 int record__print(FILE *out, struct record *r);

@@ -53,11 +53,15 @@ int run__begin(struct run *run, const char *node, char *const *argv)
 {
 	struct utsname name;
 	__u32 random;
+	char *p;
 
 	*run = (struct run){ .version = KVMEXIT_VERSION };
 	if (uname(&name) || getrandom(&random, sizeof(random), 0) != sizeof(random))
 		return -errno;
 	set_text(run->node, sizeof(run->node), node ? node : name.nodename);
+	/* Those that take two bytes as JSON have no place in a host's name */
+	for (p = run->node; (p = strpbrk(p, "\"\\"));)
+		*p = '?';
 	snprintf(run->id, sizeof(run->id), "%08x", random);
 	run->start = realtime_ns();
 	if (read_file("/proc/sys/kernel/random/boot_id", run->boot_id, sizeof(run->boot_id)) < 0)

@@ -312,6 +312,8 @@ static int table__print(struct renderer *r, FILE *out, const struct snapshot *sn
 		err = print_summary(out, t, snap, &lines);
 	if (!err)
 		err = print_table(out, style, t->groups, &style->view, snap, lines);
+	if (snap->hidden)
+		fprintf(out, "(%llu exits of other reasons)\n", snap->hidden);
 	print_flags(out, snap);
 	print_untold(out, snap);
 	return err;

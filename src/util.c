@@ -58,7 +58,26 @@ int parse_uint(const char *text, __u64 min, __u64 max, __u64 *out)
 	return 0;
 }
 
-int parse_seconds(const char *text, __u64 *ns)
+/* What follows the number: "" and "s", "ms", "m"; into nanoseconds */
+static int scale(const char *suffix, __u64 sec, __u64 frac, int err, __u64 longest, __u64 *ns)
+{
+	static const struct {
+		const char *suffix;
+		__u64 times, part;
+	} units[] = { { "", 1, 1 }, { "s", 1, 1 }, { "ms", 1, 1000 }, { "m", 60, 1 } };
+	size_t i = 0;
+
+	while (i < ARRAY_SIZE(units) && strcmp(suffix, units[i].suffix))
+		i++;
+	if (i == ARRAY_SIZE(units) || frac % units[i].part)
+		return -EINVAL;
+	if (err || !(sec || frac) || sec > longest / units[i].times)
+		return -ERANGE;
+	*ns = (sec * NSEC_PER_SEC + frac) * units[i].times / units[i].part;
+	return 0;
+}
+
+int parse_duration(const char *text, __u64 *ns)
 {
 	const __u64 longest = 100ull * 366 * 24 * 3600;
 	__u64 sec = 0, frac = 0, unit = NSEC_PER_SEC / 10;
@@ -77,12 +96,7 @@ int parse_seconds(const char *text, __u64 *ns)
 			unit /= 10;
 		}
 	}
-	if (*text)
-		return -EINVAL;
-	if (err || !(sec || frac))
-		return -ERANGE;
-	*ns = sec * NSEC_PER_SEC + frac;
-	return 0;
+	return scale(text, sec, frac, err, longest, ns);
 }
 
 void *array_grow(void *array, size_t *room, size_t used, size_t size)

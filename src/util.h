@@ -42,10 +42,10 @@ void complain(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 int parse_uint(const char *text, __u64 min, __u64 max, __u64 *out);
 
 /*
- * Seconds with up to nine decimals, greater than 0 and at most 100 years, in
- * nanoseconds. Returns as parse_uint().
+ * A time with up to nine decimals, greater than 0 and at most 100 years, in
+ * nanoseconds: seconds, or what a suffix s, ms or m says. Returns as parse_uint().
  */
-int parse_seconds(const char *text, __u64 *ns);
+int parse_duration(const char *text, __u64 *ns);
 
 /*
  * @array, grown where needed so that one more element of @size fits behind

@@ -15,6 +15,7 @@ enum key {
 	KEY_VCPU = 1 << 1,
 	KEY_THREAD = 1 << 2,
 	KEY_REASON = 1 << 3,
+	KEY_ALL = 1 << 30, /* no rows: the samples as they are */
 };
 
 struct view {

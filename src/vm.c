@@ -136,11 +136,13 @@ static size_t utf8_length(const unsigned char *p, size_t len)
 void utf8__clean(char *out, size_t size, const char *in, size_t len, size_t max)
 {
 	static const char replacement[] = "\xef\xbf\xbd";
-	size_t used = 0, n;
+	size_t used = 0, n, as_json, budget = 4 * max;
 
-	for (; len && max; max--) {
+	for (; len && max; max--, budget -= as_json) {
 		n = utf8_length((const unsigned char *)in, len);
-		if (used + (n ? n : 3) >= size)
+		/* JSON has control characters as \u0001, quotes and backslashes as two */
+		as_json = (unsigned char)*in < 0x20 ? 6 : strchr("\"\\", *in) ? 2 : n ? n : 3;
+		if (used + (n ? n : 3) >= size || as_json > budget)
 			break;
 		memcpy(out + used, n ? in : replacement, n ? n : 3);
 		used += n ? n : 3;

@@ -50,7 +50,7 @@ struct vm {
 	const struct run *run; /* of kvmexit, that tells of it, and so the node (run.h) */
 	__u32 pid;
 	__u64 start; /* of the process: vm__start() */
-	const char *vmm; /* "qemu" and so on; "other" */
+	const char *vmm; /* "qemu" and so on; "other"; never NULL */
 	/* Both are "pid-PID" of a process that could not be looked at */
 	char comm[4 * VM_COMM_MAX + 1]; /* the process's */
 	char name[VM_NAME_SIZE]; /* the VM's, else that of the process */
@@ -112,7 +112,10 @@ bool vm__parse_name(const char *cmdline, size_t len, char *name, size_t size);
 /* The same for its UUID, in lower case */
 bool vm__parse_uuid(const char *cmdline, size_t len, char *uuid, size_t size);
 
-/* @in as valid UTF-8 of at most @max characters; what is not becomes U+FFFD */
+/*
+ * @in as valid UTF-8 of at most @max characters, and 4 * @max bytes as JSON; what is
+ * not becomes U+FFFD.
+ */
 void utf8__clean(char *out, size_t size, const char *in, size_t len, size_t max);
 
 /* For terminals: control characters, of C0 and C1, become question marks */

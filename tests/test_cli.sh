@@ -63,6 +63,12 @@ values()
 	sed -n "s/.*\"$1\":\([^,}]*\).*/\1/p" "$2" | paste -sd' '
 }
 
+# The numbers of the intervals in a file of records
+seqs()
+{
+	grep '"type":"interval"' "$1" | values seq /dev/stdin
+}
+
 # Output and exit code into $dir/out, $dir/err and $code
 run()
 {
@@ -339,7 +345,7 @@ test_signals()
 			check "SIG$signal, -j $args: exit code" "$code" 0
 			check "SIG$signal, -j $args: messages" "$(cat "$dir/err")" ''
 			check "SIG$signal, -j $args: final" "$(values final "$dir/out")" true
-			check "SIG$signal, -j $args: seq" "$(values seq "$dir/out")" 0
+			check "SIG$signal, -j $args: seq" "$(seqs "$dir/out")" 0
 		done
 	done
 	start
@@ -361,7 +367,7 @@ test_signals()
 # check_seq FILE N: reports 0 to N-1, the last one final
 check_seq()
 {
-	check 'seq' "$(values seq "$1")" "$(seq -s' ' 0 $(($2 - 1)))"
+	check 'seq' "$(seqs "$1")" "$(seq -s' ' 0 $(($2 - 1)))"
 	check 'final' "$(values final "$1")" \
 		"$({ yes false | head -n $(($2 - 1)); echo true; } | paste -sd' ')"
 }
@@ -425,7 +431,7 @@ test_clock()
 	before=$(date -u +%Y-%m-%dT%H:%M:%S)
 	TZ=XXX-3 run -j 0.1
 	after=$(date -u +%Y-%m-%dT%H:%M:%S.999Z)
-	ts=$(values ts "$dir/out" | tr -d '"')
+	ts=$(grep interval "$dir/out" | values ts /dev/stdin | tr -d '"')
 	check_that 'ts not before the start' test ! "$ts" \< "$before"
 	check_that 'ts not after the end' test ! "$ts" \> "$after"
 }
@@ -438,19 +444,18 @@ test_output_file()
 	check '-o: exit code' "$code" 0
 	check '-o: standard output' "$(cat "$dir/out")" ''
 	check '-o: standard error' "$(cat "$dir/err")" ''
-	check '-o: lines' "$(count_lines "$file")" 1
+	check '-o: records' "$(values type "$file")" '"run" "interval"'
 	check '-o: mode' "$(stat -c %a "$file")" 640
 	# Appended, without an empty line between
 	run -j -o "$file" 0.05
-	check '-o twice: lines' "$(count_lines "$file")" 2
-	check '-o twice: records' "$(values type "$file")" '"interval" "interval"'
+	check '-o twice: records' "$(values type "$file")" '"run" "interval" "run" "interval"'
 	# A line that somebody did not finish stays a line of its own
 	printf '{"v":1,"ty' >"$file"
 	run -j -o "$file" 0.05
 	check 'torn line: exit code' "$code" 0
 	check 'torn line: first line' "$(first_line "$file")" '{"v":1,"ty'
-	check 'torn line: second line' "$(sed -n 2p "$file")" '{"v":1,"type":"interval",*}'
-	check 'torn line: lines' "$(count_lines "$file")" 2
+	check 'torn line: second line' "$(sed -n 2p "$file")" '{"v":1,"type":"run",*}'
+	check 'torn line: lines' "$(count_lines "$file")" 3
 }
 
 # Replaced as a whole; together with records, and whatever is in the way is told
@@ -518,7 +523,7 @@ test_output_rights()
 	kvmexit -j 0.05 >>"$dir/other/report" 2>"$dir/err"
 	check "another's directory, by the shell: exit code" $? 0
 	check "another's directory: records" "$(values type "$dir/other/report")" \
-		'"interval" "interval"'
+		'"run" "interval" "run" "interval"'
 }
 
 # Nothing waits for a FIFO's reader but the reports; it may go and come again
@@ -530,18 +535,18 @@ test_fifo()
 	start -j -i 0.1 -o "$fifo"
 	sleep 0.5
 	exec 8<"$fifo"
-	for _ in 1 2 3; do read -r line <&8 && echo "$line"; done >"$dir/read"
+	for _ in 1 2 3 4; do read -r line <&8 && echo "$line"; done >"$dir/read"
 	exec 8<&-
 	sleep 0.5
 	cat "$fifo" >>"$dir/read" &
-	wait_for "reports to the second reader" more_lines "$dir/read" 4
+	wait_for "reports to the second reader" more_lines "$dir/read" 5
 	sleep 0.3
 	kill -TERM "$tool"
 	finish
 	wait $!
 	check 'FIFO: exit code' "$code" 0
 	check 'FIFO: messages' "$(cat "$dir/err")" ''
-	check_seq "$dir/read" "$(count_lines "$dir/read")"
+	check_seq "$dir/read" "$(seqs "$dir/read" | wc -w)"
 	check 'FIFO: the second report is late' \
 		"$(($(values dur_ms "$dir/read" | cut -d' ' -f2) > 250))" 1
 	# No reader at all: the end is not put off for long
@@ -559,12 +564,31 @@ test_fifo()
 	check 'FIFO away: file' "$(ls "$fifo" 2>/dev/null)" ''
 	mkfifo "$fifo"
 	head -n 1 "$fifo" >"$dir/read"
-	check 'FIFO made anew: record' "$(values type "$dir/read")" '"interval"'
+	check 'FIFO made anew: record' "$(values type "$dir/read")" '"*"'
 	timeout 5 cat "$fifo" >"$dir/read" &
 	kill -TERM "$tool"
 	finish
 	wait $!
 	check 'FIFO made anew: exit code' "$code" 0
+}
+
+# Records say whose they are
+test_node()
+{
+	local node run
+
+	run -j 0.05
+	node=$(values node "$dir/out")
+	run=$(values run "$dir/out")
+	check 'node' "$node" "\"$(uname -n)\" \"$(uname -n)\""
+	check 'run' "$run" '"[0-9a-f]*" "[0-9a-f]*"'
+	check 'run: kernel' "$(values kernel "$dir/out")" "\"$(uname -r)\""
+	check 'run: boot_id' "$(values boot_id "$dir/out")" "\"$(cat /proc/sys/kernel/random/boot_id)\""
+	check 'run: options' "$(values options "$dir/out")" '"-j 0.05"'
+	check 'run: probe' "$(values probe "$dir/out")" '"*" "*"'
+	run -j --node rack7 0.05
+	check '--node' "$(values node "$dir/out")" '"rack7" "rack7"'
+	check 'two runs' "$([ "$(values run "$dir/out")" != "$run" ]; echo $?)" 0
 }
 
 test_reopen()
@@ -583,7 +607,10 @@ test_reopen()
 	check 'SIGHUP: final' "$(values final "$file")" '*true'
 	# Nothing lost and nothing twice
 	cat "$file.1" "$file" >"$dir/both"
-	check_seq "$dir/both" "$(count_lines "$dir/both")"
+	check_seq "$dir/both" "$(seqs "$dir/both" | wc -w)"
+	# Each file tells whose it is
+	check 'SIGHUP: first record of the new file' "$(first_line "$file")" '{"v":1,"type":"run",*}'
+	check 'SIGHUP: one run' "$(values run "$dir/both" | tr ' ' '\n' | sort -u | wc -l)" 1
 	# A new file that cannot be opened: told once, the old one goes on
 	mkdir "$dir/gone"
 	start -j -i 0.1 -o "$dir/gone/log"
@@ -712,6 +739,7 @@ if $live; then
 	test_metrics_file
 	test_output_rights
 	test_fifo
+	test_node
 	test_reopen
 	test_target_ends
 	test_banner

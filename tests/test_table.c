@@ -150,6 +150,7 @@ static const struct {
 	{ "vms-reasons", GROUPED(KEY_VM | KEY_REASON), false, { SAMPLES(two_vms) } },
 	{ "threads", GROUPED(KEY_VM | KEY_THREAD), false, { SAMPLES(two_vms) } },
 	{ "vms-top", { .keys = KEY_VM | KEY_REASON, .top = 1 }, false, { SAMPLES(two_vms) } },
+	{ "hidden", GROUPED(KEY_VM), false, { SAMPLES(two_vms), .hidden = 12345 } },
 	{ "top", { .top = 3 }, false, { SAMPLES(one_vm) } },
 	{ "top-all", { .top = 7 }, false, { SAMPLES(one_vm) } },
 	{ "live",

@@ -73,7 +73,7 @@ static void test_parse_uint(void)
 	}
 }
 
-static void test_parse_seconds(void)
+static void test_parse_duration(void)
 {
 	static const struct {
 		const char *text;
@@ -110,7 +110,6 @@ static void test_parse_seconds(void)
 		{ "+5", -EINVAL, 0 },
 		{ " 5", -EINVAL, 0 },
 		{ "5 ", -EINVAL, 0 },
-		{ "5s", -EINVAL, 0 },
 		{ "x", -EINVAL, 0 },
 		{ "1.5x", -EINVAL, 0 },
 		{ "1.x", -EINVAL, 0 },
@@ -125,12 +124,32 @@ static void test_parse_seconds(void)
 		{ "0.0000000001", -EINVAL, 0 }, /* ten decimals */
 		{ "1.1234567891", -EINVAL, 0 },
 		{ "99999999999999999999999999x", -EINVAL, 0 },
+		{ "10s", 0, 10 * NSEC_PER_SEC },
+		{ "0.5s", 0, NSEC_PER_SEC / 2 },
+		{ "500ms", 0, NSEC_PER_SEC / 2 },
+		{ "0.000001ms", 0, 1 },
+		{ "1.5ms", 0, 1500000 },
+		{ "5m", 0, 300 * NSEC_PER_SEC },
+		{ "0.25m", 0, 15 * NSEC_PER_SEC },
+		{ "3162240000ms", 0, 3162240 * NSEC_PER_SEC },
+		{ "52704000m", 0, 3162240000 * NSEC_PER_SEC },
+		{ "52704001m", -ERANGE, 0 },
+		{ "99999999999999999999m", -ERANGE, 0 },
+		{ "0ms", -ERANGE, 0 },
+		{ "0m", -ERANGE, 0 },
+		{ "0.0000001ms", -EINVAL, 0 }, /* less than a nanosecond */
+		{ "ms", -EINVAL, 0 },
+		{ "1 s", -EINVAL, 0 },
+		{ "1S", -EINVAL, 0 },
+		{ "1sm", -EINVAL, 0 },
+		{ "1h", -EINVAL, 0 },
+		{ "1.m", -EINVAL, 0 },
 	};
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(cases); i++) {
 		__u64 ns = UNTOUCHED;
-		int err = parse_seconds(cases[i].text, &ns);
+		int err = parse_duration(cases[i].text, &ns);
 		bool ok = CHECK_INT(err, cases[i].err);
 
 		ok &= CHECK_INT(ns, cases[i].err ? UNTOUCHED : cases[i].ns);
@@ -210,7 +229,7 @@ static void test_now(void)
 int main(void)
 {
 	test_parse_uint();
-	test_parse_seconds();
+	test_parse_duration();
 	test_array_grow();
 	test_read_file();
 	test_now();

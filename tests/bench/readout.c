@@ -6,7 +6,8 @@
  * printing the same text from strings and numbers that lie ready:
  *
  *   json, table      every counter has changed
- *   groups           the same, a table by VM and reason
+ *   groups, sums     the same, a table and records by VM and reason
+ *   compact          the same with --compact
  *   rest             none has, and every thread is looked up, as once a second
  */
 #include <ctype.h>
@@ -257,6 +258,9 @@ int main(void)
 	const struct table_style table = { .view = view__of(&plain, false), .timed = true };
 	const struct table_style groups = { .view = view__of(&grouped, false), .timed = true };
 	static const struct run host = { .node = "host", .id = "0123abcd" };
+	static const struct json_style exits;
+	static const struct json_style by_reason = { .view.keys = KEY_VM | KEY_REASON };
+	static const struct json_style compact = { .view.keys = KEY_VM, .compact = true };
 	struct snapshot snap = { .run = &host };
 	pid_t pids[VMS];
 	int i;
@@ -271,10 +275,12 @@ int main(void)
 	counters = vms ? counters__new(&shared, THREADS, vms) : NULL;
 	if (!counters)
 		errx(1, "no memory");
-	measure("json", &snap, json__new(), true);
+	measure("json", &snap, json__new(&exits), true);
 	measure("table", &snap, table__new(&table), true);
 	measure("groups", &snap, table__new(&groups), true);
-	measure("rest", &snap, json__new(), false);
+	measure("sums", &snap, json__new(&by_reason), true);
+	measure("compact", &snap, json__new(&compact), true);
+	measure("rest", &snap, json__new(&exits), false);
 	counters__free(counters);
 	vms__free(vms);
 	free(snap.samples);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* parse_uint() and parse_seconds(): what they take is what is written there */
+/* parse_uint() and parse_duration(): what they take is what is written there */
 #include <errno.h>
 
 #include "../../src/util.h"
@@ -29,7 +29,7 @@ static void check_uint(const char *text)
 static void check_seconds(const char *text)
 {
 	__u64 ns = 12345;
-	int err = parse_seconds(text, &ns);
+	int err = parse_duration(text, &ns);
 	double value;
 	char *end;
 
@@ -38,9 +38,15 @@ static void check_seconds(const char *text)
 		MUST(ns == 12345);
 		return;
 	}
-	MUST(strspn(text, "0123456789.") == strlen(text));
 	value = strtod(text, &end) * 1e9;
-	MUST(!*end && ns > 0 && value - ns < 2e3 && ns - value < 2e3);
+	MUST(strspn(text, "0123456789.") == (size_t)(end - text));
+	if (!strcmp(end, "ms"))
+		value /= 1000;
+	else if (!strcmp(end, "m"))
+		value *= 60;
+	else
+		MUST(!*end || !strcmp(end, "s"));
+	MUST(ns > 0 && value - ns < 2e3 && ns - value < 2e3);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -257,6 +257,69 @@ def case_simple(sections, reused=False):
     return f"{exact} exits of {len(got)} threads"
 
 
+def tally(lines, *keys):
+    """Of sum and exit records {keys: count}; their intervals and rests; totals are sums."""
+    got, intervals, rests = collections.Counter(), [], []
+    for r in map(json.loads, lines):
+        key = tuple(r.get(k) for k in keys)
+        if r["type"] in ("exit", "sum"):
+            counts = r["exits"] if "exits" in r else {r.get("reason"): r["count"]}
+            for reason, n in counts.items():
+                got[key + (reason,)] += n
+            if r["type"] == "sum":
+                seen = sum(n for k, n in got.items()
+                           if k[:-1] == key and ("exits" in r or k[-1] == r.get("reason")))
+                need(r["total"] == seen, "total", r, "after", seen)
+        elif r["type"] == "rest":
+            rests.append(r)
+        elif r["type"] == "interval":
+            intervals.append(r)
+    told = sum(got.values()) + sum(r["count"] for r in rests)
+    need(told + sum(i["hidden"] for i in intervals) == sum(i["exits"] for i in intervals),
+         "exits do not add up", told, intervals)
+    return got, intervals, rests
+
+
+def case_groups(sections):
+    exact, got, isa, guest_list = judge_counts(sections)
+    need(len({g["pid"] for g in guest_list}) == 3, "processes", guest_list)
+    want, per_vcpu, per_reason = (collections.Counter() for _ in range(3))
+    for (pid, _, vcpu), reasons in got.items():
+        for name, n in reasons.items():
+            want[(pid, name)] += n
+            per_vcpu[(pid, vcpu, name)] += n
+            per_reason[(name,)] += n
+    sums, intervals, _ = tally(sections["text sums"], "pid")
+    need(sums == want, "-g vm,reason counted otherwise", sorted(set(sums.items()) ^ set(want.items()))[:4])
+    need(len(intervals) > 2, "only", len(intervals), "intervals")
+    need({i["node"] for i in intervals} == {"rack1"}, "--node", intervals[0])
+    compact, _, _ = tally(sections["text compact"], "pid")
+    need(compact == want, "--compact counted otherwise")
+    # Of 6 vCPUs the 3 most active
+    vcpus, intervals, rests = tally(sections["text vcpus"], "pid", "vcpu")
+    need(len({k[:2] for k in vcpus}) == 3 and [r["rows"] for r in rests] == [3], "--top 3", rests)
+    need(all(per_vcpu[k] == n for k, n in vcpus.items()), "-g vcpu counted otherwise")
+    whole = collections.Counter()
+    for (pid, vcpu, _), n in per_vcpu.items():
+        whole[(pid, vcpu)] += n
+    lowest = min(whole[k[:2]] for k in vcpus)
+    need(sorted(whole.values())[-3] == lowest, "--top 3 are not the most active")
+    some, (last,), _ = tally(sections["text some"], "pid")
+    need(some == {k: n for k, n in want.items() if k[1] in ("CPUID", "HLT")}, "-r counted", some)
+    need(last["hidden"] == sum(want.values()) - sum(some.values()), "hidden", last)
+    others, (last,), _ = tally(sections["text others"])
+    need(others == {k: n for k, n in per_reason.items() if k != ("CPUID",)}, "-r ! counted", others)
+    need(last["hidden"] == per_reason[("CPUID",)], "hidden", last)
+    table = [line.split() for line in sections["text table"][1:]]
+    need({(int(p), r): int(n) for p, _, r, n in table} == want, "the table says otherwise", table)
+    counts = [int(row[3]) for row in table]
+    need(counts == sorted(counts, reverse=True), "the table is not sorted", counts)
+    rest = sum(counts[3:])
+    need(sections["text top"] == sections["text table"][:4] + [
+        f"({len(counts) - 3} more rows with {rest} exits)"], "--top 3", sections["text top"])
+    return f"{exact} exits of 3 VMs: 7 forms of report tell the same"
+
+
 def by_vcpu(threads):
     sums = collections.defaultdict(collections.Counter)
     for (pid, _, vcpu), reasons in threads.items():
@@ -565,7 +628,7 @@ CASES = {"caps": case_caps, "hidepid": case_hidepid, "clock": case_clock, "misse
          "full": case_full, "unread": case_unread, "modules": case_modules,
          "surroundings": case_surroundings, "soak": case_soak,
          "exact": case_exact, "reasons": case_reasons, "nested": case_nested,
-         "tracers": case_tracers, "vms": case_vms,
+         "tracers": case_tracers, "vms": case_vms, "groups": case_groups,
          "one_thread": case_simple, "churn": case_simple, "room": case_room,
          "reuse": lambda s: case_simple(s, True), "identity": case_identity,
          "surplus": case_surplus,

@@ -157,6 +157,28 @@ case_vms() {
 	emit kvmexit "$tmp/kvmexit"
 }
 
+# The same VMs in one report after the other: every form tells the same
+case_groups() {
+	local form
+	start kvmexit -j --probe "$1" || { unsupported kvmexit; return; }
+	start sums -j -g vm,reason -i 0.2 --node rack1 --probe "$1"
+	start compact -j --compact -i 0.2 --probe "$1"
+	start vcpus -j --compact -g vcpu --top 3 --probe "$1"
+	start some -j -r 'cpuid,hl*' --probe "$1"
+	start others -j -g reason -r '!CPUID' --probe "$1"
+	start table -g vm,reason --probe "$1"
+	start top -g vm,reason --top 3 --probe "$1"
+	guest -p 3 -m 2 -v 2 io=50 cpuid=60 hlt=70 wrmsr=30 >"$tmp/guest"
+	for form in kvmexit sums compact vcpus some others table top; do
+		stop $form
+	done
+	emit guest "$tmp/guest"
+	emit kvmexit "$tmp/kvmexit"
+	for form in sums compact vcpus some others table top; do
+		emit "text $form" "$tmp/$form"
+	done
+}
+
 # One thread runs two vCPUs in turn, whose ids are not 0 and 1
 case_one_thread() {
 	start kvmexit -j --probe "$1" || { unsupported kvmexit; return; }

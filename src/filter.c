@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "filter.h"
+
+#include <errno.h>
+#include <fnmatch.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "reasons.h"
+#include "util.h"
+
+#define CACHE_SIZE 256
+
+struct filter {
+	char *list; /* cut into patterns */
+	const char **patterns; /* with their ! */
+	size_t nr;
+	size_t room;
+	bool all; /* all patterns have a ! */
+	/* What was decided, by the code's lowest bits */
+	struct verdict {
+		bool known;
+		bool kept;
+		__u32 isa;
+		__u32 code;
+	} cache[CACHE_SIZE];
+};
+
+static bool matches(const char *pattern, const char *name)
+{
+	return !fnmatch(pattern, name, FNM_CASEFOLD);
+}
+
+static bool keeps(const struct filter *f, __u32 isa, __u32 code)
+{
+	char buf[REASON_NAME_MAX];
+	const char *name = reason__name(isa, code, buf, sizeof(buf));
+	bool kept = f->all;
+	size_t i;
+
+	for (i = 0; i < f->nr; i++) {
+		const char *p = f->patterns[i];
+
+		if (*p == '!' && matches(p + 1, name))
+			return false;
+		kept |= *p != '!' && matches(p, name);
+	}
+	return kept;
+}
+
+static bool is_kept(struct filter *f, __u32 isa, __u32 code)
+{
+	struct verdict *v = &f->cache[code % CACHE_SIZE];
+
+	if (!v->known || v->isa != isa || v->code != code)
+		*v = (struct verdict){ true, keeps(f, isa, code), isa, code };
+	return v->kept;
+}
+
+void filter__apply(struct filter *f, struct snapshot *snap)
+{
+	size_t i, left = 0;
+
+	for (i = 0; i < snap->nr_samples; i++) {
+		const struct sample *s = &snap->samples[i];
+
+		if (is_kept(f, s->isa, s->code))
+			snap->samples[left++] = *s;
+		else
+			snap->hidden += s->count;
+	}
+	snap->nr_samples = left;
+}
+
+/* Whether some reason has this name: a listed one, or UNKNOWN_<code> */
+static bool is_known(const char *pattern)
+{
+	static const char unknown[] = "UNKNOWN_";
+	size_t i, len = strlen(unknown);
+
+	if (!*pattern || pattern[strspn(pattern, "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+						 "abcdefghijklmnopqrstuvwxyz0123456789_*")])
+		return false;
+	if (!strncasecmp(pattern, unknown, len) && pattern[len])
+		return true;
+	for (i = 0; i < reasons_count; i++)
+		if (matches(pattern, reasons[i].name))
+			return true;
+	return false;
+}
+
+/* Names that have @part in them, as a hint */
+static void tell_unknown(const char *part, char *why, size_t size)
+{
+	size_t i, used, hints = 0;
+
+	used = snprintf(why, size, "%s: no exit reason has this name", part);
+	for (i = 0; *part && i < reasons_count && used < size && hints < 5; i++) {
+		const char *name = reasons[i].name;
+
+		if (!strcasestr(name, part) || strstr(why, name))
+			continue;
+		used += snprintf(why + used, size - used, "%s%s", hints++ ? ", " : "; there are ",
+				 name);
+	}
+	if (used < size)
+		snprintf(why + used, size - used, "%s",
+			 hints ? "" : "; see kvmexit --list-reasons");
+}
+
+static int add_pattern(struct filter *f, const char *pattern, char *why, size_t size)
+{
+	const char *name = pattern + (*pattern == '!');
+	const char **grown = array_grow(f->patterns, &f->room, f->nr, sizeof(*grown));
+
+	if (!grown)
+		return -ENOMEM;
+	f->patterns = grown;
+	if (!is_known(name)) {
+		tell_unknown(name, why, size);
+		return -EINVAL;
+	}
+	f->patterns[f->nr++] = pattern;
+	f->all &= *pattern == '!';
+	return 0;
+}
+
+int filter__new(struct filter **out, const char *list, char *why, size_t size)
+{
+	struct filter *f = calloc(1, sizeof(*f));
+	char *pattern, *rest;
+	int err = -ENOMEM;
+
+	if (f)
+		f->list = strdup(list);
+	if (f && f->list) {
+		f->all = true;
+		rest = f->list;
+		do {
+			pattern = strsep(&rest, ",");
+			err = add_pattern(f, pattern, why, size);
+		} while (!err && rest);
+	}
+	if (err)
+		filter__free(f);
+	else
+		*out = f;
+	return err;
+}
+
+void filter__free(struct filter *f)
+{
+	if (!f)
+		return;
+	free(f->patterns);
+	free(f->list);
+	free(f);
+}

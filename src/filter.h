@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* -r: which reasons are reported */
+#ifndef FILTER_H
+#define FILTER_H
+
+#include "snapshot.h"
+
+/*
+ * @list: names of reasons, separated by commas, in any case, * for any characters;
+ * with ! in front: not these. Where all have a !, all others are kept.
+ */
+struct filter;
+
+/*
+ * Returns 0 and *@out, -ENOMEM, or -EINVAL and in @why what is wrong with the list.
+ */
+int filter__new(struct filter **out, const char *list, char *why, size_t size);
+void filter__free(struct filter *f);
+
+/* Moves what the filter leaves out from the samples to `hidden` */
+void filter__apply(struct filter *f, struct snapshot *snap);
+
+#endif

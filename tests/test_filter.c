@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* -r: which lists are taken, what they keep, and that nothing is lost by it */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "../src/filter.h"
+#include "../src/util.h"
+#include "check.h"
+
+#pragma GCC diagnostic ignored "-Wmissing-field-initializers"
+
+/* Exits of three VMX reasons, an unknown one, and HLT of SVM: 1, 2, 4, 8 and 16 */
+static const struct sample all[] = {
+	{ NULL, 1, 0, ISA_VMX, 12, 1, 1 }, /* HLT */
+	{ NULL, 1, 0, ISA_VMX, 31, 2, 2 }, /* MSR_READ */
+	{ NULL, 1, 0, ISA_VMX, 32, 4, 4 }, /* MSR_WRITE */
+	{ NULL, 1, 0, ISA_VMX, 65000, 8, 8 }, /* UNKNOWN_65000 */
+	{ NULL, 1, 0, ISA_SVM, 0x78, 16, 16 }, /* HLT */
+};
+
+#define ALL 31
+
+static void test_kept(void)
+{
+	static const struct {
+		const char *list;
+		__u64 kept;
+	} cases[] = {
+		{ "HLT", 17 },
+		{ "hlt", 17 },
+		{ "Hlt,msr_read", 19 },
+		{ "msr_*", 6 },
+		{ "*", ALL },
+		{ "*_WRITE", 4 },
+		{ "!HLT", ALL - 17 },
+		{ "!HLT,!MSR_*", 8 },
+		{ "!*", 0 },
+		{ "*,!MSR_READ", ALL - 2 },
+		{ "MSR_*,!MSR_READ", 4 },
+		{ "!MSR_READ,MSR_*", 4 },
+		{ "UNKNOWN_65000", 8 },
+		{ "unknown_*", 8 },
+		{ "CPUID", 0 },
+	};
+	size_t i, k, round;
+
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct sample some[ARRAY_SIZE(all)];
+		struct filter *f = NULL;
+		char why[256];
+
+		CHECK_INT(filter__new(&f, cases[i].list, why, sizeof(why)), 0);
+		for (round = 0; f && round < 2; round++) {
+			struct snapshot snap = { .samples = some, .nr_samples = ARRAY_SIZE(all) };
+			__u64 kept = 0;
+
+			memcpy(some, all, sizeof(all));
+			filter__apply(f, &snap);
+			for (k = 0; k < snap.nr_samples; k++)
+				kept += snap.samples[k].count;
+			if (!CHECK_INT(kept, cases[i].kept) ||
+			    !CHECK_INT(snap.hidden, ALL - cases[i].kept))
+				fprintf(stderr, "\tin %s\n", cases[i].list);
+		}
+		filter__free(f);
+	}
+}
+
+static void test_refused(void)
+{
+	static const struct {
+		const char *list, *why;
+	} cases[] = {
+		{ "", ": no exit reason has this name; see kvmexit --list-reasons" },
+		{ "HLT,", ": no exit reason has this name; see kvmexit --list-reasons" },
+		{ "!", ": no exit reason has this name; see kvmexit --list-reasons" },
+		{ "nonsense",
+		  "nonsense: no exit reason has this name; see kvmexit --list-reasons" },
+		{ "HLT,!cpui", "cpui: no exit reason has this name; there are CPUID" },
+		{ "MSR_", "MSR_: no exit reason has this name; there are MSR_READ, MSR_WRITE, "
+			  "MSR_LOAD_FAIL, MSR_READ_IMM, MSR_WRITE_IMM" },
+		{ "H?T", "H?T: no exit reason has this name; see kvmexit --list-reasons" },
+		{ "[H]LT", "[H]LT: no exit reason has this name; see kvmexit --list-reasons" },
+		{ "!!HLT", "!HLT: no exit reason has this name; see kvmexit --list-reasons" },
+		{ "HLT CPUID",
+		  "HLT CPUID: no exit reason has this name; see kvmexit --list-reasons" },
+	};
+	struct filter *f = NULL;
+	char why[256];
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		CHECK_INT(filter__new(&f, cases[i].list, why, sizeof(why)), -EINVAL);
+		CHECK_STR(why, cases[i].why);
+	}
+	/* A message that is cut stays one */
+	CHECK_INT(filter__new(&f, "MSR_", why, 50), -EINVAL);
+	CHECK_INT(strlen(why), 49);
+	filter__free(NULL);
+}
+
+int main(void)
+{
+	test_kept();
+	test_refused();
+	return check__report("filter");
+}
