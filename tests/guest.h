@@ -38,7 +38,11 @@
 	X(6, hlt, "hlt")                                                           \
 	X(7, ud, "ud2")                                                            \
 	X(8, pause, "pause")                                                       \
-	X(9, nested, "mov %r12, %rax; vmrun; stgi") /* a guest of its own, SVM */
+	X(9, nested, "mov %r12, %rax; vmrun; stgi") /* a guest of its own, SVM */  \
+	/* By x2APIC a fixed interrupt to a CPU that is not there */               \
+	X(10, icr, "mov $0x830, %ecx; mov $0xec, %eax; mov $0x77, %edx; wrmsr")    \
+	/* TSC_DEADLINE: minutes ahead */                                          \
+	X(11, deadline, "mov $0x6e0, %ecx; xor %eax, %eax; mov $0x100, %edx; wrmsr")
 #endif
 
 #define ENUM(slot, name, insns) KIND_##name = slot,
@@ -92,7 +96,7 @@ extern const char *machine__isa; /* once opened */
 extern const bool machine__shows[NR_KINDS]; /* kinds that user space sees */
 void machine__open(void);
 size_t machine__memory_size(void);
-void machine__fill_memory(uint8_t *memory);
+void machine__set_up_vm(struct vm *vm); /* its memory, and what comes before vCPUs */
 void machine__set_up(struct vcpu *vcpu); /* in the thread that runs it */
 bool machine__handle_exit(struct vcpu *vcpu); /* whether it knows the exit */
 

@@ -53,8 +53,10 @@ size_t machine__memory_size(void)
 	return DATA + (size_t)opt.vcpus * PAGE;
 }
 
-void machine__fill_memory(uint8_t *memory)
+void machine__set_up_vm(struct vm *vm)
 {
+	uint8_t *memory = vm->memory;
+
 	memcpy(memory + CODE, guest_code, guest_abort - guest_code);
 	memcpy(memory + VECTORS + VECTOR_SYNC, guest_abort, guest_end - guest_abort);
 }

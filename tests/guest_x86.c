@@ -50,19 +50,30 @@ static struct {
 	struct kvm_cpuid_entry2 entries[256];
 } cpuid;
 
+static bool has_apic(void)
+{
+	return opt.counts[KIND_icr] || opt.counts[KIND_deadline];
+}
+
 void machine__open(void)
 {
 	unsigned int eax, ebx, ecx, edx;
 
 	cpuid.head.nent = 256;
 	KVM(kvm_fd, KVM_GET_SUPPORTED_CPUID, &cpuid);
+	/* With its own APIC KVM has the TSC deadline, whether or not it says so */
+	for (uint32_t i = 0; i < cpuid.head.nent && has_apic(); i++)
+		if (cpuid.entries[i].function == 1)
+			cpuid.entries[i].ecx |= 1 << 24;
 	__cpuid(0, eax, ebx, ecx, edx);
 	svm = ebx == signature_AMD_ebx || ebx == 0x6f677948 /* Hygo */;
 	if (svm)
 		machine__isa = "svm";
+	if (has_apic() && opt.counts[KIND_hlt])
+		errx(64, "hlt: not with icr and deadline");
 }
 
-void machine__fill_memory(uint8_t *memory)
+static void fill_memory(uint8_t *memory)
 {
 	uint64_t *pd = (uint64_t *)(memory + PD), *gdt = (uint64_t *)(memory + GDT);
 	uint64_t *idt = (uint64_t *)(memory + IDT);
@@ -76,6 +87,13 @@ void machine__fill_memory(uint8_t *memory)
 	gdt[DS / 8] = 0x00cf93000000ffff;
 	idt[6 * 2] = handler | CS << 16 | 0x8eULL << 40; /* interrupt gate */
 	memcpy(memory + CODE, guest_code, guest_end - guest_code);
+}
+
+void machine__set_up_vm(struct vm *vm)
+{
+	fill_memory(vm->memory);
+	if (has_apic())
+		KVM(vm->fd, KVM_CREATE_IRQCHIP, 0);
 }
 
 /* Behind the data pages, for each vCPU: a VMCB, and what VMRUN saves of the host */
@@ -133,6 +151,19 @@ static void vcpu__enable_svm(struct vcpu *vcpu, struct kvm_sregs *sregs)
 		errx(1, "nested: KVM refuses VM_HSAVE_PA");
 }
 
+/* The timer in TSC-deadline mode, and masked; and no waiting for a SIPI */
+static void vcpu__enable_apic(struct vcpu *vcpu)
+{
+	struct kvm_mp_state runs = { KVM_MP_STATE_RUNNABLE };
+	struct kvm_lapic_state apic;
+
+	KVM(vcpu->fd, KVM_GET_LAPIC, &apic);
+	memcpy(apic.regs + 0x0f0, &(uint32_t){ 0x1ff }, 4); /* SVR: enabled */
+	memcpy(apic.regs + 0x320, &(uint32_t){ 2 << 17 | 1 << 16 | 0xef }, 4); /* LVTT */
+	KVM(vcpu->fd, KVM_SET_LAPIC, &apic);
+	KVM(vcpu->fd, KVM_SET_MP_STATE, &runs);
+}
+
 static void vcpu__set_registers(struct vcpu *vcpu)
 {
 	uint64_t data = DATA + (uint64_t)vcpu->index * PAGE;
@@ -160,7 +191,11 @@ static void vcpu__set_registers(struct vcpu *vcpu)
 	sregs.cr4 = 1 << 5; /* PAE */
 	sregs.cr0 = 1U << 31 | 0x31; /* PG, NE, ET, PE */
 	sregs.efer = 1 << 10 | 1 << 8; /* LMA, LME */
+	if (has_apic())
+		sregs.apic_base |= 1 << 11 | 1 << 10; /* enabled, x2APIC */
 	KVM(vcpu->fd, KVM_SET_SREGS, &sregs);
+	if (has_apic())
+		vcpu__enable_apic(vcpu);
 	if (opt.counts[KIND_nested])
 		vcpu__enable_svm(vcpu, &sregs);
 	KVM(vcpu->fd, KVM_SET_REGS, &regs);

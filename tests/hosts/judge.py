@@ -17,8 +17,10 @@ import sys
 # in numbers that are not known beforehand (tests/guest.c)
 REASONS = {
     "svm": {"io": "IOIO", "cpuid": "CPUID", "rdmsr": "MSR", "wrmsr": "MSR",
+            "icr": "MSR", "deadline": "MSR",
             "hypercall": "VMMCALL", "hlt": "HLT", "ud": "EXCP_UD", "end": "SHUTDOWN"},
     "vmx": {"io": "IO_INSTRUCTION", "cpuid": "CPUID", "rdmsr": "MSR_READ", "wrmsr": "MSR_WRITE",
+            "icr": "MSR_WRITE", "deadline": "MSR_WRITE",
             "hypercall": "VMCALL", "hlt": "HLT", "ud": "EXCEPTION_NMI", "end": "TRIPLE_FAULT"},
     "arm64": {"sysreg": "SYS64", "hvc": "HVC64"},
 }
@@ -224,6 +226,12 @@ def case_reasons(sections):
              if mine.get(code) not in (name.upper(), "EL1_" + name)]
     need(not other, "the kernel says otherwise:", other)
     return f"{len(pairs)} of {len(mine)} reasons as this kernel names them"
+
+
+def case_fastpath(sections):
+    exact, got, isa, guest_list = judge_counts(sections)
+    written = sum(g["icr"] + g["deadline"] for g in guest_list)
+    return f"{exact} exits, {written} of the fast path {check_ftrace(sections, got, isa)}"
 
 
 def case_tracers(sections):
@@ -628,7 +636,8 @@ CASES = {"caps": case_caps, "hidepid": case_hidepid, "clock": case_clock, "misse
          "full": case_full, "unread": case_unread, "modules": case_modules,
          "surroundings": case_surroundings, "soak": case_soak,
          "exact": case_exact, "reasons": case_reasons, "nested": case_nested,
-         "tracers": case_tracers, "vms": case_vms, "groups": case_groups,
+         "fastpath": case_fastpath, "tracers": case_tracers, "vms": case_vms,
+         "groups": case_groups,
          "one_thread": case_simple, "churn": case_simple, "room": case_room,
          "reuse": lambda s: case_simple(s, True), "identity": case_identity,
          "surplus": case_surplus,

@@ -123,6 +123,18 @@ case_nested() {
 	emit ftrace "$tmp/ftrace"
 }
 
+# What KVM handles on its fast path: IPIs and the timer by MSR
+case_fastpath() {
+	start kvmexit -j --probe "$1" || { unsupported kvmexit; return; }
+	trace_on
+	guest -v 2 icr=300 deadline=200 wrmsr=70 cpuid=50 io=60 >"$tmp/guest"
+	trace_off
+	stop kvmexit
+	emit guest "$tmp/guest"
+	emit kvmexit "$tmp/kvmexit"
+	emit ftrace "$tmp/ftrace"
+}
+
 # perf on the same tracepoint keeps all its events, and so does a second kvmexit
 # by the classic tracepoint, where a program could withhold them
 case_tracers() {
