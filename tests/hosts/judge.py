@@ -53,6 +53,9 @@ def supported(probe, kernel, vendor, case):
             "tracepoint": True}[probe]
 
 
+VENDOR = ""  # amd, intel, or amd-i: with a clock that counts instructions
+
+
 class Wrong(Exception):
     pass
 
@@ -632,6 +635,148 @@ def case_soak(sections):
             f"{len(samples)} files; {files[0]} open, {after} KB at the end, {before} before")
 
 
+PARTS = ["kvm_ns", "user_ns", "wait_ns", "poll_ns", "idle_ns"]
+
+
+def timed(lines):
+    """Records with times: [exits], [vcpus], [intervals]; each of them adds up."""
+    exits, intervals = records(lines)
+    vcpus = [r for r in map(json.loads, lines) if r["type"] == "vcpu"]
+    for r in exits:
+        need(r["time_ns"] == sum(r.get(p, 0) for p in PARTS), "the parts of", r)
+        need(not r["max_ns"] or r["p50_ns"] <= r["p99_ns"] <= r["max_ns"], "quantiles", r)
+    for r in vcpus:
+        parts = r["guest_ns"] + sum(r.get(p, 0) for p in PARTS)
+        need(abs(parts - r["wall_ns"]) * 1000 <= r["wall_ns"], "wall clock", parts, r)
+        mine = [e for e in exits if (e["seq"], e["tid"], e["vcpu"]) == (r["seq"], r["tid"], r["vcpu"])]
+        need(sum(e["count"] for e in mine) == r["exits"], "exits", r)
+        need(r["unseen"] == 0, "unseen", r)
+        for p in PARTS:
+            need(sum(e.get(p, 0) for e in mine) == r.get(p, 0), p, "of", r, "is not the reasons'")
+    return exits, vcpus, intervals
+
+
+def totals(rows, keys, fields):
+    sums = collections.defaultdict(collections.Counter)
+    for r in rows:
+        sums[tuple(r[k] for k in keys)].update({f: r.get(f, 0) for f in fields})
+    return sums
+
+
+def check_intervals(vcpus, intervals, whole):
+    """Each interval that a thread was there for is all told of, and all are the whole."""
+    worst = 0
+    lengths = {i["seq"]: i["dur_ms"] for i in intervals}
+    for tid in {r["tid"] for r in vcpus}:
+        mine = [r for r in vcpus if r["tid"] == tid]
+        for r in mine[1:-2]:
+            # Told in whole ms; and kvmexit may have lost its CPU just then
+            off = max(0, abs(r["wall_ns"] / 1e6 - lengths[r["seq"]] - 0.5) - 0.5)
+            worst = max(worst, off / lengths[r["seq"]])
+            need(off <= 0.001 * lengths[r["seq"]] + (2 if VENDOR.endswith("-i") else 30),
+                 "wall clock of an interval", r)
+    sums = totals(vcpus, ["tid"], ["guest_ns"] + PARTS)
+    for key, want in totals(whole, ["tid"], ["guest_ns"] + PARTS).items():
+        for name in ("wait_ns", "poll_ns"):
+            need(abs(sums[key][name] - want[name]) <= 20e6 + 0.01 * want[name], name, "of", key,
+                 "in intervals", sums[key][name], "in whole", want[name])
+    return worst
+
+
+def check_sched(lines, whole):
+    """The scheduler's own account of waiting, from before the first exit to after the last."""
+    sched = {(when, int(tid)): int(wait)
+             for when, tid, _, wait in (line.split()[:4] for line in lines)}
+    ours = theirs = 0
+    for r in whole:
+        want = sched[("after", r["tid"])] - sched[("before", r["tid"])]
+        need(abs(want - r["wait_ns"]) <= 20e6 + 0.01 * want, "wait", r["wait_ns"], "schedstat", want)
+        ours, theirs = ours + r["wait_ns"], theirs + want
+    return ours, theirs
+
+
+def check_stamps(lines, exits):
+    """By thread and reason, sum and maximum of the kernel's own stamps: how many spans,
+    how much ours and theirs in us. On the clock that counts instructions the
+    difference is what runs between the two stamps, the same for every span; else the
+    host may lose its CPU there, for milliseconds."""
+    exact = VENDOR.endswith("-i")
+    out, spans = {}, collections.defaultdict(list)
+    for line in lines:
+        tid, stamp, event, name = (line.split(" ", 3) + [""])[:4]
+        if event == "exit":
+            out[tid] = (float(stamp) * 1e6, KERNEL_NAMES.get(name, name))
+        elif tid in out:
+            began, reason = out.pop(tid)
+            spans[(int(tid), reason)].append(float(stamp) * 1e6 - began)
+    n, all_ours, all_theirs = 0, 0, 0
+    for r in exits:
+        theirs = spans[(r["tid"], r["reason"])]
+        if not theirs:
+            continue
+        ours, longest = r["time_ns"] / 1000, max(theirs)
+        need(len(theirs) == r["count"] - r["untimed"], "spans", r, "by ftrace", len(theirs))
+        slack = 5 + 0.6 * len(theirs) if exact else 40000 + 0.05 * sum(theirs)
+        need(abs(ours - sum(theirs)) <= slack, "took", sum(theirs), "us by ftrace:", r)
+        service = (r["time_ns"] - r["idle_ns"]) / 1000
+        if not r["idle_ns"]:
+            need(abs(r["max_ns"] / 1000 - longest) <= (5 if exact else 40000), "longest", longest, r)
+        need(r["max_ns"] / 1000 <= service + 0.001, "longest", r)
+        n, all_ours, all_theirs = n + len(theirs), all_ours + ours, all_theirs + sum(theirs)
+    return n, all_ours, all_theirs
+
+
+def case_time(sections):
+    exact, got, isa, guest_list = judge_counts(sections)
+    pids = {g["pid"] for g in guest_list}
+    exits, whole, _ = timed(sections["kvmexit"])
+    exits2, vcpus, intervals = timed(sections["kvmexit2"])
+    need(summed(counted(exits2, pids)) == summed(got), "intervals count otherwise")
+    need(all(r["untimed"] == 0 or r["reason"] in (REASONS[isa]["end"],) for r in exits), "untimed")
+    need(len(whole) == 4, "vcpu records", len(whole))
+    worst = check_intervals(vcpus, intervals, whole)
+    ours, theirs = check_sched(sections["text sched"], whole)
+    for g in guest_list:
+        mine = {r["reason"]: r for r in exits if r["tid"] == g["tid"]}
+        share = next(r for r in whole if r["tid"] == g["tid"])
+        if g["hlt"]:
+            user = mine[REASONS[isa]["hlt"]]["user_ns"]
+            need(g["hlt"] * 3e6 <= user + mine[REASONS[isa]["hlt"]].get("wait_ns", 0) and
+                 user <= g["hlt"] * 20e6, "naps of 3 ms took", user, "ns")
+            need(mine["CPUID"]["user_ns"] == 0, "user of CPUID", mine["CPUID"])
+        else:
+            need(0.3 < share["wait_ns"] / share["wall_ns"] < 0.7, "two on one CPU wait", share)
+    n, mine, kernel = check_stamps(sections["text stamps"], exits)
+    per = (mine - kernel) * 1000 / n
+    return (f"{exact} exits, {len(vcpus)} vcpu records add up, intervals within {worst:.2%}; "
+            f"wait {ours / 1e6:.1f} ms, schedstat {theirs / 1e6:.1f}; {n} spans {mine / 1e3:.1f} ms, "
+            f"ftrace {kernel / 1e3:.1f}, {per:+.0f} ns each")
+
+
+def case_idle(sections):
+    told = []
+    for poll in ("0", "200000"):
+        exits, vcpus, _ = timed(sections["text kvmexit " + poll])
+        kvm = list(map(int, sections["text halt " + poll]))
+        halted, polled = kvm[3] - kvm[0], kvm[4] + kvm[5] - kvm[1] - kvm[2]
+        halts = [r for r in exits if r["reason"] == "HLT"]
+        ours = sum(r["idle_ns"] + r.get("wait_ns", 0) for r in halts)
+        mine = sum(r.get("poll_ns", 0) for r in vcpus)
+        wall = sum(r["wall_ns"] for r in vcpus)
+        need(halted > 2e9, "KVM has halted it for", halted, "ns only")
+        if all("poll_ns" in r for r in vcpus):
+            need(abs(ours - halted) <= 0.03 * halted + 100e6, "idle and wait", ours, "KVM", halted)
+            need(abs(mine - polled) <= 0.05 * polled + 2e6, "polled", mine, "KVM", polled)
+            need(poll != "0" or mine == 0, "polled", mine, "without polling")
+        else:
+            need(abs(ours - halted - polled) <= 0.03 * halted + 100e6, "idle", ours, "KVM", halted)
+        service = sum(r["time_ns"] - r["idle_ns"] for r in halts)
+        need(service < wall / 4, "a halted guest is served for", service, "of", wall)
+        told.append(f"halt_poll_ns={poll}: idle and wait {ours / 1e6:.1f} ms, KVM {halted / 1e6:.1f}, "
+                    f"poll {mine / 1e6:.1f}, KVM {polled / 1e6:.1f}")
+    return "; ".join(told)
+
+
 CASES = {"caps": case_caps, "hidepid": case_hidepid, "clock": case_clock, "missed": case_missed,
          "full": case_full, "unread": case_unread, "modules": case_modules,
          "surroundings": case_surroundings, "soak": case_soak,
@@ -641,12 +786,15 @@ CASES = {"caps": case_caps, "hidepid": case_hidepid, "clock": case_clock, "misse
          "one_thread": case_simple, "churn": case_simple, "room": case_room,
          "reuse": lambda s: case_simple(s, True), "identity": case_identity,
          "surplus": case_surplus,
-         "filters": case_filters, "names": case_names,
+         "filters": case_filters, "time": case_time,
+         "idle": case_idle, "names": case_names,
          "attach": case_attach}
 
 
 def main():
+    global VENDOR
     kernel, vendor, path = sys.argv[1:]
+    VENDOR = vendor
     with open(path, errors="replace") as f:
         cases = parse(f.read())
     passed = failed = 0

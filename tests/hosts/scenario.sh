@@ -385,6 +385,81 @@ case_names() {
 	emit kvmexit "$tmp/kvmexit"
 }
 
+# What /proc says of each thread of a process: "TID RUN WAIT", ns
+schedstats() {
+	local task
+	for task in /proc/"$1"/task/*; do
+		echo "${task##*/} $(cat "$task/schedstat")"
+	done
+}
+
+# Where the time goes, against the scheduler's own account and the kernel's own stamps
+# of exits and entries: a guest that naps in its VMM, then one whose two threads have
+# one CPU
+case_time() {
+	local part pid=
+	start kvmexit -j --time --probe "$1" || { unsupported kvmexit; return; }
+	start kvmexit2 -j --time -i 0.5 --probe "$1" || { unsupported kvmexit2; return; }
+	mkfifo "$tmp/go"
+	: >"$tmp/guest"
+	: >"$tmp/sched"
+	trace_on
+	echo mono >"$trace/trace_clock"
+	echo 1 >"$trace/events/kvm/kvm_entry/enable"
+	for part in "-c 0,1 guest -w -k -v 2 -s 3000 io=100 cpuid=300 wrmsr=150 mmio=40 hlt=200" \
+		"-c 0 guest -w -k -v 2 cpuid=6000"; do
+		# shellcheck disable=SC2086 # words are wanted
+		taskset $part <"$tmp/go" >"$tmp/part" &
+		exec 8>"$tmp/go"
+		while ! grep -q '"ready"' "$tmp/part"; do sleep 0.1; done
+		pid=$(sed -n 's/.*"ready":true.*"pid":\([0-9]*\).*/\1/p' "$tmp/part")
+		schedstats "$pid" | sed "s/^/before /" >>"$tmp/sched"
+		echo >&8
+		while [ "$(grep -c '"run_calls"' "$tmp/part")" -lt 2 ]; do sleep 0.1; done
+		schedstats "$pid" | sed "s/^/after /" >>"$tmp/sched"
+		# What they do from now on is nothing
+		sleep 1.2
+		exec 8>&-
+		wait "$!"
+		cat "$tmp/part" >>"$tmp/guest"
+	done
+	stop kvmexit2
+	stop kvmexit
+	sed -n -e 's/^ *.*-\([0-9]*\) *\[[0-9]*\] *[^ ]* *\([0-9.]*\): kvm_entry: .*/\1 \2 entry/p' \
+		-e 's/^ *.*-\([0-9]*\) *\[[0-9]*\] *[^ ]* *\([0-9.]*\): kvm_exit: .* reason \([^ ]*\( excp\)\{0,1\}\) .*/\1 \2 exit \3/p' \
+		"$trace/trace" >"$tmp/stamps"
+	echo 0 >"$trace/events/kvm/kvm_entry/enable"
+	trace_off
+	emit guest "$tmp/guest"
+	emit kvmexit "$tmp/kvmexit"
+	emit kvmexit2 "$tmp/kvmexit2"
+	emit ftrace "$tmp/ftrace"
+	emit "text sched" "$tmp/sched"
+	emit "text stamps" "$tmp/stamps"
+}
+
+# A guest that halts, with KVM's interrupt controller and a timer, without and with
+# polling; what KVM itself says of halting and polling meanwhile
+case_idle() {
+	local poll halt=/sys/module/kvm/parameters/halt_poll_ns vm pid
+	qemu-system-x86_64 -enable-kvm -cpu host -nodefaults -display none -m 64 -name idle \
+		>"$tmp/qemu.log" 2>&1 &
+	pid=$!
+	sleep 5
+	vm=$(echo "$debug/$pid"-*)
+	for poll in 0 200000; do
+		echo "$poll" >"$halt"
+		start kvmexit -j --time -p "$pid" --probe "$1" || { unsupported kvmexit; end $pid; return; }
+		echo "@text halt $poll"
+		cat "$vm/halt_wait_ns" "$vm/halt_poll_success_ns" "$vm/halt_poll_fail_ns"
+		sleep 4
+		cat "$vm/halt_wait_ns" "$vm/halt_poll_success_ns" "$vm/halt_poll_fail_ns"
+		stop kvmexit
+		emit "text kvmexit $poll" "$tmp/kvmexit"
+	done
+	end $pid
+}
+
 # Attached and detached many times while a guest runs: nothing stays behind
 case_attach() {
 	local i=0 guest
