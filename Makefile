@@ -102,8 +102,9 @@ $(BUILD)/guest: tests/guest.c tests/guest_$(if $(filter aarch64-%,$(MULTIARCH)),
 BENCH := $(addprefix $(BUILD)/bench/,attach event hints readout startup \
 	own.bpf.o peers.bpf.o plain.bpf.o)
 
-bench: bench-programs
-	$(Q)scripts/install-deps test host
+bench:
+	$(Q)scripts/install-deps build test host
+	$(Q)$(MAKE) --no-print-directory bench-programs
 	$(Q)tests/bench/run
 
 bench-programs: all $(BUILD)/guest $(BENCH)
