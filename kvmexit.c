@@ -48,6 +48,7 @@ struct session {
 	size_t nr_reports;
 	struct run run;
 	bool told_hidden; /* that names are missing */
+	unsigned int reopened; /* the output, when it last told whose it is */
 	bool live; /* reports are shown in place, on a terminal */
 	__u64 start; /* of the interval, CLOCK_MONOTONIC */
 	__u64 told_lost; /* exits that the user knows to be lost */
@@ -161,8 +162,6 @@ static void reopen(struct session *s)
 	if (err)
 		complain("reopening %s: %s; writing on to the old file", s->output.path,
 			 strerror(-err));
-	else
-		reports__restart(s->reports, s->nr_reports);
 }
 
 /*
@@ -223,6 +222,9 @@ static int report(struct session *s, bool final)
 
 	if (take_snapshot(s, final))
 		return out_of_memory();
+	if (s->reopened != s->output.reopened)
+		reports__restart(s->reports, s->nr_reports);
+	s->reopened = s->output.reopened;
 	err = reports__print(s->reports, s->nr_reports, &s->snapshot, &failed);
 	if (err && failed == s->nr_reports)
 		return out_of_memory();

@@ -44,8 +44,10 @@ static int open_path(struct output *out, int create)
 
 	if (fd < 0)
 		return -errno;
-	if (out->fd >= 0)
+	if (out->fd >= 0) {
 		close(out->fd);
+		out->reopened++;
+	}
 	out->fd = fd;
 	out->is_file = !fstat(fd, &st) && S_ISREG(st.st_mode);
 	out->done = line_start(out);

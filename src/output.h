@@ -20,6 +20,7 @@ struct output {
 	const char *text; /* the report under way, its owner's */
 	size_t size;
 	size_t done; /* bytes of it that are written */
+	unsigned int reopened; /* how often there was another file, or reader */
 };
 
 /*

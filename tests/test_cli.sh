@@ -547,6 +547,8 @@ test_fifo()
 	check 'FIFO: exit code' "$code" 0
 	check 'FIFO: messages' "$(cat "$dir/err")" ''
 	check_seq "$dir/read" "$(seqs "$dir/read" | wc -w)"
+	# The second reader is told whose it is, when nothing of before is under way
+	check 'FIFO: runs told' "$(grep -c '"type":"run"' "$dir/read")" 2
 	check 'FIFO: the second report is late' \
 		"$(($(values dur_ms "$dir/read" | cut -d' ' -f2) > 250))" 1
 	# No reader at all: the end is not put off for long

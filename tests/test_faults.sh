@@ -101,8 +101,8 @@ kvmexit: writing $log: possible again, nothing was lost"
 	check 'disk full, freed: the last line' "$(tail -n 1 "$log" | jq .final)" true
 	check 'disk full, freed: a long interval' "$(jq -s 'any(.dur_ms > 900)' "$dir/whole")" true
 	# It becomes full, its end comes by a signal or by time; the next run has room
-	mount -o remount,size=32k "$dir/full"
 	rm "$log"
+	mount -o remount,size=32k "$dir/full"
 	start -o "$log"
 	await grep -q 'No space' "$dir/err"
 	finish 'disk full to the end' 74 "$again
