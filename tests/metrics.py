@@ -1,14 +1,16 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""metrics.py text FILE | sums FILE | history FILE | answer URL
+"""metrics.py text FILE | sums FILE | history FILE | file FILE | answer URL
 
 text: the metrics that a recording comes to, as kvmexit --metrics writes them.
 sums: its exits by VM and reason, added up, a line for each: {labels} value.
 history: the sums as they grow, a sample an interval, as OpenMetrics with time stamps.
+file: the lines of sums, as a file of metrics has them.
 answer: the lines of sums, as a server with the Prometheus API answers.
 """
 import datetime
 import json
+import re
 import sys
 import urllib.parse
 import urllib.request
@@ -24,10 +26,17 @@ def read(name):
 def sums(records):
     total = {}
     for record in records:
-        if record["type"] in ("exit", "sum"):
-            key = tuple(str(record[label]) for label in LABELS)
-            total[key] = total.get(key, 0) + record["count"]
+        for reason, count in counts(record):
+            key = str(record["pid"]), record["vm"], record["isa"], reason
+            total[key] = total.get(key, 0) + count
     return total
+
+
+def counts(record):
+    """(reason, count) of an exit record, or of a sum record, compact or not"""
+    if record["type"] not in ("exit", "sum"):
+        return ()
+    return record["exits"].items() if "exits" in record else [(record["reason"], record["count"])]
 
 
 def answer(url):
@@ -36,6 +45,17 @@ def answer(url):
         result = json.load(reply)["data"]["result"]
     return {tuple(sample["metric"].get(label, "") for label in LABELS): int(sample["value"][1])
             for sample in result}
+
+
+def parse(name):
+    """Just enough for a file that promtool takes"""
+    found = {}
+    with open(name, encoding="utf-8", newline="\n") as file:
+        for labels, value in re.findall(r"(?m)^kvmexit_exits_total\{(.*)\} (\d+)$", file.read()):
+            key = dict(re.findall(r'(\w+)="((?:[^\\"]|\\.)*)"', labels))
+            unescape = {"\\n": "\n", '\\"': '"', "\\\\": "\\"}
+            found[tuple(re.sub(r"\\.", lambda m: unescape[m[0]], key[label]) for label in LABELS)] = int(value)
+    return found
 
 
 def escape(text):
@@ -51,10 +71,10 @@ def history(records):
     """Series after series, each in the order of time, as promtool wants it"""
     total, series = {}, {}
     for record in records:
-        if record["type"] in ("exit", "sum"):
-            key = tuple(str(record[label]) for label in LABELS)
-            total[key] = total.get(key, 0) + record["count"]
-        elif record["type"] == "interval":
+        for reason, count in counts(record):
+            key = str(record["pid"]), record["vm"], record["isa"], reason
+            total[key] = total.get(key, 0) + count
+        if record["type"] == "interval":
             when = datetime.datetime.fromisoformat(record["ts"].replace("Z", "+00:00"))
             for key, value in total.items():
                 series.setdefault(key, []).append("%s %d" % (sample(key, value), when.timestamp()))
@@ -81,7 +101,7 @@ def main():
     if mode in ("text", "history"):
         lines = {"text": text, "history": history}[mode](read(source))
     else:
-        found = answer(source) if mode == "answer" else sums(read(source))
+        found = {"answer": answer, "file": parse}.get(mode, lambda name: sums(read(name)))(source)
         lines = sorted("%s %d" % (json.dumps(key), value) for key, value in found.items())
     print("\n".join(lines))
 

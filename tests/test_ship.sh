@@ -4,7 +4,8 @@
 # test_ship.sh: kvmexit's records on their way to who wants them: scripts/ship,
 # the jq lines of the documentation, bash completion. The records come from an
 # emulated host with named VMs, where this runs again as "test_ship.sh --host";
-# rsyslogd follows from here while they are written, and sends them to another. Last line: "ship: N passed,
+# rsyslogd follows from here while they are written, and sends them to another. Last
+# line: "ship: N passed,
 # N failed, N skipped". With KVMEXIT_SHIP=DIR, DIR keeps what was made.
 set -uo pipefail
 cd "$(dirname "$(realpath "$0")")/.." || exit
@@ -126,7 +127,7 @@ start_systemd() {
 	cp kvmexit /usr/local/sbin/
 	printf '[Unit]\nDescription=Nothing but what is asked for\n' >$dir/nothing.target
 	for unit in kvmexit.service kvmexit-snapshot.service; do
-		sed 's/--interval 10/--interval 0.1/; s/--json 10/--json 1/; s/RestartSec=.*/RestartSec=0.2/' \
+		sed 's/--interval 10/--interval 0.1/; s/--compact 10/--compact 1/; s/RestartSec=.*/RestartSec=0.2/' \
 			$ship/$unit >$dir/$unit
 		# Not all that starts at boot, nor a journal
 		mkdir $dir/$unit.d
@@ -135,7 +136,7 @@ start_systemd() {
 	done
 	install -D -m 644 $ship/logrotate-hourly.conf $dir/logrotate.timer.d/kvmexit.conf
 	mount -t cgroup2 cgroup2 /sys/fs/cgroup
-	unshare --fork --kill-child --pid --mount --cgroup --mount-proc sh -c '
+	unshare --fork --kill-child --pid --mount --cgroup --uts --mount-proc sh -c '
 		mount -t tmpfs run /run
 		exec env container=test /lib/systemd/systemd --unit=nothing.target' >/dev/null 2>&1 &
 	unshare=$!
@@ -167,6 +168,15 @@ run_without_kvm() {
 	check "kvmexit.service stops again" "$(systemctl_inside stop kvmexit)" ""
 }
 
+test_unit_metrics() {
+	check "kvmexit.service: promtool check metrics" "$(promtool check metrics <"$1" 2>&1)" ""
+	check "kvmexit.service: modes for node_exporter" "$(stat -c %a "${1%/*}" "$1" | xargs)" "755 644"
+	check "kvmexit.service: metrics: whose" "$(grep ^kvmexit_build_info "$1")" \
+		'kvmexit_build_info{*node="?*"} 1'
+	check "kvmexit.service: metrics of exits" \
+		"$(grep -c '^kvmexit_exits_total{pid="[0-9]*",vm=.*,isa="svm",reason=' "$1")" '[1-9]*'
+}
+
 # kvmexit.service and its snapshot under their own restrictions, but for shorter times
 run_units() {
 	local unshare systemd log=/var/log/kvmexit pid got
@@ -186,8 +196,11 @@ run_units() {
 	mv $log/kvmexit.ndjson $log/kvmexit.ndjson.1
 	check "kvmexit.service reloads" "$(systemctl_inside reload kvmexit)" ""
 	await 20 test -s $log/kvmexit.ndjson
+	test_unit_metrics "/proc/$systemd/root/run/kvmexit/kvmexit.prom"
 	check "kvmexit-snapshot.service runs" "$(systemctl_inside start kvmexit-snapshot)" ""
 	check "kvmexit.service stops" "$(systemctl_inside stop kvmexit)" ""
+	check "kvmexit.service: its metrics go with it" \
+		"$(ls "/proc/$systemd/root/run/kvmexit" 2>/dev/null)" ""
 	got=$(systemctl_inside show -P Result -P ExecMainStatus kvmexit | xargs)
 	check "kvmexit.service: result, exit status" "$got" "success 0"
 	check "kvmexit.service: mode and group of directory, file" \
@@ -206,7 +219,8 @@ host() {
 	scratch=$(mktemp -d)
 	mkdir "$scratch/log"
 	guests=()
-	start stream ./kvmexit -j -i 0.2 -o "$KVMEXIT_SHARE/log/kvmexit.ndjson"
+	start stream ./kvmexit -j -i 0.2 -o "$KVMEXIT_SHARE/log/kvmexit.ndjson" \
+		--metrics "$KVMEXIT_SHARE/kvmexit.prom"
 	stream=$pid
 	start_guests
 	start rotated ./kvmexit -j -i 0.02 -o "$scratch/log/kvmexit.ndjson"
@@ -311,11 +325,15 @@ test_rsyslog() {
 	check "stream: records" "$(records "$stream")" ""
 	check "stream: the VMs" "$(jq -r 'select(.type == "exit").vm' "$stream" | sort -u | xargs)" \
 		"db,1 guest web1"
+	check "stream: promtool check metrics" \
+		"$(promtool check metrics <"$work/kvmexit.prom" 2>&1)" ""
+	check "stream: the metrics are the sums of the records" "$(diff \
+		<(tests/metrics.py sums "$stream") <(tests/metrics.py file "$work/kvmexit.prom") 2>&1)" ""
 	await 10 forwarded "$(wc -l <"$stream")"
 	rsyslog_stop kvmexit
 	rsyslog_stop server
 	check "rsyslog: $(wc -l <"$stream") records are on the server as they were, in order" \
-		"$(cmp "$stream" "$work/log-fleet/$(tail -n 1 "$stream" | jq -r '.node // "127.0.0.1"').ndjson" 2>&1)" ""
+		"$(cmp "$stream" "$work/log-fleet/amd-host.ndjson" 2>&1)" ""
 }
 
 # rotate NAME MEGABYTES HOURS: whether the shipped configuration rotates a file of that
@@ -361,7 +379,7 @@ test_host() {
 	log=$work/host/units/kvmexit.ndjson
 	check "kvmexit.service: records" "$(records "$log.1" "$log")" ""
 	check "kvmexit.service: it sees exits" "$(jq -n \
-		'any(inputs; .type == "exit")' "$log.1")" true
+		'any(inputs; .type == "sum")' "$log.1")" true
 	check "kvmexit-snapshot.service: records" "$(records "${log%/*}/snapshot.ndjson")" ""
 	check "cron: records" "$(records "$work/host/log/snapshot.ndjson")" ""
 	for name in rotated first second stalled; do
@@ -451,7 +469,7 @@ test_completion() {
 	local all
 	# shellcheck source=scripts/kvmexit.bash-completion
 	. scripts/kvmexit.bash-completion
-	all=$(./kvmexit --help | grep -oE '^ +(-[a-zA-Z?], )?(--[a-z-]+)?' | grep -oE -- '-[-a-zA-Z]+' |
+	all=$(./kvmexit --help | grep -oE '^ +(-[a-zA-Z?], )?(--[a-z-]+)?(, --[a-z-]+)?' | grep -oE -- '-[-a-zA-Z]+' |
 		sort -u | xargs)
 	check "completion: the options of --help" \
 		"$(complete_line kvmexit - | tr ' ' '\n' | sort -u | xargs)" "$all"
