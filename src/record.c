@@ -118,14 +118,14 @@ int line__add(struct line *line, struct record *r)
 	return 0;
 }
 
-int line__append(struct line *line, const struct line *part)
+int line__append(struct line *line, const char *object, size_t size)
 {
 	size_t at = end_of(line);
 
-	if (at + part->used + 2 > line->limit)
+	if (at + size + 2 > line->limit)
 		return -ENOMEM;
-	memcpy(line->text + at, part->text, part->used);
-	join(line, at + part->used);
+	memcpy(line->text + at, object, size);
+	join(line, at + size);
 	return 0;
 }
 

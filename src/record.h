@@ -46,7 +46,8 @@ struct line {
  * twice the time. 0 or -errno: it does not fit, or there was no memory.
  */
 int line__add(struct line *line, struct record *r);
-int line__append(struct line *line, const struct line *part); /* the same of a part */
+/* The same with an object as text, of @size bytes */
+int line__append(struct line *line, const char *object, size_t size);
 
 void line__print(struct line *line, FILE *out);
 
