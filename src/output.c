@@ -27,11 +27,14 @@ static bool ends_torn(const char *path)
 	return last != '\n';
 }
 
-/* Where the line begins that is to be written on */
+/* Where the line begins that is to be written on. Once all is written, there is no text. */
 static size_t line_start(const struct output *out)
 {
-	const char *end = out->done ? memrchr(out->text, '\n', out->done) : NULL;
+	const char *end;
 
+	if (!out->done || out->done == out->size)
+		return out->done;
+	end = memrchr(out->text, '\n', out->done);
 	return end ? end + 1 - out->text : 0;
 }
 

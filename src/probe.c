@@ -345,7 +345,8 @@ static int make_slots(struct bpf_map *slots, __u32 max)
 /* What stands for something else (kvmexit.h) in one instruction */
 static void patch(struct bpf_insn *insn, const __u32 *offsets, int slots, __u32 max)
 {
-	const __u32 which = insn->imm - PATCH_OFFSET(0), above = insn->imm - PATCH_MAX_SLOTS + 1;
+	const __u32 imm = insn->imm;
+	const __u32 which = imm - PATCH_OFFSET(0), above = imm - PATCH_MAX_SLOTS + 1;
 
 	if (insn->code == (BPF_ALU64 | BPF_ADD | BPF_K) && which < NR_OFFSETS) {
 		insn->imm = offsets[which];
