@@ -338,7 +338,7 @@ static void test_case(const struct test_case *c)
 	if (!pid) {
 		drop(c->append);
 		got = c->try();
-		_exit(write(out[1], &got, sizeof(got)) != sizeof(got));
+		check__leave(write(out[1], &got, sizeof(got)) != sizeof(got));
 	}
 	CHECK(pid > 0 && waitpid(pid, NULL, 0) == pid);
 	if (read(out[0], &got, sizeof(got)) != sizeof(got) || !CHECK_INT(got, c->want))
@@ -428,7 +428,7 @@ static int try_beside(const char *output, const char *file)
 	if (!pid) {
 		if (privileges__drop_capabilities() || privileges__confine(&needs, &what))
 			_exit(99);
-		_exit(result(open(file, O_WRONLY | O_APPEND)));
+		check__leave(result(open(file, O_WRONLY | O_APPEND)));
 	}
 	waitpid(pid, &status, 0);
 	return WEXITSTATUS(status);
@@ -479,7 +479,7 @@ static void test_replaced(bool landlock)
 		if (!pid) {
 			if (privileges__drop_capabilities() || privileges__confine(&needs, &what))
 				_exit(99);
-			_exit(tries[i].try());
+			check__leave(tries[i].try());
 		}
 		waitpid(pid, &status, 0);
 		if (!CHECK_INT(WEXITSTATUS(status), tries[i].want))

@@ -91,7 +91,7 @@ static int run(const struct test *t, bool member)
 	if (!pid) {
 		if (!mount_proc(t ? t->options : "hidepid=2,gid=4321"))
 			_exit(77);
-		_exit(t ? check_test(t) : check_listing(member));
+		check__leave(t ? check_test(t) : check_listing(member));
 	}
 	waitpid(pid, &status, 0);
 	return WIFEXITED(status) && WEXITSTATUS(status) == 77 ? -1 : status;
