@@ -8,9 +8,9 @@
 #include <string.h>
 
 #include "filter.h"
-#include "probe.h"
 #include "rules.h"
 #include "util.h"
+#include "variants.h"
 #include "view.h"
 
 enum {
@@ -304,7 +304,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		break;
 	case KEY_PROBE:
 		o->probe = strcmp(arg, "auto") ? arg : NULL;
-		if (o->probe && !probe__is_name(arg))
+		if (o->probe && !variants__is_name(arg))
 			argp_error(state,
 				   "--probe %s: not one of auto, direct, read, legacy, tracepoint",
 				   arg);

@@ -21,9 +21,7 @@
 #include "plain.h"
 #include "privileges.h"
 #include "util.h"
-
-/* On kvm_exit; with --time on kvm_entry, kvm_userspace_exit and kvm_vcpu_wakeup too */
-#define MAX_PROGRAMS 4
+#include "variants.h"
 
 struct probe {
 	struct kvmexit_bpf *skel; /* only until attached */
@@ -48,177 +46,6 @@ static const struct probe no_probe = {
 };
 
 static bool verbose;
-
-/* What stands against a variant; NULL: nothing */
-
-static const char *new_prototype(const struct facts *f)
-{
-	if (!f->has_btf)
-		return "the kernel has no BTF";
-	if (f->prototype == PROTO_REASON)
-		return "its prototype is that of 5.15 and older";
-	if (f->prototype == PROTO_UNKNOWN)
-		return "no BTF shows its prototype";
-	if (f->tdx_differs)
-		return "struct vcpu_tdx differs from vcpu_vmx";
-	return NULL;
-}
-
-/* Such a probe can be used, but would count every exit as lost */
-static const char *no_types(const struct facts *f)
-{
-	return f->offsets[OFFSET_VMX_REASON] || f->offsets[OFFSET_SVM_VMCB]
-		       ? NULL
-		       : "no BTF shows struct vcpu_vmx or vcpu_svm";
-}
-
-static const char *no_reservation(const struct facts *f)
-{
-	(void)f;
-	return NULL;
-}
-
-static const char *no_host(const struct facts *f)
-{
-	(void)f;
-	return "it has run on no kernel of its own (--probe legacy takes it all the same)";
-}
-
-static const char *direct_hindrance(const struct facts *f)
-{
-	const char *why = new_prototype(f);
-
-	if (!why && !f->rdonly_cast)
-		why = "the kernel has no bpf_rdonly_cast (since 6.2)";
-	return why;
-}
-
-static const char *raw_hindrance(const struct facts *f)
-{
-	const char *why = new_prototype(f);
-
-	if (!why && !f->off_vcpu)
-		why = "no BTF shows struct kvm_vcpu";
-	return why;
-}
-
-static const char *legacy_hindrance(const struct facts *f)
-{
-	if (!f->has_btf || !f->off_vcpu)
-		return "the kernel has no BTF";
-	if (f->prototype == PROTO_VCPU)
-		return "its prototype is that of 5.16 and newer";
-	if (f->prototype == PROTO_UNKNOWN)
-		return "no BTF shows its prototype";
-	return NULL;
-}
-
-static const char *running_hindrance(const struct facts *f)
-{
-	if (!f->has_btf)
-		return "the kernel has no BTF";
-	if (f->prototype != PROTO_ARM64)
-		return "no BTF shows its prototype";
-	if (!f->notifier || !f->off_vcpu)
-		return "no BTF shows the way to the vCPU";
-	return NULL;
-}
-
-static const char *running_direct_hindrance(const struct facts *f)
-{
-	const char *why = running_hindrance(f);
-
-	if (!why && !f->rdonly_cast)
-		why = "the kernel has no bpf_rdonly_cast (since 6.2)";
-	return why;
-}
-
-static const char *tracepoint_hindrance(const struct facts *f)
-{
-	switch (f->format_err) {
-	case 0:
-		return NULL;
-	case -EACCES:
-	case -EPERM:
-		return "tracefs may not be read (root and CAP_DAC_READ_SEARCH may)";
-	case -EINVAL:
-		return ON_ARM64 ? "its format file has ret and esr_ec elsewhere"
-				: "its format file lacks exit_reason, isa or vcpu_id";
-	default:
-		return "tracefs is not mounted (mount -t tracefs tracefs /sys/kernel/tracing)";
-	}
-}
-
-/*
- * The ladder, best first. `read` comes twice: its second form does without the
- * lookup of module BTF that needs CAP_SYS_ADMIN, for a helper call more.
- */
-static const struct variant {
-	const char *name;
-	const char *program; /* on kvm_exit; with --time, "_timed" follows the name */
-	const char *entry; /* --time: the one on kvm_entry; "": there is none */
-	bool kfunc; /* calls one: to be loaded from the object that has it */
-	const char *note;
-	/* What forbids it, and what keeps it from being chosen unasked: or NULL */
-	const char *(*hindrance)(const struct facts *f);
-	const char *(*reservation)(const struct facts *f);
-} variants[] = {
-	{ "direct", "kvm_exit_direct", "kvm_entry_typed", true, "", direct_hindrance, no_types },
-	{ "read", "kvm_exit_read", "kvm_entry_typed", false, "", new_prototype, no_types },
-	{ "read", "kvm_exit_raw", "kvm_entry_raw", false, " (raw tracepoint)", raw_hindrance,
-	  no_types },
-	{ "legacy", "kvm_exit_legacy", "kvm_entry_raw", false, "", legacy_hindrance, no_host },
-	{ "tracepoint", "kvm_exit_tracepoint", "kvm_entry_tracepoint", false, "",
-	  tracepoint_hindrance, no_reservation },
-};
-
-/* The events of arm64 have no vCPU, and only BTF tells where else it is */
-static const struct variant variants_arm64[] = {
-	{ "direct", "kvm_exit_direct", "", true, "", running_direct_hindrance, no_reservation },
-	{ "read", "kvm_exit_read", "", false, "", running_hindrance, no_reservation },
-	{ "tracepoint", "kvm_exit_tracepoint", "", false, " (by thread only: it has no vCPU ids)",
-	  tracepoint_hindrance, no_reservation },
-};
-
-static bool threads_only(const struct variant *v)
-{
-	return ON_ARM64 && v->hindrance == tracepoint_hindrance;
-}
-
-/* Whether the events of a variant tell the vCPU itself, not only its id */
-static bool has_vcpu(const struct variant *v)
-{
-	return strcmp(v->entry, "kvm_entry_tracepoint");
-}
-
-/* Nothing else tells how long a vCPU was halted */
-static bool needs_wakeup(const struct variant *v, const struct facts *f)
-{
-	return !has_vcpu(v) || !f->halt_wait;
-}
-
-static unsigned int untold_parts(const struct variant *v, const struct facts *f)
-{
-	return (f->run_delay ? 0 : 1u << PART_WAIT) |
-	       (has_vcpu(v) && f->halt_poll ? 0 : 1u << PART_POLL);
-}
-
-static const char *time_hindrance(const struct variant *v, const struct facts *f)
-{
-	if (has_vcpu(v))
-		return f->entry_vcpu ? NULL : "no BTF shows kvm_entry's prototype";
-	return f->entry_record ? NULL : "tracefs shows no kvm_entry with vcpu_id";
-}
-
-bool probe__is_name(const char *name)
-{
-	size_t i;
-
-	for (i = 0; i < ARRAY_SIZE(variants); i++)
-		if (!strcmp(name, variants[i].name))
-			return true;
-	return false;
-}
 
 unsigned int probe__untold(const struct probe *probe)
 {
@@ -481,28 +308,6 @@ static void open_fdinfo(struct probe *probe, const struct bpf_program *prog)
 	probe->fdinfo = open(path, O_RDONLY | O_CLOEXEC);
 }
 
-/*
- * The programs of a variant, into @names; how many. That on kvm_exit is the last: it
- * begins spans, which nobody is to find without the others.
- */
-static size_t list_programs(const struct variant *v, const struct options *opts,
-			    const struct facts *f, char names[MAX_PROGRAMS][32])
-{
-	const char *const list[] = {
-		opts->time ? v->entry : NULL,
-		opts->time ? "kvm_userspace_exit" : NULL,
-		opts->time && needs_wakeup(v, f) ? "kvm_vcpu_wakeup" : NULL,
-		v->program,
-	};
-	size_t i, n = 0;
-
-	for (i = 0; i < ARRAY_SIZE(list); i++)
-		if (list[i])
-			snprintf(names[n++], sizeof(names[0]), "%s%s", list[i],
-				 list[i] == v->program && opts->time ? "_timed" : "");
-	return n;
-}
-
 /* 0 or -errno */
 static int choose_program(struct bpf_object *obj, const char *name, struct bpf_program **prog)
 {
@@ -536,7 +341,7 @@ static int try_variant(struct probe *probe, const struct variant *variant,
 {
 	struct bpf_program *progs[MAX_PROGRAMS] = { NULL };
 	char names[MAX_PROGRAMS][32];
-	size_t i, n = list_programs(variant, opts, f, names);
+	size_t i, n = variant__programs(variant, opts, f, names);
 	int err;
 
 	*what = "opening the BPF object";
@@ -650,37 +455,11 @@ static int tell_failure(const char *probe, const char *what, int err)
 	return err == -ENOENT ? EXIT_NOTHING : EXIT_INTERNAL;
 }
 
-static const char *objection(const struct variant *v, const struct options *opts,
-			     const struct facts *f)
-{
-	const char *why = v->hindrance(f);
-
-	if (!why && v->kfunc && opts->max_vcpus > MAX_SLOTS_IN_ONE)
-		why = "--max-vcpus is above 262144";
-	if (!why && opts->time)
-		why = time_hindrance(v, f);
-	if (!why && threads_only(v) && opts->has_vcpu)
-		why = "it knows threads only, not the vCPU that -v asks for";
-	if (!why && !opts->probe)
-		why = v->reservation(f);
-	return why;
-}
-
-const char *probe__objection(const char *name, const struct options *opts, const struct facts *f)
-{
-	size_t i;
-
-	for (i = 0; i < ARRAY_SIZE(variants); i++)
-		if (!strcmp(name, variants[i].name))
-			return objection(&variants[i], opts, f);
-	return "there is none of this name";
-}
-
 static int choose(struct probe *probe, const struct options *opts, const struct facts *f)
 {
 	const char *what = NULL, *first_what = NULL;
-	const struct variant *v = ON_ARM64 ? variants_arm64 : variants;
-	size_t n = ON_ARM64 ? ARRAY_SIZE(variants_arm64) : ARRAY_SIZE(variants);
+	size_t n;
+	const struct variant *v = variants__ladder(&n);
 	int err = 0, first_err = 0;
 
 	for (; n; n--, v++) {
@@ -688,11 +467,10 @@ static int choose(struct probe *probe, const struct options *opts, const struct 
 
 		if (opts->probe && strcmp(opts->probe, v->name))
 			continue;
-		why = objection(v, opts, f);
+		why = variant__objection(v, opts, f);
 		if (why && verbose && !opts->probe)
 			complain("probe %s: not taken: %s", v->name, why);
-		if (why && opts->probe && v->hindrance == tracepoint_hindrance &&
-		    is_permission(f->format_err))
+		if (why && opts->probe && variant__reads_format(v) && is_permission(f->format_err))
 			return tell_nothing(f);
 		if (why && opts->probe) {
 			complain("--probe %s cannot be used here: %s; --probe auto takes the best "
@@ -705,8 +483,8 @@ static int choose(struct probe *probe, const struct options *opts, const struct 
 		err = try_variant(probe, v, opts, f, &what);
 		if (!err) {
 			probe->name = v->name;
-			probe->untold = untold_parts(v, f);
-			if (verbose || (threads_only(v) && isatty(STDERR_FILENO)))
+			probe->untold = variant__untold(v, f);
+			if (verbose || (variant__threads_only(v) && isatty(STDERR_FILENO)))
 				complain("probe %s: in use%s", v->name, v->note);
 			return EXIT_OK;
 		}

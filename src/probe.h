@@ -9,18 +9,8 @@
 
 struct bpf_map;
 struct bpf_program;
-struct facts;
 struct options;
 struct probe;
-
-/* Whether --probe takes this name */
-bool probe__is_name(const char *name);
-
-/*
- * What stands against a variant on such a kernel, be it only that @opts does not name
- * it; NULL: nothing, as far as facts tell.
- */
-const char *probe__objection(const char *name, const struct options *opts, const struct facts *f);
 
 /*
  * Loads and attaches the best variant that the kernel takes, or the one that

@@ -5,7 +5,7 @@
 
 #include "../src/facts.h"
 #include "../src/options.h"
-#include "../src/probe.h"
+#include "../src/variants.h"
 #include "check.h"
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
@@ -187,11 +187,11 @@ static void test_legacy(void)
 	const struct options unasked = { .max_vcpus = 16 };
 	const struct options asked = { .max_vcpus = 16, .probe = "legacy" };
 
-	CHECK(probe__objection("direct", &unasked, &f));
-	CHECK(probe__objection("read", &unasked, &f));
-	CHECK(probe__objection("legacy", &unasked, &f));
-	CHECK_STR(probe__objection("tracepoint", &unasked, &f), NULL);
-	CHECK_STR(probe__objection("legacy", &asked, &f), NULL);
+	CHECK(variants__objection("direct", &unasked, &f));
+	CHECK(variants__objection("read", &unasked, &f));
+	CHECK(variants__objection("legacy", &unasked, &f));
+	CHECK_STR(variants__objection("tracepoint", &unasked, &f), NULL);
+	CHECK_STR(variants__objection("legacy", &asked, &f), NULL);
 }
 
 int main(void)
