@@ -65,10 +65,13 @@ void filter__apply(struct filter *f, struct snapshot *snap)
 	for (i = 0; i < snap->nr_samples; i++) {
 		const struct sample *s = &snap->samples[i];
 
-		if (is_kept(f, s->isa, s->code))
+		if (is_kept(f, s->isa, s->code)) {
 			snap->samples[left++] = *s;
-		else
-			snap->hidden += s->count;
+			continue;
+		}
+		snap->hidden += s->count;
+		if (s->times)
+			snap->service -= times__service(s->times);
 	}
 	snap->nr_samples = left;
 }

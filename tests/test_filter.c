@@ -99,9 +99,31 @@ static void test_refused(void)
 	filter__free(NULL);
 }
 
+/* What remains is all that shares of time are of */
+static void test_times(void)
+{
+	struct times halt = { .part = { [PART_KVM] = 3, [PART_IDLE] = 100 } };
+	struct times write = { .part = { [PART_USER] = 20, [PART_WAIT] = 1 } };
+	struct sample some[] = {
+		{ NULL, 1, 0, ISA_VMX, 12, 1, 1, &halt },
+		{ NULL, 1, 0, ISA_VMX, 32, 0, 4, &write },
+	};
+	struct snapshot snap = { .samples = some, .nr_samples = 2, .service = 24 };
+	struct filter *f = NULL;
+	char why[256];
+
+	CHECK_INT(filter__new(&f, "!HLT", why, sizeof(why)), 0);
+	filter__apply(f, &snap);
+	CHECK_INT(snap.nr_samples, 1);
+	CHECK_INT(snap.service, 21);
+	CHECK_INT(snap.hidden, 1);
+	filter__free(f);
+}
+
 int main(void)
 {
 	test_kept();
+	test_times();
 	test_refused();
 	return check__report("filter");
 }
