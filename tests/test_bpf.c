@@ -511,6 +511,17 @@ static const struct spans *row_of(const struct clock *clock, __u32 index)
 	return &clock->rows[clock->row_of[index]];
 }
 
+/* Where a time belongs: two buckets for each power of two from 256 ns on */
+static __u32 bucket_of(__u64 ns)
+{
+	__u64 end = 256;
+	__u32 i;
+
+	for (i = 0; i < NR_BUCKETS - 1 && ns >= end; i++)
+		end += i % 2 ? end / 3 : end / 2;
+	return i;
+}
+
 /* Guest and spans: all the time between the first event and the last */
 static __u64 told(const struct clock *clock)
 {
@@ -587,6 +598,7 @@ static void test_user(void)
 	CHECK(row->time < 1000000000 && rest < row->time / 2);
 	CHECK_INT(row->idle + row->poll, 0);
 	CHECK(row->max == row->time);
+	CHECK_INT(row->buckets[bucket_of(row->max)], 1);
 	CHECK_INT(clocks[0].user, 0);
 	/* The next one knows nothing of it */
 	leave_guest(31, vcpu);

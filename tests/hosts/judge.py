@@ -773,6 +773,7 @@ def case_idle(sections):
         else:
             need(abs(ours - halted - polled) <= 0.03 * halted + 100e6, "idle", ours, "KVM", halted)
         service = sum(r["time_ns"] - r["idle_ns"] for r in halts)
+        need(all(r["p50_ns"] < 20e6 for r in halts), "to wake it takes half the time", halts)
         need(service < wall / 4, "a halted guest is served for", service, "of", wall)
         told.append(f"halt_poll_ns={poll}: idle and wait {ours / 1e6:.1f} ms, KVM {halted / 1e6:.1f}, "
                     f"poll {mine / 1e6:.1f}, KVM {polled / 1e6:.1f}")
