@@ -49,6 +49,7 @@ await()
 # start OPTION...: JSON in short intervals, in the background; the process is $pid
 start()
 {
+	: >"$dir/err"
 	"$kvmexit" -j -i 0.005 "$@" 2>"$dir/err" &
 	pid=$!
 }
@@ -131,7 +132,7 @@ test_disk_cleared()
 
 	mount -t tmpfs -o size=16k tmpfs "$dir/full" || { skipped=$((skipped + 1)); return; }
 	for how in rotated removed; do
-		start -o "$log"
+		start -i 0.05 -o "$log"
 		await grep -q 'No space' "$dir/err"
 		cp "$log" "$dir/log.1"
 		if [ $how = rotated ]; then
@@ -147,6 +148,8 @@ test_disk_cleared()
 		# A cut line is at the end of the old file, where nothing is put behind it
 		[ "$(tail -c 1 "$dir/log.1" | od -An -tx1)" = ' 0a' ] || echo >>"$dir/log.1"
 		check_records "full disk, $how" "$dir/log.1" "$log"
+		check "full disk, $how: the new file tells the run" \
+			"$(jq -Rr 'fromjson? | select(.type == "run").version' "$log" | wc -l)" '[12]'
 		rm "$log"
 	done
 	umount "$dir/full"
@@ -157,7 +160,8 @@ test_file_limit()
 {
 	local log=$dir/limited pid cut='[01]'
 
-	(ulimit -f 16 && exec "$kvmexit" -j -i 0.005 -o "$log" 2>"$dir/err") &
+	: >"$dir/err"
+	(ulimit -f 16 && exec "$kvmexit" -j -i 0.05 -o "$log" 2>"$dir/err") &
 	pid=$!
 	await grep -q 'File too large' "$dir/err"
 	mv "$log" "$log.1"
