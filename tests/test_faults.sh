@@ -318,6 +318,8 @@ test_calls()
 	failing timerfd_create=EMFILE 70 'kvmexit: signals and timer: Too many open files'
 	failing capset=EPERM 70 'kvmexit: giving up privileges: dropping capabilities: *'
 	failing close_range=ENOSYS 0 ''
+	failing landlock_create_ruleset=ENOSYS 0 ''
+	failing landlock_restrict_self=EPERM 0 ''
 	failing write=EIO:when=1 74 'kvmexit: writing standard output: Input/output error'
 }
 
