@@ -197,6 +197,21 @@ def check_ftrace(sections, got, isa):
     return f"= ftrace's {sum(theirs.values())}"
 
 
+def check_hist(sections, guest_list):
+    """The sums that a trigger of the tracepoint kept in the kernel (arm64)."""
+    need("dropped 0" in sections["text hist"], "hist:", sections["text hist"][-3:])
+    tids = {g["tid"] for g in guest_list}
+    theirs, mine = collections.Counter(), collections.Counter()
+    for line in sections["text hist"][:-1]:
+        tid, ret, esr_ec, count = map(int, line.split())
+        if tid in tids:
+            theirs[(tid, esr_ec if ret == 2 else 0x40 + ret)] += count
+    for r in records(sections["kvmexit"])[0]:
+        if r["tid"] in tids:
+            mine[(r["tid"], r["code"])] += r["count"]
+    need(theirs == mine, "hist says otherwise:", sorted(set(theirs.items()) ^ set(mine.items()))[:4])
+
+
 def case_exact(sections):
     exact, got, isa, guest_list = judge_counts(sections)
     for g in guest_list:
@@ -211,6 +226,9 @@ def case_exact(sections):
     other = counted(exits2, {g["pid"] for g in guest_list})
     need(summed(other) == summed(got), "intervals do not add up to the whole")
     witness = check_ftrace(sections, got, isa)
+    if isa == "arm64":
+        check_hist(sections, guest_list)
+        witness += " and hist's"
     return f"{exact} exits {witness}, {len(intervals)} intervals add up"
 
 

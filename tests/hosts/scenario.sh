@@ -20,11 +20,13 @@ debug=/sys/kernel/debug/kvm
 # What a guest does in case exact. Of the kinds in the other cases arm64 has others.
 case $(uname -m) in
 aarch64)
+	hist=hist:keys=common_pid,ret,esr_ec:size=2048
 	many="mmio=300 sysreg=400 hvc=350 iabt=40 wfi=60"
 	# shellcheck disable=SC2046 # words are wanted
 	guest() { command guest $(echo "$@" | sed 's/ io=/ mmio=/; s/ cpuid=/ sysreg=/; s/ hlt=/ hvc=/'); }
 	;;
-*)	many="io=300 cpuid=400 rdmsr=150 wrmsr=250 hypercall=100 mmio=60 hlt=350 ud=40" ;;
+*)	hist=
+	many="io=300 cpuid=400 rdmsr=150 wrmsr=250 hypercall=100 mmio=60 hlt=350 ud=40" ;;
 esac
 
 emit() { echo "@$1"; cat "$2"; }
@@ -34,12 +36,19 @@ trace_on() {
 	mkdir -p "$trace" || return
 	echo 16384 >"$trace/buffer_size_kb"
 	echo >"$trace/trace"
+	[ -z "$hist" ] || echo "$hist" >"$trace/events/kvm/kvm_exit/trigger"
 	echo 1 >"$trace/events/kvm/kvm_exit/enable"
 }
 
-# As "TID REASON COUNT" lines, and how many events the buffer could not keep
+# As "TID REASON COUNT" lines, and how many events the buffer could not keep; on
+# arm64 also the kernel's sums, as "TID RET CLASS COUNT"
 trace_off() {
 	echo 0 >"$trace/events/kvm/kvm_exit/enable"
+	if [ -n "$hist" ]; then
+		sed -n 's/[^0-9]*\([0-9]*\), ret: *\([0-9]*\), esr_ec: *\([0-9]*\) } hitcount: */\1 \2 \3 /p
+			s/^ *Dropped: */dropped /p' "$trace/events/kvm/kvm_exit/hist" >"$tmp/hist"
+		echo "!$hist" >"$trace/events/kvm/kvm_exit/trigger"
+	fi
 	sed -n 's/^ *.*-\([0-9]*\) .*kvm_exit:.* reason \([^ ]*\( excp\)\{0,1\}\) .*/\1 \2/p
 		s/^ *.*-\([0-9]*\) .*kvm_exit: TRAP: .*(\(.*\)).*/\1 \2/p
 		s/^ *.*-\([0-9]*\) .*kvm_exit: \([A-Z_]*\): HSR.*/\1 \2/p' "$trace/trace" |
@@ -101,6 +110,7 @@ case_exact() {
 	emit kvmexit "$tmp/kvmexit"
 	emit kvmexit2 "$tmp/kvmexit2"
 	emit ftrace "$tmp/ftrace"
+	[ -z "$hist" ] || emit "text hist" "$tmp/hist"
 }
 
 # What this kernel calls the reasons (arm64), and what kvmexit does
