@@ -2,21 +2,12 @@
 #include "counters.h"
 
 #include <errno.h>
-#include <search.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "threads.h"
 #include "util.h"
 #include "vm.h"
-
-/*
- * gcc -fanalyzer takes what is put into the tree of vCPUs and the array of
- * threads for leaked: it cannot see that tsearch() keeps it, nor follow
- * reallocarray(). valgrind and LeakSanitizer find no leak (make check-sanitized).
- */
-#ifndef __clang__
-#pragma GCC diagnostic ignored "-Wanalyzer-malloc-leak"
-#endif
 
 /*
  * A slot is retired when nothing was counted in it for so long, whether or not its
@@ -36,72 +27,6 @@ static __u64 patience(__u32 nr_free, __u32 max)
 /* Where the kernel cannot tell that no program is running any more */
 #define GRACE NSEC_PER_SEC
 
-/* One exit reason of a thread */
-struct cell {
-	__u32 index; /* of the counter */
-	__u64 seen; /* its value when last read */
-	__u64 reported; /* its value at the last report */
-};
-
-/* One exit reason of a vCPU, over all threads that ran it */
-struct total {
-	__u32 isa;
-	__u32 code;
-	__u64 count;
-};
-
-/* A vCPU; kept as long as its process lives, so that its totals only grow */
-struct vcpu {
-	struct vm *vm;
-	__u32 id;
-	__u32 users; /* threads that point here */
-	struct thread *last; /* that ran it; NULL: not known any more */
-	bool listed; /* in the list of those without threads */
-	struct vcpu *next;
-	struct total *totals;
-	size_t nr_totals;
-	size_t room;
-};
-
-/* A thread that runs a vCPU, and the slot that counts for it (kvmexit.h) */
-struct thread {
-	__u32 tid;
-	__u32 isa;
-	__u32 slot;
-	struct vcpu *vcpu;
-	enum {
-		OWNED,
-		RETIRED, /* the slot is to be read once more */
-		FREED, /* the slot is free, the thread to be reported once more */
-		REPORTED, /* and has been */
-	} state;
-	__u64 since; /* OWNED: of the last exit seen; RETIRED: when it was; ns */
-	__u64 sum; /* of all counters when last read: they only grow */
-	struct cell *cells;
-	size_t nr_cells;
-	size_t room;
-	__u64 flags_seen[NR_FLAGS];
-	__u64 flags_reported[NR_FLAGS];
-	struct timing *timing; /* NULL: without clocks */
-	__u64 timed_sum; /* the sum when the clock was last read */
-};
-
-struct counters {
-	struct shared shared;
-	__u32 max;
-	__u32 nr_free; /* slots that are queued or free */
-	bool *known; /* by slot: whether one of the threads below has it */
-	struct thread **threads;
-	size_t nr_threads;
-	size_t room;
-	bool sorted; /* the threads */
-	void *vcpus; /* tsearch() tree */
-	struct vcpu *unused; /* those no thread runs any more */
-	__u64 turned_away; /* exits without a slot when last looked */
-	bool refused; /* there are hints that say so */
-	struct vms *vms;
-};
-
 __u32 counter__code(const struct control *control, __u32 i)
 {
 	if (i < NR_LOW)
@@ -111,138 +36,9 @@ __u32 counter__code(const struct control *control, __u32 i)
 	return control->extra[i - NR_LOW - NR_HIGH];
 }
 
-struct counters *counters__new(const struct shared *shared, __u32 max, struct vms *vms)
-{
-	struct counters *c = calloc(1, sizeof(*c));
-
-	if (!c)
-		return NULL;
-	c->shared = *shared;
-	c->vms = vms;
-	c->max = max;
-	c->nr_free = max;
-	c->known = calloc(max, sizeof(*c->known));
-	if (!c->known) {
-		free(c);
-		return NULL;
-	}
-	return c;
-}
-
-static void vcpu__free(void *p)
-{
-	struct vcpu *v = p;
-
-	v->vm->users--;
-	free(v->totals);
-	free(v);
-}
-
-static void thread__free(struct thread *t)
-{
-	if (t) {
-		timing__free(t->timing);
-		free(t->cells);
-	}
-	free(t);
-}
-
-void counters__free(struct counters *c)
-{
-	size_t i;
-
-	if (!c)
-		return;
-	for (i = 0; i < c->nr_threads; i++)
-		thread__free(c->threads[i]);
-	tdestroy(c->vcpus, vcpu__free);
-	free(c->threads);
-	free(c->known);
-	free(c);
-}
-
-static int compare_vcpus(const void *a, const void *b)
-{
-	const struct vcpu *x = a, *y = b;
-	int order = vm__compare(x->vm, y->vm);
-
-	return order ? order : THREE_WAY(x->id, y->id);
-}
-
-/* The vCPU a slot counts for. Its VM is asked for its name here: early, it may end soon */
-static struct vcpu *get_vcpu(struct counters *c, const struct slot *slot)
-{
-	struct vcpu *v = calloc(1, sizeof(*v)), **found = NULL;
-
-	if (!v)
-		return NULL;
-	v->vm = vms__get(c->vms, slot->pid, slot->start);
-	v->id = slot->vcpu;
-	if (v->vm)
-		found = tsearch(v, &c->vcpus, compare_vcpus);
-	if (found && *found == v)
-		v->vm->users++;
-	else
-		free(v);
-	return found ? *found : NULL;
-}
-
-/* The next slot counts from 0; what is still to be reported stays the difference */
-static void count_from_zero(struct thread *t)
-{
-	size_t i;
-
-	for (i = 0; i < t->nr_cells; i++) {
-		t->cells[i].reported -= t->cells[i].seen;
-		t->cells[i].seen = 0;
-	}
-	for (i = 0; i < NR_FLAGS; i++) {
-		t->flags_reported[i] -= t->flags_seen[i];
-		t->flags_seen[i] = 0;
-	}
-	t->sum = 0;
-}
-
-/*
- * The owner of a slot. One that is back before its last slot has been forgotten is
- * the same: between two reports, however far apart, there is one of each (but with
- * clocks, where few lose their slots).
- */
-static struct thread *get_thread(struct counters *c, struct vcpu *v, const struct slot *slot)
-{
-	struct thread *t = v->last, **grown;
-
-	if (t && t->state >= FREED && t->tid == slot->tid && t->isa == slot->isa && !t->timing) {
-		count_from_zero(t);
-		return t;
-	}
-	grown = array_grow(c->threads, &c->room, c->nr_threads, sizeof(*grown));
-	if (!grown)
-		return NULL;
-	c->threads = grown;
-	t = calloc(1, sizeof(*t));
-	if (!t)
-		return NULL;
-	t->tid = slot->tid;
-	t->isa = slot->isa;
-	t->timing = c->shared.clocks ? timing__new() : NULL;
-	if (c->shared.clocks && !t->timing) {
-		thread__free(t);
-		return NULL;
-	}
-	t->vcpu = v;
-	v->users++;
-	v->last = t;
-	c->threads[c->nr_threads++] = t;
-	c->sorted = false;
-	return t;
-}
-
 static int add_thread(struct counters *c, __u32 nr, __u64 now)
 {
-	const struct slot *slot = &c->shared.slots[nr];
-	struct vcpu *v = get_vcpu(c, slot);
-	struct thread *t = v ? get_thread(c, v, slot) : NULL;
+	struct thread *t = threads__get(c, &c->shared.slots[nr]);
 
 	if (!t)
 		return -ENOMEM;
@@ -623,16 +419,6 @@ static int report_thread(struct counters *c, struct snapshot *snap, size_t first
 	return err;
 }
 
-static int compare_threads(const void *a, const void *b)
-{
-	const struct thread *x = *(struct thread *const *)a, *y = *(struct thread *const *)b;
-	int order = compare_vcpus(x->vcpu, y->vcpu);
-
-	if (!order)
-		order = THREE_WAY(x->tid, y->tid);
-	return order ? order : THREE_WAY(x->slot, y->slot);
-}
-
 static void count_vcpus(struct snapshot *snap)
 {
 	const struct sample *last = NULL, *s = snap->samples;
@@ -653,9 +439,7 @@ int counters__report(struct counters *c, struct snapshot *snap, __u64 now)
 	size_t i, first = 0;
 	int err = 0;
 
-	if (!c->sorted && c->nr_threads)
-		qsort(c->threads, c->nr_threads, sizeof(*c->threads), compare_threads);
-	c->sorted = true;
+	threads__sort(c);
 	snap->nr_samples = 0;
 	snap->nr_threads = 0;
 	snap->service = 0;
@@ -678,48 +462,4 @@ int counters__report(struct counters *c, struct snapshot *snap, __u64 now)
 	for (i = 0; i < NR_LOST; i++)
 		snapshot__set_lost(snap, i, counters__lost(c, i));
 	return err;
-}
-
-static void put_vcpu(struct counters *c, struct vcpu *v)
-{
-	if (--v->users || v->listed)
-		return;
-	v->listed = true;
-	v->next = c->unused;
-	c->unused = v;
-}
-
-void counters__forget(struct counters *c, bool (*is_gone)(__u32 pid, __u64 start))
-{
-	struct vcpu **link = &c->unused;
-	size_t i, left = 0;
-
-	for (i = 0; i < c->nr_threads; i++) {
-		struct thread *t = c->threads[i];
-
-		if (t->state != REPORTED) {
-			c->threads[left++] = t;
-			continue;
-		}
-		if (t->vcpu->last == t)
-			t->vcpu->last = NULL;
-		put_vcpu(c, t->vcpu);
-		thread__free(t);
-	}
-	c->nr_threads = left;
-	while (*link) {
-		struct vcpu *v = *link;
-		bool gone = !v->users && is_gone(v->vm->pid, v->vm->start);
-
-		if (!v->users && !gone) {
-			link = &v->next;
-			continue;
-		}
-		*link = v->next;
-		v->listed = false;
-		if (gone) {
-			tdelete(v, &c->vcpus, compare_vcpus);
-			vcpu__free(v);
-		}
-	}
 }

@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "threads.h"
+
+#include <search.h>
+#include <stdlib.h>
+
+#include "util.h"
+#include "vm.h"
+
+/*
+ * gcc -fanalyzer takes what is put into the tree of vCPUs and the array of
+ * threads for leaked: it cannot see that tsearch() keeps it, nor follow
+ * reallocarray(). valgrind and LeakSanitizer find no leak (make check-sanitized).
+ */
+#ifndef __clang__
+#pragma GCC diagnostic ignored "-Wanalyzer-malloc-leak"
+#endif
+
+struct counters *counters__new(const struct shared *shared, __u32 max, struct vms *vms)
+{
+	struct counters *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return NULL;
+	c->shared = *shared;
+	c->vms = vms;
+	c->max = max;
+	c->nr_free = max;
+	c->known = calloc(max, sizeof(*c->known));
+	if (!c->known) {
+		free(c);
+		return NULL;
+	}
+	return c;
+}
+
+static void vcpu__free(void *p)
+{
+	struct vcpu *v = p;
+
+	v->vm->users--;
+	free(v->totals);
+	free(v);
+}
+
+static void thread__free(struct thread *t)
+{
+	if (t) {
+		timing__free(t->timing);
+		free(t->cells);
+	}
+	free(t);
+}
+
+void counters__free(struct counters *c)
+{
+	size_t i;
+
+	if (!c)
+		return;
+	for (i = 0; i < c->nr_threads; i++)
+		thread__free(c->threads[i]);
+	tdestroy(c->vcpus, vcpu__free);
+	free(c->threads);
+	free(c->known);
+	free(c);
+}
+
+static int compare_vcpus(const void *a, const void *b)
+{
+	const struct vcpu *x = a, *y = b;
+	int order = vm__compare(x->vm, y->vm);
+
+	return order ? order : THREE_WAY(x->id, y->id);
+}
+
+/* The vCPU a slot counts for. Its VM is asked for its name here: early, it may end soon */
+static struct vcpu *get_vcpu(struct counters *c, const struct slot *slot)
+{
+	struct vcpu *v = calloc(1, sizeof(*v)), **found = NULL;
+
+	if (!v)
+		return NULL;
+	v->vm = vms__get(c->vms, slot->pid, slot->start);
+	v->id = slot->vcpu;
+	if (v->vm)
+		found = tsearch(v, &c->vcpus, compare_vcpus);
+	if (found && *found == v)
+		v->vm->users++;
+	else
+		free(v);
+	return found ? *found : NULL;
+}
+
+/* The next slot counts from 0; what is still to be reported stays the difference */
+static void count_from_zero(struct thread *t)
+{
+	size_t i;
+
+	for (i = 0; i < t->nr_cells; i++) {
+		t->cells[i].reported -= t->cells[i].seen;
+		t->cells[i].seen = 0;
+	}
+	for (i = 0; i < NR_FLAGS; i++) {
+		t->flags_reported[i] -= t->flags_seen[i];
+		t->flags_seen[i] = 0;
+	}
+	t->sum = 0;
+}
+
+static struct thread *get_thread(struct counters *c, struct vcpu *v, const struct slot *slot)
+{
+	struct thread *t = v->last, **grown;
+
+	if (t && t->state >= FREED && t->tid == slot->tid && t->isa == slot->isa && !t->timing) {
+		count_from_zero(t);
+		return t;
+	}
+	grown = array_grow(c->threads, &c->room, c->nr_threads, sizeof(*grown));
+	if (!grown)
+		return NULL;
+	c->threads = grown;
+	t = calloc(1, sizeof(*t));
+	if (!t)
+		return NULL;
+	t->tid = slot->tid;
+	t->isa = slot->isa;
+	t->timing = c->shared.clocks ? timing__new() : NULL;
+	if (c->shared.clocks && !t->timing) {
+		thread__free(t);
+		return NULL;
+	}
+	t->vcpu = v;
+	v->users++;
+	v->last = t;
+	c->threads[c->nr_threads++] = t;
+	c->sorted = false;
+	return t;
+}
+
+struct thread *threads__get(struct counters *c, const struct slot *slot)
+{
+	struct vcpu *v = get_vcpu(c, slot);
+
+	return v ? get_thread(c, v, slot) : NULL;
+}
+
+static int compare_threads(const void *a, const void *b)
+{
+	const struct thread *x = *(struct thread *const *)a, *y = *(struct thread *const *)b;
+	int order = compare_vcpus(x->vcpu, y->vcpu);
+
+	if (!order)
+		order = THREE_WAY(x->tid, y->tid);
+	return order ? order : THREE_WAY(x->slot, y->slot);
+}
+
+void threads__sort(struct counters *c)
+{
+	if (!c->sorted && c->nr_threads)
+		qsort(c->threads, c->nr_threads, sizeof(*c->threads), compare_threads);
+	c->sorted = true;
+}
+
+static void put_vcpu(struct counters *c, struct vcpu *v)
+{
+	if (--v->users || v->listed)
+		return;
+	v->listed = true;
+	v->next = c->unused;
+	c->unused = v;
+}
+
+void counters__forget(struct counters *c, bool (*is_gone)(__u32 pid, __u64 start))
+{
+	struct vcpu **link = &c->unused;
+	size_t i, left = 0;
+
+	for (i = 0; i < c->nr_threads; i++) {
+		struct thread *t = c->threads[i];
+
+		if (t->state != REPORTED) {
+			c->threads[left++] = t;
+			continue;
+		}
+		if (t->vcpu->last == t)
+			t->vcpu->last = NULL;
+		put_vcpu(c, t->vcpu);
+		thread__free(t);
+	}
+	c->nr_threads = left;
+	while (*link) {
+		struct vcpu *v = *link;
+		bool gone = !v->users && is_gone(v->vm->pid, v->vm->start);
+
+		if (!v->users && !gone) {
+			link = &v->next;
+			continue;
+		}
+		*link = v->next;
+		v->listed = false;
+		if (gone) {
+			tdelete(v, &c->vcpus, compare_vcpus);
+			vcpu__free(v);
+		}
+	}
+}

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What user space keeps of the vCPUs and the threads that run them: counters.c reads
+ * their slots into it and makes the reports of it.
+ */
+#ifndef THREADS_H
+#define THREADS_H
+
+#include "counters.h"
+
+/* One exit reason of a thread */
+struct cell {
+	__u32 index; /* of the counter */
+	__u64 seen; /* its value when last read */
+	__u64 reported; /* its value at the last report */
+};
+
+/* One exit reason of a vCPU, over all threads that ran it */
+struct total {
+	__u32 isa;
+	__u32 code;
+	__u64 count;
+};
+
+/* A vCPU; kept as long as its process lives, so that its totals only grow */
+struct vcpu {
+	struct vm *vm;
+	__u32 id;
+	__u32 users; /* threads that point here */
+	struct thread *last; /* that ran it; NULL: not known any more */
+	bool listed; /* in the list of those without threads */
+	struct vcpu *next;
+	struct total *totals;
+	size_t nr_totals;
+	size_t room;
+};
+
+/* A thread that runs a vCPU, and the slot that counts for it (kvmexit.h) */
+struct thread {
+	__u32 tid;
+	__u32 isa;
+	__u32 slot;
+	struct vcpu *vcpu;
+	enum {
+		OWNED,
+		RETIRED, /* the slot is to be read once more */
+		FREED, /* the slot is free, the thread to be reported once more */
+		REPORTED, /* and has been */
+	} state;
+	__u64 since; /* OWNED: of the last exit seen; RETIRED: when it was; ns */
+	__u64 sum; /* of all counters when last read: they only grow */
+	struct cell *cells;
+	size_t nr_cells;
+	size_t room;
+	__u64 flags_seen[NR_FLAGS];
+	__u64 flags_reported[NR_FLAGS];
+	struct timing *timing; /* NULL: without clocks */
+	__u64 timed_sum; /* the sum when the clock was last read */
+};
+
+struct counters {
+	struct shared shared;
+	__u32 max;
+	__u32 nr_free; /* slots that are queued or free */
+	bool *known; /* by slot: whether one of the threads below has it */
+	struct thread **threads;
+	size_t nr_threads;
+	size_t room;
+	bool sorted; /* the threads */
+	void *vcpus; /* tsearch() tree */
+	struct vcpu *unused; /* those no thread runs any more */
+	__u64 turned_away; /* exits without a slot when last looked */
+	bool refused; /* there are hints that say so */
+	struct vms *vms;
+};
+
+/*
+ * The owner of a slot. One that is back before its last slot has been forgotten is
+ * the same: between two reports, however far apart, there is one of each (but with
+ * clocks, where few lose their slots). NULL: no memory.
+ */
+struct thread *threads__get(struct counters *c, const struct slot *slot);
+
+/* By VM, vCPU and TID: in the order of the samples */
+void threads__sort(struct counters *c);
+
+#endif
