@@ -1,9 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""metrics.py text FILE | sums FILE | history FILE | file FILE | answer URL
+"""metrics.py sums FILE | history FILE | file FILE | answer URL
 
-text: the metrics that a recording comes to, as kvmexit --metrics writes them.
-sums: its exits by VM and reason, added up, a line for each: {labels} value.
+sums: a recording's exits by VM and reason, added up, a line for each: {labels} value.
 history: the sums as they grow, a sample an interval, as OpenMetrics with time stamps.
 file: the lines of sums, as a file of metrics has them.
 answer: the lines of sums, as a server with the Prometheus API answers.
@@ -84,22 +83,11 @@ def history(records):
     yield "# EOF"
 
 
-def text(records):
-    last = records[-1]
-    yield "# HELP kvmexit_exits_total VM exits since this run of kvmexit began"
-    yield "# TYPE kvmexit_exits_total counter"
-    for key, value in sums(records).items():
-        yield sample(key, value)
-    yield "# HELP kvmexit_lost_total exits that could not be counted"
-    yield "# TYPE kvmexit_lost_total counter"
-    yield "kvmexit_lost_total %d" % last["lost"]
-
-
 def main():
     mode, source = sys.argv[1:]
     sys.stdout.reconfigure(encoding="utf-8", newline="\n")
-    if mode in ("text", "history"):
-        lines = {"text": text, "history": history}[mode](read(source))
+    if mode == "history":
+        lines = history(read(source))
     else:
         found = {"answer": answer, "file": parse}.get(mode, lambda name: sums(read(name)))(source)
         lines = sorted("%s %d" % (json.dumps(key), value) for key, value in found.items())

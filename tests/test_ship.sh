@@ -5,8 +5,8 @@
 # the jq lines of the documentation, bash completion. The records come from an
 # emulated host with named VMs, where this runs again as "test_ship.sh --host";
 # rsyslogd follows from here while they are written, and sends them to another. Last
-# line: "ship: N passed,
-# N failed, N skipped". With KVMEXIT_SHIP=DIR, DIR keeps what was made.
+# line: "ship: N passed, N failed, N skipped". With KVMEXIT_SHIP=DIR, DIR keeps what was
+# made.
 set -uo pipefail
 cd "$(dirname "$(realpath "$0")")/.." || exit
 ship=scripts/ship
