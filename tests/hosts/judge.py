@@ -226,7 +226,7 @@ def case_exact(sections):
     other = counted(exits2, {g["pid"] for g in guest_list})
     need(summed(other) == summed(got), "intervals do not add up to the whole")
     witness = check_ftrace(sections, got, isa)
-    if isa == "arm64":
+    if "text hist" in sections:
         check_hist(sections, guest_list)
         witness += " and hist's"
     return f"{exact} exits {witness}, {len(intervals)} intervals add up"

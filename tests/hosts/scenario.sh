@@ -36,6 +36,8 @@ trace_on() {
 	mkdir -p "$trace" || return
 	echo 16384 >"$trace/buffer_size_kb"
 	echo >"$trace/trace"
+	# 5.10 was built without
+	[ -e "$trace/events/kvm/kvm_exit/hist" ] || hist=
 	[ -z "$hist" ] || echo "$hist" >"$trace/events/kvm/kvm_exit/trigger"
 	echo 1 >"$trace/events/kvm/kvm_exit/enable"
 }
