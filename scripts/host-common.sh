@@ -82,6 +82,12 @@ make_initrd() {
 	mv "${out%/*}/.${out##*/}.$$" "$out"
 }
 
+# Words as any shell takes them; %q of bash has newlines in a way of its own
+quote() {
+	local word
+	for word; do printf "'%s' " "${word//\'/\'\\\'\'}"; done
+}
+
 # The two sides talk through files in $work/job: a file over 9p is written when
 # write() returns, nothing is lost at power-off, and nothing can mix in. The
 # host runs /run/job/job by sh.
@@ -99,7 +105,7 @@ make_job() {
 		done
 		printf 'mkdir -p /lib/modules; ln -sfn %q /lib/modules/%s\n' "$kernel/modules" "$(cat "$kernel/release")"
 		printf 'cd %q\n' "$PWD"
-		printf 'run() ( exec %s )\n' "$(printf '%q ' "$@")"
+		printf 'run() ( exec %s )\n' "$(quote "$@")"
 		cat <<'END'
 mkfifo /run/output
 cat </run/output >>/run/job/output &
