@@ -208,13 +208,13 @@ int kvm_exit_tracepoint_timed(struct kvm_exit_record *ctx)
 	return count_record(ctx, 1);
 }
 
-static __always_inline void enter(__u64 thread, __u32 id, const struct kvm_vcpu *vcpu,
-				  enum access access)
+static __always_inline void enter(const struct task_struct *task, __u64 thread, __u32 id,
+				  const struct kvm_vcpu *vcpu, enum access access)
 {
 	struct clock *clock = clock_of(thread_key(thread, id));
 
 	if (clock)
-		note_entry(clock, vcpu, access);
+		note_entry(clock, task, vcpu, access);
 }
 
 /* Its first argument has been the vCPU since before 5.10 */
@@ -222,9 +222,10 @@ SEC("?tp_btf/kvm_entry")
 int kvm_entry_typed(__u64 *ctx)
 {
 	const struct kvm_vcpu *vcpu = (void *)ctx[0];
+	const struct task_struct *task = (void *)bpf_get_current_task_btf();
 
 	if (vcpu)
-		enter(current_thread(), vcpu->vcpu_id, vcpu, DIRECT);
+		enter(task, task->start_boottime, vcpu->vcpu_id, vcpu, DIRECT);
 	return 0;
 }
 
@@ -235,14 +236,14 @@ int kvm_entry_raw(struct bpf_raw_tracepoint_args *ctx)
 	__u32 id;
 
 	if (!read_id(&id, vcpu, BY_ADDRESS))
-		enter(current_thread_anyhow(), id, vcpu, BY_ADDRESS);
+		enter(NULL, current_thread_anyhow(), id, vcpu, BY_ADDRESS);
 	return 0;
 }
 
 SEC("?tp/kvm/kvm_entry")
 int kvm_entry_tracepoint(struct kvm_entry_record *ctx)
 {
-	enter(current_thread_anyhow(), ctx->vcpu_id, NULL, NO_VCPU);
+	enter(NULL, current_thread_anyhow(), ctx->vcpu_id, NULL, NO_VCPU);
 	return 1;
 }
 

@@ -52,32 +52,51 @@ static __always_inline __u64 current_run_delay(void)
 	return ns;
 }
 
-/* A field of the vCPU; 0 where it has none */
-#define VCPU_NS(type, vcpu, field, access)                            \
+/* The verifier knows the vCPU's type */
+static __always_inline int is_typed(enum access access)
+{
+	return access == DIRECT || access == BY_HELPER;
+}
+
+/*
+ * By loads without asking whether the fields are there: where kvm_exit tells the vCPU,
+ * they are; else the program is refused, and another form of it taken. Each question
+ * would cost every exit two instructions.
+ */
+static __always_inline void load_away(struct away *away, const struct task_struct *task,
+				      const struct kvm_vcpu *vcpu)
+{
+	away->run_delay = task->sched_info.run_delay;
+	away->halt = vcpu->stat.generic.halt_wait_ns;
+	away->poll = vcpu->stat.generic.halt_poll_success_ns + vcpu->stat.generic.halt_poll_fail_ns;
+}
+
+/* A field of the vCPU, which is a mere number to the verifier; 0 where it has none */
+#define VCPU_NS(type, vcpu, field)                                    \
 	({                                                            \
 		const struct type *v_ = (const void *)(vcpu);         \
 		__u64 ns_ = 0;                                        \
-		if (!bpf_core_field_exists(v_->field))                \
-			;                                             \
-		else if (access == BY_ADDRESS)                        \
+		if (bpf_core_field_exists(v_->field))                 \
 			bpf_core_read(&ns_, sizeof(ns_), &v_->field); \
-		else                                                  \
-			ns_ = v_->field;                              \
 		ns_;                                                  \
 	})
 
-static __always_inline void read_away(struct away *away, const struct kvm_vcpu *vcpu,
-				      enum access access)
+static __always_inline void read_away(struct away *away, const struct task_struct *task,
+				      const struct kvm_vcpu *vcpu, enum access access)
 {
+	if (is_typed(access)) {
+		load_away(away, task, vcpu);
+		return;
+	}
 	away->run_delay = current_run_delay();
 	away->halt = away->poll = 0;
 	if (access == NO_VCPU)
 		return;
-	away->halt = VCPU_NS(kvm_vcpu, vcpu, stat.generic.halt_wait_ns, access);
-	away->poll = VCPU_NS(kvm_vcpu, vcpu, stat.generic.halt_poll_success_ns, access) +
-		     VCPU_NS(kvm_vcpu, vcpu, stat.generic.halt_poll_fail_ns, access) +
-		     VCPU_NS(kvm_vcpu___flat, vcpu, stat.halt_poll_success_ns, access) +
-		     VCPU_NS(kvm_vcpu___flat, vcpu, stat.halt_poll_fail_ns, access);
+	away->halt = VCPU_NS(kvm_vcpu, vcpu, stat.generic.halt_wait_ns);
+	away->poll = VCPU_NS(kvm_vcpu, vcpu, stat.generic.halt_poll_success_ns) +
+		     VCPU_NS(kvm_vcpu, vcpu, stat.generic.halt_poll_fail_ns) +
+		     VCPU_NS(kvm_vcpu___flat, vcpu, stat.halt_poll_success_ns) +
+		     VCPU_NS(kvm_vcpu___flat, vcpu, stat.halt_poll_fail_ns);
 }
 
 static __always_inline void keep_away(struct clock *clock, const struct away *away)
@@ -124,7 +143,8 @@ static __always_inline void start_clock(__u64 key, const struct kvm_vcpu *vcpu, 
 	clock = bpf_map_lookup_elem(&clocks, nr);
 	if (!clock || clock->first)
 		return;
-	read_away(&away, vcpu, access);
+	read_away(&away, is_typed(access) ? (void *)bpf_get_current_task_btf() : NULL, vcpu,
+		  access);
 	keep_away(clock, &away);
 	set_runner(clock, *nr);
 	clock->entry = clock->first = bpf_ktime_get_ns();
@@ -282,12 +302,13 @@ static __always_inline __u64 split(struct clock *clock, struct spans *row, const
 }
 
 /* Closes the span that is open */
-static __always_inline void note_entry(struct clock *clock, const struct kvm_vcpu *vcpu,
-				       enum access access)
+static __always_inline void note_entry(struct clock *clock, const struct task_struct *task,
+				       const struct kvm_vcpu *vcpu, enum access access)
 {
 	const struct kvm_vcpu *const none = NULL;
 	int halt_known =
-		access != NO_VCPU && bpf_core_field_exists(none->stat.generic.halt_wait_ns);
+		is_typed(access) ||
+		(access != NO_VCPU && bpf_core_field_exists(none->stat.generic.halt_wait_ns));
 	__u64 now = bpf_ktime_get_ns(), began = clock->exit, entered = clock->entry, busy;
 	struct spans *row;
 	struct away away;
@@ -304,7 +325,7 @@ static __always_inline void note_entry(struct clock *clock, const struct kvm_vcp
 	busy = now - began;
 	row->time += busy;
 	clock->guest += began - entered;
-	read_away(&away, vcpu, access);
+	read_away(&away, task, vcpu, access);
 	if (unlikely(away.run_delay + away.halt + away.poll != clock->away))
 		busy -= split(clock, row, &away, now, halt_known);
 	if (busy > row->max)
