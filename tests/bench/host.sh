@@ -81,6 +81,7 @@ attach() {
 	case $1 in
 	nothing) sleep 1000 & holder=$! ;;
 	direct | read | legacy | tracepoint) own --probe "$1" ;;
+	time) own --time --probe direct ;;
 	# Filters that let no exit of the guests measured through: what they want is another VM's
 	other_vm) start_other; own -p "$other" ;;
 	other_tid) start_other; own -t "$thread" ;;

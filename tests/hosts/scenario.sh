@@ -457,6 +457,7 @@ case_idle() {
 	qemu-system-x86_64 -enable-kvm -cpu host -nodefaults -display none -m 64 -name idle \
 		>"$tmp/qemu.log" 2>&1 &
 	pid=$!
+	until [ -d "$(echo "$debug/$pid"-*)" ]; do sleep 0.5; done
 	sleep 5
 	vm=$(echo "$debug/$pid"-*)
 	for poll in 0 200000; do
