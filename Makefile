@@ -67,9 +67,11 @@ $(BUILD)/plain.bpf.o: kvmexit.bpf.c
 	@mkdir -p $(@D)
 	$(Q)$(CLANG) $(BPF_CFLAGS) -MMD -MP -c -o $@ $<
 
+# Linking leaves the debugging information out, half of the object; BTF stays
 $(BUILD)/%.skel.h: $(BUILD)/%.bpf.o
 	$(say) SKEL $@
-	$(Q)$(BPFTOOL) gen skeleton $< name $*_bpf > $@.tmp
+	$(Q)$(BPFTOOL) gen object $(<:.bpf.o=.linked.o) $<
+	$(Q)$(BPFTOOL) gen skeleton $(<:.bpf.o=.linked.o) name $*_bpf > $@.tmp
 	$(Q)mv $@.tmp $@
 
 # Unit tests: tests/test_NAME.c, linked with everything but main
