@@ -2,15 +2,17 @@
 /*
  * kvmexit: counts the VM exits of all KVM guests on this host.
  *
- * options -> probe (load, attach) -> loop { counters (collect, report) -> snapshot
- * -> reports (table, json, metrics) -> output } -> close
+ * options -> probe (load, attach) -> loop { counters (collect, report), or with -f a
+ * recording -> snapshot -> reports (table, json, metrics) -> output } -> close
  */
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "src/counters.h"
@@ -23,6 +25,8 @@
 #include "src/probe.h"
 #include "src/reasons.h"
 #include "src/replaced.h"
+#include "src/recording.h"
+#include "src/replay.h"
 #include "src/report.h"
 #include "src/run.h"
 #include "src/sight.h"
@@ -40,11 +44,15 @@ struct session {
 	struct probe *probe;
 	struct counters *counters;
 	struct vms *vms;
+	struct recording *recording; /* NULL: this host */
 	struct output output;
 	struct replaced metrics;
 	struct ticker ticker;
 	struct snapshot snapshot;
 	struct report reports[2];
+	unsigned int keys; /* what samples can be told apart by; 0: everything */
+	bool timed; /* reports have a time line */
+	bool last; /* there is no report after this one */
 	size_t nr_reports;
 	struct run run;
 	bool told_hidden; /* that names are missing */
@@ -215,6 +223,21 @@ static int deliver(void *session, const char *text, size_t size)
 	return 0;
 }
 
+/* As deliver() where nothing else is to be done */
+static int deliver_recorded(void *session, const char *text, size_t size)
+{
+	struct session *s = session;
+	int err;
+
+	output__put(&s->output, text, size);
+	while ((err = output__flush(&s->output)) == -EAGAIN) {
+		struct pollfd p = { .fd = output__poll_fd(&s->output), .events = POLLOUT };
+
+		poll(&p, 1, p.fd < 0 ? 100 : -1);
+	}
+	return err;
+}
+
 static int report(struct session *s, bool final)
 {
 	size_t failed;
@@ -225,6 +248,7 @@ static int report(struct session *s, bool final)
 	if (s->reopened != s->output.reopened)
 		reports__restart(s->reports, s->nr_reports);
 	s->reopened = s->output.reopened;
+	s->last = final;
 	err = reports__print(s->reports, s->nr_reports, &s->snapshot, &failed);
 	if (err && failed == s->nr_reports)
 		return out_of_memory();
@@ -309,7 +333,7 @@ static int open_outputs(struct session *s)
 /* The exit code. The output has from its start no more rights than when reopened. */
 static int drop_privileges(struct session *s)
 {
-	int fds[PROBE_FDS + 3];
+	int fds[PROBE_FDS + 4];
 	struct needs needs = {
 		.fds = fds,
 		.output = s->opts->output,
@@ -319,13 +343,17 @@ static int drop_privileges(struct session *s)
 	const char *what = "dropping capabilities";
 	int err, code;
 
-	sight__keep();
+	if (!s->recording)
+		sight__keep();
 	err = privileges__drop_capabilities();
 	if (!err) {
 		code = open_outputs(s);
 		if (code)
 			return code;
-		needs.nr_fds = probe__fds(s->probe, fds);
+		if (s->recording)
+			fds[needs.nr_fds++] = recording__fd(s->recording);
+		else
+			needs.nr_fds = probe__fds(s->probe, fds);
 		fds[needs.nr_fds++] = s->ticker.timer;
 		fds[needs.nr_fds++] = s->ticker.signals;
 		fds[needs.nr_fds++] = s->output.fd;
@@ -344,9 +372,13 @@ static int drop_privileges(struct session *s)
 static int replace_metrics(void *session, const char *text, size_t size)
 {
 	struct session *s = session;
-	int before = s->metrics.err, err = replaced__write(&s->metrics, text, size);
+	int before = s->metrics.err, err;
 
-	if (!err != !before && !s->snapshot.final)
+	/* Of a recording, whose intervals follow without delay, the last report is enough */
+	if (s->opts->from && !s->last)
+		return 0;
+	err = replaced__write(&s->metrics, text, size);
+	if (!err != !before && !s->last)
 		complain("writing %s: %s", s->opts->metrics,
 			 err ? strerror(-err) : "possible again");
 	return 0;
@@ -357,21 +389,27 @@ static int choose_reports(struct session *s)
 {
 	const struct options *o = s->opts;
 	const struct table_style style = {
-		.view = view__of(o, s->live),
-		.timed = o->interval,
+		.view = view__within(view__of(o, s->live), s->keys),
+		.timed = s->timed,
 		.live = s->live,
 		.times = o->time,
 		.summary = view__summary(o),
 		.height = s->live || (o->time && !o->output) ? terminal_lines : NULL,
 	};
 	const struct json_style records = {
-		.view.keys = o->keys || !o->compact ? o->keys : KEY_VM,
+		.view.keys = o->keys	  ? o->keys
+			     : o->compact ? KEY_VM
+					  : s->keys,
 		.view.top = o->top,
 		.compact = o->compact,
 	};
 	const struct metrics_style metrics = {
-		.keys = o->keys ? o->keys : KEY_VM | KEY_REASON,
+		.keys = view__within((struct view){ .keys = o->keys ? o->keys
+								    : KEY_VM | KEY_REASON },
+				     s->keys)
+				.keys,
 		.times = o->time,
+		.nodes = o->from,
 	};
 	size_t i;
 
@@ -380,7 +418,8 @@ static int choose_reports(struct session *s)
 		s->reports[s->nr_reports++] =
 			(struct report){ metrics__new(&metrics), replace_metrics, s };
 	s->reports[s->nr_reports++] =
-		(struct report){ o->json ? json__new(&records) : table__new(&style), deliver, s };
+		(struct report){ o->json ? json__new(&records) : table__new(&style),
+				 o->from ? deliver_recorded : deliver, s };
 	for (i = 0; i < s->nr_reports; i++)
 		if (!s->reports[i].renderer)
 			return out_of_memory();
@@ -394,6 +433,7 @@ static int start(struct session *s, char *const *argv)
 	struct shared shared;
 	int err, code;
 
+	s->timed = o->interval;
 	s->live = o->interval && !o->json && !o->output && !o->no_clear && isatty(STDOUT_FILENO);
 	err = run__begin(&s->run, o->node, argv + 1);
 	if (err) {
@@ -434,6 +474,7 @@ static int stop(struct session *s, int code)
 	counters__free(s->counters);
 	reports__free(s->reports, s->nr_reports);
 	vms__free(s->vms);
+	recording__free(s->recording);
 	free(s->snapshot.samples);
 	free(s->snapshot.threads);
 	if (s->metrics.err && code == EXIT_OK) {
@@ -442,6 +483,113 @@ static int stop(struct session *s, int code)
 	}
 	replaced__free(&s->metrics);
 	return err && code == EXIT_OK ? tell_write(&s->output, err) : code;
+}
+
+/* What is written would be read again, without an end */
+static bool writes_what_it_reads(const struct session *s)
+{
+	struct stat in, out;
+
+	return s->output.is_file && !fstat(recording__fd(s->recording), &in) &&
+	       !fstat(s->output.fd, &out) && in.st_dev == out.st_dev && in.st_ino == out.st_ino;
+}
+
+/* The outputs are opened, the rest is done without any privilege; the exit code */
+static int start_recorded(struct session *s)
+{
+	const struct options *o = s->opts;
+	int err, code;
+
+	s->recording = recording__open(o->from, &err);
+	if (!s->recording) {
+		complain("reading %s: %s", o->from, strerror(-err));
+		return EXIT_NOTHING;
+	}
+	if (isatty(STDERR_FILENO) && (o->output || !isatty(STDOUT_FILENO)))
+		recording__show_progress(s->recording);
+	code = drop_privileges(s);
+	if (code || !writes_what_it_reads(s))
+		return code;
+	complain("-f %s: this is the file that is written to", o->from);
+	return EXIT_USAGE;
+}
+
+/* With what is known of the recording from its first intervals; the exit code */
+static int begin_recorded(struct session *s, const struct snapshot *first, unsigned int keys,
+			  bool more)
+{
+	unsigned int wanted = replay__keys(s->opts);
+
+	if (wanted & ~keys) {
+		complain("reading %s: its records are sums, which tell no more apart than: "
+			 "%s%s%s%s",
+			 s->opts->from, keys & KEY_VM ? "vm " : "", keys & KEY_VCPU ? "vcpu " : "",
+			 keys & KEY_THREAD ? "thread " : "", keys & KEY_REASON ? "reason" : "");
+		return EXIT_NOTHING;
+	}
+	s->keys = keys == (KEY_VM | KEY_VCPU | KEY_THREAD | KEY_REASON) ? 0 : keys;
+	/* One report alone was made without -i */
+	s->timed = more || first->seq || !first->final;
+	return choose_reports(s);
+}
+
+/* One report: the exit code, or -1: go on */
+static int report_recorded(struct session *s, struct snapshot *snap)
+{
+	size_t failed;
+	int err;
+
+	replay__select(s->opts, snap);
+	if (s->opts->filter)
+		filter__apply(s->opts->filter, snap);
+	err = reports__print(s->reports, s->nr_reports, snap, &failed);
+	if (err && failed == s->nr_reports)
+		return out_of_memory();
+	if (err)
+		return err == -EPIPE ? EXIT_OK : tell_write(&s->output, err);
+	return -1;
+}
+
+/*
+ * Every interval of the recording as a report. The next one is read before: whether
+ * there is one is something to know. The exit code.
+ */
+static int replay(struct session *s)
+{
+	struct snapshot two[2] = { 0 };
+	unsigned int keys[2] = { 0 };
+	int i = 0, code = -1, have, more;
+	__u64 left_out = 0;
+
+	have = recording__next(s->recording, &two[0], &keys[0]);
+	if (!have) {
+		complain("reading %s: there is no interval in it", s->opts->from);
+		code = EXIT_NOTHING;
+	}
+	for (; code < 0 && have > 0; have = more, i ^= 1) {
+		more = recording__next(s->recording, &two[i ^ 1], &keys[i ^ 1]);
+		s->last = !more;
+		if (!s->nr_reports)
+			code = begin_recorded(s, &two[i], keys[i], more);
+		if (code > 0)
+			break;
+		code = -1;
+		if ((s->keys ? s->keys : KEY_VM | KEY_VCPU | KEY_THREAD | KEY_REASON) & ~keys[i])
+			left_out++;
+		else
+			code = report_recorded(s, &two[i]);
+	}
+	if (have < 0) {
+		complain("reading %s: %s", s->opts->from, strerror(-have));
+		code = EXIT_INTERNAL;
+	}
+	recording__tell(s->recording);
+	if (left_out)
+		complain("reading %s: %llu intervals are left out, whose records are sums of more",
+			 s->opts->from, left_out);
+	for (i = 0; i < 2; i++)
+		free(two[i].samples);
+	return code < 0 ? EXIT_OK : code;
 }
 
 static int list_vms(const struct options *o)
@@ -514,6 +662,11 @@ int main(int argc, char **argv)
 		code = list_reasons(&opts);
 	} else if (opts.list_vms) {
 		code = list_vms(&opts);
+	} else if (opts.from) {
+		code = start_recorded(&s);
+		if (!code)
+			code = replay(&s);
+		code = stop(&s, code);
 	} else {
 		code = target__check(&opts);
 		if (!code)

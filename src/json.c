@@ -185,7 +185,7 @@ static int print_vm(struct json *j, FILE *out, const struct snapshot *snap, cons
 	record__string(r, "vm", vm->name);
 	record__string(r, "uuid", vm->uuid);
 	record__string(r, "vmm", vm->vmm);
-	return err ? err : finish(j, out, PIECE_VM, vm->run);
+	return err ? err : finish(j, out, PIECE_VM, snap->run);
 }
 
 /* What the file does not tell yet: of the run, and of VMs that are seen first now */
@@ -295,7 +295,7 @@ static int print_exits(struct json *j, FILE *out, const struct snapshot *snap)
 			err = add_reason(j, s);
 		set_measures(&j->pieces[PIECE_MEASURES], s, snap, kind_of(s), true);
 		if (!err)
-			err = finish(j, out, PIECE_MEASURES, s->vm->run);
+			err = finish(j, out, PIECE_MEASURES, snap->run);
 	}
 	return err;
 }
@@ -314,14 +314,9 @@ static int print_vcpus(struct json *j, FILE *out, const struct snapshot *snap)
 		set_fields(r, s, KEY_ALL, 0, FIELD_ISA);
 		set_measures(r, s, snap, THREADS, true);
 		if (!err)
-			err = finish(j, out, PIECE_VCPU, s->vm->run);
+			err = finish(j, out, PIECE_VCPU, snap->run);
 	}
 	return err;
-}
-
-static const struct run *run_of(const struct sample *row, const struct snapshot *snap)
-{
-	return row->vm ? row->vm->run : snap->run;
 }
 
 static int print_sum(struct json *j, FILE *out, const struct snapshot *snap,
@@ -332,7 +327,7 @@ static int print_sum(struct json *j, FILE *out, const struct snapshot *snap,
 
 	set_fields(r, row, j->style.view.keys, 0, NR_FIELDS);
 	set_measures(r, row, snap, kind_of(row), true);
-	return err ? err : finish(j, out, PIECE_SUM, run_of(row, snap));
+	return err ? err : finish(j, out, PIECE_SUM, snap->run);
 }
 
 /*
@@ -362,7 +357,7 @@ static long print_compact(struct json *j, FILE *out, const struct snapshot *snap
 					    first[i].count);
 		set_measures(r, row, snap, kind_of(row), false);
 		if (!err)
-			err = finish(j, out, PIECE_SUM, run_of(row, snap));
+			err = finish(j, out, PIECE_SUM, snap->run);
 		if (err)
 			return err;
 	}

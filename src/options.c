@@ -61,6 +61,8 @@ static const struct argp_option argp_options[] = {
 	  2 },
 	{ "output", 'o', "FILE", 0, "Append to FILE instead of standard output; reopened on SIGHUP",
 	  2 },
+	{ "from", 'f', "FILE", 0,
+	  "Report what FILE has of -j, - is standard input, instead of this host", 2 },
 	{ NULL, 0, NULL, 0, "How to count:", 3 },
 	{ "max-vcpus", KEY_MAX_VCPUS, "N", 0, "Room for N vCPU threads (4096)", 3 },
 	{ "probe", KEY_PROBE, "NAME", 0, "auto, direct, read, legacy or tracepoint (auto)", 3 },
@@ -292,6 +294,11 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		if (!*arg)
 			argp_error(state, "-o: an empty file name");
 		o->output = arg;
+		break;
+	case 'f':
+		if (!*arg)
+			argp_error(state, "-f: an empty file name");
+		o->from = arg;
 		break;
 	case KEY_METRICS:
 		if (!*arg)

@@ -42,6 +42,7 @@ struct options {
 	bool json;
 	bool compact;
 	const char *node; /* what records call this host; NULL: its name */
+	const char *from; /* a recording, "-": standard input; NULL: this host */
 	const char *metrics; /* a file; NULL: none */
 	const char *output; /* NULL: standard output */
 	__u32 max_vcpus;

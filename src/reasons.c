@@ -2,9 +2,13 @@
 /* Exit reasons: from an ISA and a code to a name and a meaning. */
 #include "reasons.h"
 
+#include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "../kvmexit.h"
+#include "util.h"
 
 enum {
 #define VMX(code, name, meaning) IDX_VMX_##name,
@@ -92,6 +96,40 @@ const char *reason__name(unsigned int isa, unsigned int code, char *buf, size_t 
 
 	snprintf(buf, size, "UNKNOWN_%u", code);
 	return buf;
+}
+
+static int compare_names(const void *a, const void *b)
+{
+	const struct reason *x = *(const struct reason *const *)a;
+	const struct reason *y = *(const struct reason *const *)b;
+	int order = THREE_WAY(x->isa, y->isa);
+
+	return order ? order : strcmp(x->name, y->name);
+}
+
+bool reason__parse(unsigned int isa, const char *name, __u32 *code)
+{
+	static const struct reason *by_name[NR_REASONS];
+	const struct reason key = { .isa = isa, .name = name }, *wanted = &key, **found;
+	static const char unknown[] = "UNKNOWN_";
+	__u64 n;
+	size_t i;
+
+	if (!by_name[0]) {
+		for (i = 0; i < NR_REASONS; i++)
+			by_name[i] = &reasons[i];
+		qsort(by_name, NR_REASONS, sizeof(*by_name), compare_names);
+	}
+	found = bsearch(&wanted, by_name, NR_REASONS, sizeof(*by_name), compare_names);
+	if (found) {
+		*code = (*found)->code;
+		return true;
+	}
+	if (strncmp(name, unknown, strlen(unknown)) ||
+	    parse_uint(name + strlen(unknown), 0, UINT32_MAX, &n))
+		return false;
+	*code = n;
+	return true;
 }
 
 const char *isa__name(unsigned int isa)

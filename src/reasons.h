@@ -2,6 +2,7 @@
 #ifndef KVMEXIT_REASONS_H
 #define KVMEXIT_REASONS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <linux/types.h>
 
@@ -27,6 +28,9 @@ const struct reason *reason__find(unsigned int isa, unsigned int code);
  * should be REASON_NAME_MAX. The result may point into buf.
  */
 const char *reason__name(unsigned int isa, unsigned int code, char *buf, size_t size);
+
+/* The code that has this name, or is UNKNOWN_<code>; false: there is none */
+bool reason__parse(unsigned int isa, const char *name, __u32 *code);
 
 /* "vmx", "svm", "arm64" or "unknown": never NULL. */
 const char *isa__name(unsigned int isa);

@@ -16,6 +16,8 @@ static const struct {
 	{ "-p", "-n", NULL },
 	{ "-g", "-w -a", "each says what the rows are" },
 	{ "-w", "-a", "-w has a row per thread" },
+	{ "-f", "-i -c DURATION --no-clear --time --node --max-vcpus --probe",
+	  "what was recorded is reported as it is" },
 	{ "-j", "-w -a", "records are per thread and have every column; -g collapses them" },
 	{ "--no-clear", "-j -o", "only tables on a terminal are shown in place" },
 };

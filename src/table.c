@@ -7,6 +7,7 @@
 
 #include "fields.h"
 #include "groups.h"
+#include "run.h"
 #include "util.h"
 #include "vm.h"
 
@@ -16,6 +17,9 @@ struct table {
 	struct groups *groups;
 	struct groups *summary;
 	struct groups *vms; /* whose time is told */
+	bool begun;
+	const struct run *first; /* whose report was printed first */
+	bool nodes; /* there are reports of other hosts */
 };
 
 /* The columns from left to right, before those of the measures; widths are minimums */
@@ -135,8 +139,9 @@ static void print_rest(FILE *out, const struct rows *rows)
 }
 
 /* Local time at the interval's end and its measured length */
-static void print_time(FILE *out, const struct table_style *style, const struct snapshot *snap)
+static void print_time(FILE *out, const struct table *t, const struct snapshot *snap)
 {
+	const struct table_style *style = &t->style;
 	time_t sec = snap->end / NSEC_PER_SEC;
 	char text[32];
 	struct tm tm;
@@ -148,6 +153,8 @@ static void print_time(FILE *out, const struct table_style *style, const struct 
 	if (style->live)
 		fprintf(out, "  VMs %llu  vCPUs %llu  exits %llu  lost %llu", snap->vms,
 			snap->vcpus, snap->exits, snapshot__lost(snap));
+	if (t->nodes)
+		fprintf(out, "  %s", snap->run->node);
 	fputc('\n', out);
 }
 
@@ -299,10 +306,15 @@ static int table__print(struct renderer *r, FILE *out, const struct snapshot *sn
 	/* To the upper left corner, and clear what is below */
 	if (style->live)
 		fputs("\033[H\033[J", out);
-	else if (style->timed && snap->seq)
+	else if (style->timed && t->begun)
 		fputc('\n', out);
+	if (t->begun && snap->run != t->first)
+		t->nodes |= strcmp(snap->run->node, t->first->node) != 0;
+	if (!t->begun)
+		t->first = snap->run;
+	t->begun = true;
 	if (style->timed)
-		print_time(out, style, snap);
+		print_time(out, t, snap);
 	if (style->times)
 		notices = print_waiting(out, t, snap);
 	if (notices < 0)

@@ -56,6 +56,15 @@ int view__parse_keys(const char *list, unsigned int *out)
 	return 0;
 }
 
+struct view view__within(struct view view, unsigned int known)
+{
+	if (known)
+		view.keys &= known;
+	if (known && !view.keys)
+		view.keys = known;
+	return view;
+}
+
 unsigned int view__summary(const struct options *o)
 {
 	if (!o->time || o->keys || o->wide)

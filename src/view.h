@@ -38,6 +38,9 @@ const char *view__key_names(void);
 /* @live: shown in place on a terminal */
 struct view view__of(const struct options *opts, bool live);
 
+/* The same as far as samples can be told apart by @known; 0: they can by everything */
+struct view view__within(struct view view, unsigned int known);
+
 /* --time: the keys of the table of all time that comes before that; 0: none does */
 unsigned int view__summary(const struct options *opts);
 

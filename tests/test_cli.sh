@@ -506,6 +506,45 @@ test_metrics_file()
 	rm -r "$dir/other" "$dir/records"
 }
 
+# What was recorded, with every view, by who may do nothing else
+test_from()
+{
+	local file=$dir/records
+
+	run -j -i 0.05 -c 3 -o "$file"
+	run -f "$file" -j
+	check '-f -j: exit code' "$code" 0
+	check '-f -j: messages' "$(cat "$dir/err")" ''
+	check '-f -j: the same records' "$(cmp "$dir/out" "$file")" ''
+	run -f "$file"
+	check '-f: a table for each interval' "$(grep -c '^PID ' "$dir/out")" 3
+	check '-f: time lines' "$(grep -c '^20.*(0\.0[0-9]* s)$' "$dir/out")" 3
+	setpriv --reuid nobody --clear-groups kvmexit -f - <"$file" 2>&1 | cmp - "$dir/out"
+	check '-f -: the same for nobody' "${PIPESTATUS[0]} ${PIPESTATUS[1]}" '0 0'
+	run -f "$file" --metrics "$dir/metrics.prom" -o /dev/null
+	check '-f --metrics' "$code $(tail -n 1 "$dir/metrics.prom")" '0 # EOF'
+	run -f "$file" -j -o "$file"
+	check '-f FILE -o FILE' "$code $(cat "$dir/err")" \
+		"64 kvmexit: -f $file: this is the file that is written to"
+	# Without its second interval, with half a line at the end
+	{ sed '/"seq":1,/d' "$file"; printf '{"v":1,"ty'; } >"$dir/torn"
+	run -f "$dir/torn"
+	check '-f, torn: exit code' "$code" 0
+	check '-f, torn: messages' "$(cat "$dir/err")" "kvmexit: reading $dir/torn: 1 lines are no records*
+kvmexit: reading $dir/torn: 1 intervals are missing, by gaps in seq"
+	check '-f, torn: tables' "$(grep -c '^PID ' "$dir/out")" 2
+	# Sums tell less apart
+	sed '/"interval"/!d; s/"interval"/"sum"/; s/"records".*"version"/"pid":1,"vm":"x","count":5,"version"/' \
+		"$file" >"$dir/sums"
+	sed 's/"records":0,"exits":0/"records":1,"exits":5/; /"interval"/!d' "$file" >>"$dir/sums"
+	sort -s -t: -k 4.1,4.30 -k 5n "$dir/sums" >"$dir/sorted"
+	run -f "$dir/sorted" -g vcpu
+	check '-f, sums: exit code' "$code" 69
+	check '-f, sums: message' "$(cat "$dir/err")" \
+		"kvmexit: reading $dir/sorted: its records are sums, which tell no more apart than: vm "
+	rm "$file" "$dir/torn" "$dir/sums" "$dir/sorted"
+}
+
 # As SIGHUP could not open it again, it is not opened at all: another's directory
 test_output_rights()
 {
@@ -739,6 +778,7 @@ if $live; then
 	test_clock
 	test_output_file
 	test_metrics_file
+	test_from
 	test_output_rights
 	test_fifo
 	test_node
