@@ -773,31 +773,6 @@ def case_time(sections):
             f"ftrace {kernel / 1e3:.1f}, {per:+.0f} ns each")
 
 
-def case_idle(sections):
-    told = []
-    for poll in ("0", "200000"):
-        exits, vcpus, _ = timed(sections["text kvmexit " + poll])
-        kvm = list(map(int, sections["text halt " + poll]))
-        halted, polled = kvm[3] - kvm[0], kvm[4] + kvm[5] - kvm[1] - kvm[2]
-        halts = [r for r in exits if r["reason"] == "HLT"]
-        ours = sum(r["idle_ns"] + r.get("wait_ns", 0) for r in halts)
-        mine = sum(r.get("poll_ns", 0) for r in vcpus)
-        wall = sum(r["wall_ns"] for r in vcpus)
-        need(halted > 2e9, "KVM has halted it for", halted, "ns only")
-        if all("poll_ns" in r for r in vcpus):
-            need(abs(ours - halted) <= 0.03 * halted + 100e6, "idle and wait", ours, "KVM", halted)
-            need(abs(mine - polled) <= 0.05 * polled + 2e6, "polled", mine, "KVM", polled)
-            need(poll != "0" or mine == 0, "polled", mine, "without polling")
-        else:
-            need(abs(ours - halted - polled) <= 0.03 * halted + 100e6, "idle", ours, "KVM", halted)
-        service = sum(r["time_ns"] - r["idle_ns"] for r in halts)
-        need(all(r["p50_ns"] < 20e6 for r in halts), "to wake it takes half the time", halts)
-        need(service < wall / 4, "a halted guest is served for", service, "of", wall)
-        told.append(f"halt_poll_ns={poll}: idle and wait {ours / 1e6:.1f} ms, KVM {halted / 1e6:.1f}, "
-                    f"poll {mine / 1e6:.1f}, KVM {polled / 1e6:.1f}")
-    return "; ".join(told)
-
-
 CASES = {"caps": case_caps, "hidepid": case_hidepid, "clock": case_clock, "missed": case_missed,
          "full": case_full, "unread": case_unread, "modules": case_modules,
          "surroundings": case_surroundings, "soak": case_soak,
@@ -808,7 +783,7 @@ CASES = {"caps": case_caps, "hidepid": case_hidepid, "clock": case_clock, "misse
          "reuse": lambda s: case_simple(s, True), "identity": case_identity,
          "surplus": case_surplus,
          "filters": case_filters, "time": case_time,
-         "idle": case_idle, "names": case_names,
+         "names": case_names,
          "attach": case_attach}
 
 

@@ -450,29 +450,6 @@ case_time() {
 	emit "text stamps" "$tmp/stamps"
 }
 
-# A guest that halts, with KVM's interrupt controller and a timer, without and with
-# polling; what KVM itself says of halting and polling meanwhile
-case_idle() {
-	local poll halt=/sys/module/kvm/parameters/halt_poll_ns vm pid
-	qemu-system-x86_64 -enable-kvm -cpu host -nodefaults -display none -m 64 -name idle \
-		>"$tmp/qemu.log" 2>&1 &
-	pid=$!
-	until [ -d "$(echo "$debug/$pid"-*)" ]; do sleep 0.5; done
-	sleep 5
-	vm=$(echo "$debug/$pid"-*)
-	for poll in 0 200000; do
-		echo "$poll" >"$halt"
-		start kvmexit -j --time -p "$pid" --probe "$1" || { unsupported kvmexit; end $pid; return; }
-		echo "@text halt $poll"
-		cat "$vm/halt_wait_ns" "$vm/halt_poll_success_ns" "$vm/halt_poll_fail_ns"
-		sleep 4
-		cat "$vm/halt_wait_ns" "$vm/halt_poll_success_ns" "$vm/halt_poll_fail_ns"
-		stop kvmexit
-		emit "text kvmexit $poll" "$tmp/kvmexit"
-	done
-	end $pid
-}
-
 # Attached and detached many times while a guest runs: nothing stays behind
 case_attach() {
 	local i=0 guest
