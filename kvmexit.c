@@ -17,13 +17,13 @@
 
 #include "src/counters.h"
 #include "src/filter.h"
+#include "src/info.h"
 #include "src/json.h"
 #include "src/metrics.h"
 #include "src/options.h"
 #include "src/output.h"
 #include "src/privileges.h"
 #include "src/probe.h"
-#include "src/reasons.h"
 #include "src/replaced.h"
 #include "src/recording.h"
 #include "src/replay.h"
@@ -74,35 +74,6 @@ static int tell_write(const struct output *out, int err)
 		 err == -ETIMEDOUT ? "its reader takes nothing; the last interval is lost"
 				   : strerror(-err));
 	return EXIT_WRITE;
-}
-
-/* "... for all threads after sleeping 5 secs." */
-static void print_banner(const struct options *o)
-{
-	size_t i;
-
-	if (!isatty(STDERR_FILENO))
-		return;
-	fputs("Display kvm exit reasons and statistics for ", stderr);
-	if (o->nr_tids) {
-		fputs(o->one_tid ? "TID" : "TIDS", stderr);
-		for (i = 0; i < o->nr_tids; i++)
-			fprintf(stderr, "%s%u", i ? "," : " ", o->tids[i].tid);
-	} else if (o->pid) {
-		fprintf(stderr, "PID %u", o->pid);
-		if (o->has_vcpu)
-			fprintf(stderr, " VCPU %u", o->vcpu);
-		if (o->alltids)
-			fputs(" and its all threads", stderr);
-	} else {
-		fputs("all threads", stderr);
-	}
-	if (o->interval)
-		fprintf(stderr, " every %g secs", (double)o->interval / NSEC_PER_SEC);
-	if (o->duration)
-		fprintf(stderr, " after sleeping %g secs.\n", (double)o->duration / NSEC_PER_SEC);
-	else
-		fputs("... Hit Ctrl-C to end.\n", stderr);
 }
 
 static void tell_lost(struct session *s)
@@ -592,45 +563,6 @@ static int replay(struct session *s)
 	return code < 0 ? EXIT_OK : code;
 }
 
-static int list_vms(const struct options *o)
-{
-	struct vmlist list;
-	char unseen[256];
-	int err = vmlist__read(&list), code = EXIT_OK;
-
-	if (!err && o->json)
-		err = json__print_vms(stdout, &list);
-	else if (!err)
-		vmlist__print(stdout, &list);
-	if (!err && vmlist__describe_unseen(&list, unseen, sizeof(unseen))) {
-		complain("%s", unseen);
-		code = list.nr_vms ? EXIT_OK : EXIT_PERMISSION;
-	}
-	vmlist__free(&list);
-	if (!err)
-		return code;
-	complain("reading /proc: %s", strerror(-err));
-	return EXIT_INTERNAL;
-}
-
-static int list_reasons(const struct options *o)
-{
-	size_t i;
-
-	if (o->json) {
-		if (json__print_reasons(stdout))
-			return out_of_memory();
-	} else {
-		printf("%-5s %10s  %-26s %s\n", "ISA", "CODE", "REASON", "MEANING");
-		for (i = 0; i < reasons_count; i++)
-			printf(reasons[i].isa == ISA_VMX ? "%-5s %10u  %-26s %s\n"
-							 : "%-5s %#10x  %-26s %s\n",
-			       isa__name(reasons[i].isa), reasons[i].code, reasons[i].name,
-			       reasons[i].meaning);
-	}
-	return EXIT_OK;
-}
-
 /* At exit: what stdio could not write (--help, --list-reasons) is an error */
 static void flush_stdout(void)
 {
@@ -659,9 +591,9 @@ int main(int argc, char **argv)
 	privileges__occupy_standard_fds();
 	options__parse(&opts, argc, argv);
 	if (opts.list_reasons) {
-		code = list_reasons(&opts);
+		code = info__list_reasons(&opts);
 	} else if (opts.list_vms) {
-		code = list_vms(&opts);
+		code = info__list_vms(&opts);
 	} else if (opts.from) {
 		code = start_recorded(&s);
 		if (!code)
@@ -672,7 +604,7 @@ int main(int argc, char **argv)
 		if (!code)
 			code = start(&s, argv);
 		if (!code) {
-			print_banner(&opts);
+			info__banner(&opts);
 			ticker__start(&s.ticker, s.start, opts.interval, opts.duration);
 			code = run(&s);
 		}

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "info.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "json.h"
+#include "options.h"
+#include "reasons.h"
+#include "util.h"
+#include "vmlist.h"
+
+void info__banner(const struct options *o)
+{
+	size_t i;
+
+	if (!isatty(STDERR_FILENO))
+		return;
+	fputs("Display kvm exit reasons and statistics for ", stderr);
+	if (o->nr_tids) {
+		fputs(o->one_tid ? "TID" : "TIDS", stderr);
+		for (i = 0; i < o->nr_tids; i++)
+			fprintf(stderr, "%s%u", i ? "," : " ", o->tids[i].tid);
+	} else if (o->pid) {
+		fprintf(stderr, "PID %u", o->pid);
+		if (o->has_vcpu)
+			fprintf(stderr, " VCPU %u", o->vcpu);
+		if (o->alltids)
+			fputs(" and its all threads", stderr);
+	} else {
+		fputs("all threads", stderr);
+	}
+	if (o->interval)
+		fprintf(stderr, " every %g secs", (double)o->interval / NSEC_PER_SEC);
+	if (o->duration)
+		fprintf(stderr, " after sleeping %g secs.\n", (double)o->duration / NSEC_PER_SEC);
+	else
+		fputs("... Hit Ctrl-C to end.\n", stderr);
+}
+
+int info__list_vms(const struct options *o)
+{
+	struct vmlist list;
+	char unseen[256];
+	int err = vmlist__read(&list), code = EXIT_OK;
+
+	if (!err && o->json)
+		err = json__print_vms(stdout, &list);
+	else if (!err)
+		vmlist__print(stdout, &list);
+	if (!err && vmlist__describe_unseen(&list, unseen, sizeof(unseen))) {
+		complain("%s", unseen);
+		code = list.nr_vms ? EXIT_OK : EXIT_PERMISSION;
+	}
+	vmlist__free(&list);
+	if (!err)
+		return code;
+	complain("reading /proc: %s", strerror(-err));
+	return EXIT_INTERNAL;
+}
+
+int info__list_reasons(const struct options *o)
+{
+	size_t i;
+
+	if (o->json) {
+		if (json__print_reasons(stdout)) {
+			complain("out of memory");
+			return EXIT_INTERNAL;
+		}
+	} else {
+		printf("%-5s %10s  %-26s %s\n", "ISA", "CODE", "REASON", "MEANING");
+		for (i = 0; i < reasons_count; i++)
+			printf(reasons[i].isa == ISA_VMX ? "%-5s %10u  %-26s %s\n"
+							 : "%-5s %#10x  %-26s %s\n",
+			       isa__name(reasons[i].isa), reasons[i].code, reasons[i].name,
+			       reasons[i].meaning);
+	}
+	return EXIT_OK;
+}
