@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
-#include <search.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,59 +13,20 @@
 #include <unistd.h>
 
 #include "reasons.h"
-#include "run.h"
+#include "sources.h"
 #include "util.h"
 #include "view.h"
 #include "vm.h"
 
-/* See counters.c: gcc cannot see that tsearch() keeps what it is given */
-#ifndef __clang__
-#pragma GCC diagnostic ignored "-Wanalyzer-malloc-leak"
-#endif
-
 /* A line of records is at most a quarter of it */
 #define LINE_SIZE (64 << 10)
-
-/* Whom a run's records mean by a PID */
-struct process {
-	__u32 pid;
-	struct vm *vm;
-};
-
-/* The records of an interval, up to its interval record */
-struct pending {
-	bool open;
-	bool again; /* it was there already */
-	__u64 seq;
-	__u64 end;
-	struct sample *samples;
-	size_t nr;
-	size_t room;
-	__u64 records;
-	__u64 rest; /* exits */
-	unsigned int keys;
-};
-
-struct source {
-	struct run run;
-	void *processes; /* tsearch() tree */
-	struct process *last; /* looked up last */
-	bool begun;
-	__u64 next; /* seq */
-	__u64 lost[NR_CAUSES];
-	struct pending pending;
-};
 
 struct recording {
 	const char *path;
 	FILE *file;
 	char line[LINE_SIZE];
 	__u64 line_nr;
-	struct source **sources;
-	size_t nr_sources;
-	size_t room;
-	struct source *last; /* looked up last */
-	void *vms; /* tsearch() tree */
+	struct sources sources;
 	struct faults faults;
 	__u64 bytes; /* read */
 	__u64 size; /* in all; 0: not known */
@@ -102,24 +62,11 @@ struct recording *recording__open(const char *path, int *err)
 	return NULL;
 }
 
-static void free_vm(void *vm)
-{
-	vm__end(vm, 1);
-}
-
 void recording__free(struct recording *r)
 {
-	size_t i;
-
 	if (!r)
 		return;
-	for (i = 0; i < r->nr_sources; i++) {
-		tdestroy(r->sources[i]->processes, free);
-		free(r->sources[i]->pending.samples);
-		free(r->sources[i]);
-	}
-	free(r->sources);
-	tdestroy(r->vms, free_vm);
+	sources__free(&r->sources);
 	fclose(r->file);
 	free(r);
 }
@@ -228,119 +175,14 @@ static bool parse_time(const char *text, __u64 *ns)
 	return true;
 }
 
-static struct source *add_source(struct recording *r, const char *node, const char *id)
-{
-	struct source **grown, *s;
-
-	grown = array_grow(r->sources, &r->room, r->nr_sources, sizeof(*grown));
-	if (!grown)
-		return NULL;
-	r->sources = grown;
-	s = calloc(1, sizeof(*s));
-	if (!s)
-		return NULL;
-	snprintf(s->run.node, sizeof(s->run.node), "%s", node);
-	snprintf(s->run.id, sizeof(s->run.id), "%s", id);
-	r->sources[r->nr_sources++] = s;
-	return s;
-}
-
-/* Whose record it is: the youngest of this name, as old records do not tell their run */
+/* Whose record it is */
 static struct source *find_source(struct recording *r, const json_t *record)
 {
-	char node[sizeof(r->last->run.node)], id[sizeof(r->last->run.id)];
-	size_t i;
+	char node[sizeof(r->sources.last->run.node)], id[sizeof(r->sources.last->run.id)];
 
 	set_text(node, sizeof(node), record, "node");
 	set_text(id, sizeof(id), record, "run");
-	if (r->last && !strcmp(r->last->run.id, id) && !strcmp(r->last->run.node, node))
-		return r->last;
-	for (i = r->nr_sources; i-- > 0;) {
-		struct source *s = r->sources[i];
-
-		if (!strcmp(s->run.id, id) && !strcmp(s->run.node, node))
-			return r->last = s;
-	}
-	return r->last = add_source(r, node, id);
-}
-
-static int compare_vms(const void *a, const void *b)
-{
-	const struct vm *x = a, *y = b;
-	int order = strcmp(x->run->node, y->run->node);
-
-	if (!order)
-		order = THREE_WAY(x->pid, y->pid);
-	if (!order)
-		order = THREE_WAY(x->start, y->start);
-	/* Where the start is not known, a VM is what its name and process are */
-	if (!order && !x->start)
-		order = strcmp(x->name, y->name);
-	if (!order && !x->start)
-		order = strcmp(x->comm, y->comm);
-	return order;
-}
-
-/* The one VM that @key describes, of all runs on its host; NULL: no memory */
-static struct vm *get_vm(struct recording *r, const struct vm *key)
-{
-	struct vm **found = tfind(key, &r->vms, compare_vms), *vm;
-
-	if (found)
-		return *found;
-	vm = malloc(sizeof(*vm));
-	if (!vm)
-		return NULL;
-	*vm = *key;
-	found = tsearch(vm, &r->vms, compare_vms);
-	if (!found)
-		free(vm);
-	return found ? *found : NULL;
-}
-
-/* What @vm was known by was its name; now the rest of it is */
-static struct vm *learn_start(struct recording *r, struct vm *vm, const struct vm *key)
-{
-	struct vm **found = tfind(key, &r->vms, compare_vms);
-
-	if (found && *found != vm)
-		return *found;
-	tdelete(vm, &r->vms, compare_vms);
-	*vm = (struct vm){ .run = vm->run,
-			   .pid = vm->pid,
-			   .start = key->start,
-			   .vmm = key->vmm,
-			   .users = vm->users,
-			   .refs = vm->refs };
-	memcpy(vm->comm, key->comm, sizeof(vm->comm));
-	memcpy(vm->name, key->name, sizeof(vm->name));
-	memcpy(vm->uuid, key->uuid, sizeof(vm->uuid));
-	found = tsearch(vm, &r->vms, compare_vms);
-	return found ? *found : NULL;
-}
-
-static int compare_processes(const void *a, const void *b)
-{
-	const struct process *x = a, *y = b;
-
-	return THREE_WAY(x->pid, y->pid);
-}
-
-/* What the source means by a PID, .vm NULL: not told yet; NULL: no memory */
-static struct process *get_process(struct source *s, __u32 pid)
-{
-	struct process *p, **found;
-
-	if (s->last && s->last->pid == pid)
-		return s->last;
-	p = calloc(1, sizeof(*p));
-	if (!p)
-		return NULL;
-	p->pid = pid;
-	found = tsearch(p, &s->processes, compare_processes);
-	if (!found || *found != p)
-		free(p);
-	return s->last = found ? *found : NULL;
+	return sources__get(&r->sources, node, id);
 }
 
 /* A VM as a record describes it */
@@ -398,11 +240,11 @@ static int take_vm(struct recording *r, struct source *s, const json_t *record)
 	vm.start = integer_or(record, "start", 0);
 	vm.vmm = keep_vmm(string_or_empty(record, "vmm"));
 	set_text(vm.uuid, sizeof(vm.uuid), record, "uuid");
-	p = get_process(s, pid);
+	p = source__process(s, pid);
 	if (p)
 		p->vm = p->vm && !p->vm->start && !strcmp(p->vm->name, vm.name)
-				? learn_start(r, p->vm, &vm)
-				: get_vm(r, &vm);
+				? sources__learn_start(&r->sources, p->vm, &vm)
+				: sources__vm(&r->sources, &vm);
 	return p && p->vm ? TAKEN : -ENOMEM;
 }
 
@@ -411,7 +253,7 @@ static int find_vm(struct recording *r, struct source *s, const json_t *record, 
 		   struct vm **out)
 {
 	const char *name = string_or_empty(record, "vm"), *comm;
-	struct process *p = get_process(s, pid);
+	struct process *p = source__process(s, pid);
 	struct vm vm;
 
 	if (!p)
@@ -420,7 +262,7 @@ static int find_vm(struct recording *r, struct source *s, const json_t *record, 
 	if (!p->vm || strcmp(p->vm->name, name) || (comm && strcmp(p->vm->comm, comm))) {
 		/* Its vm record was cut off, or there were none yet */
 		vm = describe_vm(s, record, pid);
-		p->vm = get_vm(r, &vm);
+		p->vm = sources__vm(&r->sources, &vm);
 	}
 	*out = p->vm;
 	return p->vm ? TAKEN : -ENOMEM;
@@ -457,10 +299,10 @@ static int begin_interval(struct recording *r, struct source **source, __u64 seq
 		return TAKEN;
 	drop_pending(r, p);
 	if (s->begun && seq < s->next && !*s->run.id) {
-		s = add_source(r, s->run.node, "");
+		s = sources__add(&r->sources, s->run.node, "");
 		if (!s)
 			return -ENOMEM;
-		r->last = *source = s;
+		*source = s;
 		p = &s->pending;
 	}
 	*p = (struct pending){
@@ -472,17 +314,6 @@ static int begin_interval(struct recording *r, struct source **source, __u64 seq
 		.room = p->room,
 		.keys = KEY_VM | KEY_VCPU | KEY_THREAD | KEY_REASON,
 	};
-	return TAKEN;
-}
-
-static int add_sample(struct pending *p, const struct sample *sample)
-{
-	struct sample *grown = array_grow(p->samples, &p->room, p->nr, sizeof(*grown));
-
-	if (!grown)
-		return -ENOMEM;
-	p->samples = grown;
-	p->samples[p->nr++] = *sample;
 	return TAKEN;
 }
 
@@ -499,7 +330,7 @@ static int add_reasons(struct pending *p, struct sample *sample, json_t *exits)
 		    !reason__parse(sample->isa, name, &sample->code))
 			return FOREIGN;
 		sample->count = json_integer_value(count);
-		err = add_sample(p, sample);
+		err = pending__add(p, sample);
 		if (err)
 			break;
 	}
@@ -532,7 +363,7 @@ static int take_counts(struct recording *r, struct source *s, const json_t *reco
 	p->keys &= keys;
 	p->records++;
 	r->faults.timed += !!json_object_get(record, "time_ns");
-	return exits ? add_reasons(p, &sample, exits) : add_sample(p, &sample);
+	return exits ? add_reasons(p, &sample, exits) : pending__add(p, &sample);
 }
 
 static int take_rest(struct source *s, const json_t *record)
@@ -544,37 +375,6 @@ static int take_rest(struct source *s, const json_t *record)
 	s->pending.records++;
 	s->pending.rest += count;
 	return TAKEN;
-}
-
-static int compare_threads(const struct sample *x, const struct sample *y)
-{
-	int order = vm__compare(x->vm, y->vm);
-
-	if (!order)
-		order = THREE_WAY(x->vcpu, y->vcpu);
-	return order ? order : THREE_WAY(x->tid, y->tid);
-}
-
-static int compare_samples(const void *a, const void *b)
-{
-	const struct sample *x = a, *y = b;
-	int order = compare_threads(x, y);
-
-	if (!order)
-		order = THREE_WAY(x->isa, y->isa);
-	return order ? order : THREE_WAY(x->code, y->code);
-}
-
-/* Records of a group are in the order of their counts, samples in that of their keys */
-static void sort_samples(struct pending *p)
-{
-	size_t i;
-
-	for (i = 1; i < p->nr; i++)
-		if (compare_threads(&p->samples[i - 1], &p->samples[i]) > 0)
-			break;
-	if (i < p->nr)
-		qsort(p->samples, p->nr, sizeof(*p->samples), compare_samples);
 }
 
 /* "full 12, codes 3": what of it is known by these names */
@@ -623,21 +423,6 @@ static void check(struct recording *r, const struct pending *p, __u64 records, _
 	}
 }
 
-/* The samples change hands, their memory too */
-static void hand_over(struct pending *p, struct snapshot *snap)
-{
-	struct sample *samples = snap->samples;
-	size_t room = snap->room;
-
-	snap->samples = p->samples;
-	snap->nr_samples = p->nr;
-	snap->room = p->room;
-	p->samples = samples;
-	p->room = room;
-	p->nr = 0;
-	p->open = false;
-}
-
 static int take_interval(struct recording *r, struct source *s, const json_t *record,
 			 struct snapshot *snap)
 {
@@ -678,8 +463,8 @@ static int take_interval(struct recording *r, struct source *s, const json_t *re
 	check(r, p, records, exits, got + p->rest);
 	snap->exits = got;
 	r->faults.rest += p->rest;
-	sort_samples(p);
-	hand_over(p, snap);
+	pending__sort(p);
+	pending__hand_over(p, snap);
 	return DONE;
 }
 
@@ -750,8 +535,8 @@ int recording__next(struct recording *r, struct snapshot *snap, unsigned int *ke
 			return taken == DONE ? 1 : taken;
 	}
 	show_progress(r, true);
-	for (i = 0; i < r->nr_sources; i++)
-		drop_pending(r, &r->sources[i]->pending);
+	for (i = 0; i < r->sources.nr; i++)
+		drop_pending(r, &r->sources.list[i]->pending);
 	return ferror(r->file) ? -EIO : 0;
 }
 
