@@ -510,8 +510,10 @@ static int take_line(struct recording *r, size_t len, struct snapshot *snap, uns
 
 	if (!len) /* between a torn line and the next, say */
 		return TAKEN;
+	/* For want of memory jansson tells now this error, now that one, of the text */
+	errno = 0;
 	record = json_loadb(r->line, len, 0, &why);
-	if (!record && json_error_code(&why) == json_error_out_of_memory)
+	if (!record && errno == ENOMEM)
 		return -ENOMEM;
 	taken = json_is_object(record) ? take_record(r, record, snap, keys) : FOREIGN;
 	json_decref(record);

@@ -11,6 +11,7 @@
 
 #include "../src/counters.h"
 #include "../src/json.h"
+#include "../src/recording.h"
 #include "../src/table.h"
 #include "../src/run.h"
 #include "../src/util.h"
@@ -144,6 +145,75 @@ static void test_each_fails(void)
 	CHECK(failed > n / 2);
 }
 
+/* Two intervals of three exit records */
+static void write_recording(const char *path)
+{
+	FILE *f = fopen(path, "w");
+	int i;
+
+	for (i = 0; f && i < 8; i++)
+		if (i % 4 < 3)
+			fprintf(f,
+				"{\"v\":1,\"type\":\"exit\",\"ts\":\"2026-01-01T00:00:0%d.000Z\","
+				"\"seq\":%d,\"dur_ms\":1000,\"pid\":7,\"comm\":\"qemu\",\"vm\":\"web1\","
+				"\"vcpu\":%d,\"tid\":8,\"isa\":\"vmx\",\"reason\":\"HLT\",\"code\":12,"
+				"\"count\":5,\"total\":%d}\n",
+				i / 4, i / 4, i % 4, 5 + i / 4 * 5);
+		else
+			fprintf(f,
+				"{\"v\":1,\"type\":\"interval\",\"ts\":\"2026-01-01T00:00:0%d.000Z\","
+				"\"seq\":%d,\"dur_ms\":1000,\"vms\":1,\"vcpus\":3,\"records\":3,"
+				"\"exits\":15,\"lost\":0,\"final\":%s,\"version\":\"0.1.0\"}\n",
+				i / 4, i / 4, i / 4 ? "true" : "false");
+	if (f)
+		fclose(f);
+}
+
+/* As run(), of a recording; *@told: the exits that it told of, where there is no error */
+static unsigned long run_recorded(const char *path, unsigned long at, unsigned long from, int *err,
+				  __u64 *told)
+{
+	struct snapshot snap = { 0 };
+	struct recording *r;
+	unsigned int keys;
+	unsigned long count;
+
+	*told = 0;
+	failing__count = 0;
+	failing__at = at;
+	failing__from = from;
+	r = recording__open(path, err);
+	while (r && (*err = recording__next(r, &snap, &keys)) > 0)
+		*told += snap.exits;
+	count = failing__count;
+	failing__at = failing__from = 0;
+	recording__free(r);
+	free(snap.samples);
+	return count;
+}
+
+/* Want of memory is told as such: no record is taken for another one's, or for torn */
+static void test_recording(void)
+{
+	char path[] = "/tmp/test_memory.XXXXXX";
+	unsigned long n, i, way;
+	int err = 0, fd = mkstemp(path);
+	__u64 told;
+
+	write_recording(path);
+	n = run_recorded(path, 0, 0, &err, &told);
+	CHECK_INT(err, 0);
+	CHECK_INT(told, 30);
+	CHECK(n > 100);
+	for (i = 1; i <= n; i++)
+		for (way = 0; way < 2; way++) {
+			run_recorded(path, way ? 0 : i, way ? i : 0, &err, &told);
+			CHECK(err == -ENOMEM || (!err && told == 30));
+		}
+	unlink(path);
+	close(fd);
+}
+
 /* What could not be read for want of memory is read the next time, once */
 static void test_collect_again(void)
 {
@@ -235,6 +305,7 @@ static void test_vanishing(void)
 int main(void)
 {
 	test_each_fails();
+	test_recording();
 	test_collect_again();
 	test_thousand_vms();
 	test_vanishing();
