@@ -18,11 +18,6 @@ near() { awk "BEGIN { exit !($1 * 10 >= $2 * 9 && $1 * 10 <= $2 * 11) }"; }
 fields() { sed -E 's/^\| [^|]* \| ([0-9]+)[^|]*\| ([0-9]+) .*/\1 \2/' <<<"$1"; }
 
 make -s all
-if ! ./kvmexit --help | grep -q -- --from; then
-	skip "docs/fleet.md" "this kvmexit reads no recordings"
-	report volume
-	exit
-fi
 rows=$(tests/bench/volume | sed 1,2d)
 check "the forms that are measured" "$(wc -l <<<"$rows")" 6
 while read -r row; do
