@@ -180,6 +180,151 @@ struct clock {
 	struct spans rows[NR_ROWS]; /* the first is of reasons that found none */
 } __attribute__((aligned(64)));
 
+/*
+ * Details (--detail): what was behind an exit, in one number. Bits 63..56 are the
+ * index of its reason's counter, in the kernel's tables only; 55..52 the kind; 51 is
+ * set for an exit of L2, a guest's guest; 50..0 is the value, as the kind has it. In
+ * user space (struct sample) the index is left off, and 0 is what is not known.
+ */
+enum detail_kind {
+	DETAIL_UNKNOWN, /* only as 0 */
+	DETAIL_MSR, /* 31..0 its number, 32 it was written */
+	DETAIL_PORT, /* 15..0 its number, 18..16 bytes, 19 in, 20 string */
+	DETAIL_MMIO, /* 50..0 guest physical address */
+	DETAIL_FAULT, /* 30..0 guest physical address / 2M, 32..31 access, 33 was mapped */
+	DETAIL_LEAF, /* 31..0 EAX, 47..32 ECX, at most, 48 the leaf has such */
+	DETAIL_HYPERCALL, /* 31..0 its number, 33..32 whose */
+	DETAIL_VECTOR, /* 7..0 vector, 9..8 of what */
+	DETAIL_CR, /* 3..0 its number, 5..4 access, as VMX's exit qualification has it */
+	DETAIL_DR, /* 2..0 its number, 3 it was read */
+	DETAIL_APIC, /* 11..0 offset, 13..12 access, as VMX's exit qualification has it */
+	DETAIL_AVIC, /* 31..0 why an IPI was incomplete: KVM's AVIC_IPI_FAILURE_... */
+	DETAIL_XCR, /* 31..0 its number, of XSETBV */
+	DETAIL_PMC, /* 31..0 ECX, of RDPMC */
+	DETAIL_SYSREG, /* arm64: 15..0 op0, op1, CRn, CRm, op2 as MSR has them, 16 written */
+	DETAIL_SPECIAL, /* none of these: */
+};
+
+#define DETAIL_SHIFT 52
+#define DETAIL_INDEX_SHIFT 56
+#define DETAIL_MASK ((1ull << DETAIL_INDEX_SHIFT) - 1)
+#define DETAIL_L2 (1ull << 51)
+#define DETAIL_VALUE_MASK (DETAIL_L2 - 1)
+/* In user space only. Exits that found no room; and of what details are not asked for. */
+#define DETAIL_OTHER ((__u64)DETAIL_SPECIAL << DETAIL_SHIFT)
+#define DETAIL_NONE (DETAIL_OTHER | 1)
+
+enum detail_access {
+	ACCESS_READ,
+	ACCESS_WRITE,
+	ACCESS_EXEC,
+	ACCESS_EVENT, /* of the APIC, while an event is delivered */
+};
+
+enum detail_cr {
+	CR_WRITE, /* MOV to it */
+	CR_READ,
+	CR_CLTS,
+	CR_LMSW,
+};
+
+enum detail_hypercall {
+	HYPERCALL_KVM,
+	HYPERCALL_HYPERV,
+	HYPERCALL_XEN,
+	HYPERCALL_SMCCC, /* arm64's HVC and SMC */
+};
+
+enum detail_vector {
+	VECTOR_HOST, /* a host's interrupt */
+	VECTOR_EXCEPTION, /* the guest's; or NMI, the host's */
+	VECTOR_EOI, /* what the guest ended */
+};
+
+static inline __attribute__((always_inline)) __u64 detail(enum detail_kind kind, __u64 value)
+{
+	return (__u64)kind << DETAIL_SHIFT | value;
+}
+
+static inline __attribute__((always_inline)) __u64 detail_msr(__u32 nr, __u32 write)
+{
+	return detail(DETAIL_MSR, (__u64) !!write << 32 | nr);
+}
+
+static inline __attribute__((always_inline)) __u64 detail_port(__u32 port, __u32 size, __u32 in,
+							       __u32 string)
+{
+	return detail(DETAIL_PORT, (port & 0xffff) | (size & 7) << 16 | (__u32) !!in << 19 |
+					   (__u32) !!string << 20);
+}
+
+static inline __attribute__((always_inline)) __u64 detail_mmio(__u64 address)
+{
+	return detail(DETAIL_MMIO, address & DETAIL_VALUE_MASK);
+}
+
+static inline __attribute__((always_inline)) __u64 detail_fault(__u64 address, __u64 access,
+								__u32 mapped)
+{
+	return detail(DETAIL_FAULT,
+		      (address >> 21 & 0x7fffffff) | (access & 3) << 31 | (__u64) !!mapped << 33);
+}
+
+/* Leaves whose ECX says which part of them is meant */
+static inline __attribute__((always_inline)) __u32 leaf_has_subleaf(__u32 leaf)
+{
+	const __u64 low = 1ull << 0x4 | 1ull << 0x7 | 1ull << 0xb | 1ull << 0xd | 1ull << 0xf |
+			  1ull << 0x10 | 1ull << 0x12 | 1ull << 0x14 | 1ull << 0x17 | 1ull << 0x18 |
+			  1ull << 0x1b | 1ull << 0x1d | 1ull << 0x1e | 1ull << 0x1f | 1ull << 0x20 |
+			  1ull << 0x23 | 1ull << 0x24;
+	const __u64 high = 1ull << 0x1d | 1ull << 0x20 | 1ull << 0x26;
+
+	if (leaf < 64)
+		return low >> leaf & 1;
+	return leaf - 0x80000000u < 64 && high >> (leaf - 0x80000000u) & 1;
+}
+
+static inline __attribute__((always_inline)) __u64 detail_leaf(__u32 leaf, __u32 subleaf)
+{
+	__u64 value = leaf;
+
+	if (leaf_has_subleaf(leaf))
+		value |= 1ull << 48 | (__u64)(subleaf < 0xffff ? subleaf : 0xffff) << 32;
+	return detail(DETAIL_LEAF, value);
+}
+
+static inline __attribute__((always_inline)) __u64 detail_hypercall(__u32 nr,
+								    enum detail_hypercall whose)
+{
+	return detail(DETAIL_HYPERCALL, (__u64)whose << 32 | nr);
+}
+
+static inline __attribute__((always_inline)) __u64 detail_vector(__u32 vector,
+								 enum detail_vector of)
+{
+	return detail(DETAIL_VECTOR, (vector & 0xff) | (__u32)of << 8);
+}
+
+static inline __attribute__((always_inline)) __u64 detail_cr(__u32 nr, __u32 access)
+{
+	return detail(DETAIL_CR, (nr & 0xf) | (access & 3) << 4);
+}
+
+static inline __attribute__((always_inline)) __u64 detail_dr(__u32 nr, __u32 read)
+{
+	return detail(DETAIL_DR, (nr & 7) | (__u32) !!read << 3);
+}
+
+static inline __attribute__((always_inline)) __u64 detail_apic(__u32 offset, __u32 access)
+{
+	return detail(DETAIL_APIC, (offset & 0xfff) | (access & 3) << 12);
+}
+
+static inline __attribute__((always_inline)) __u64 detail_sysreg(__u32 encoding, __u32 write)
+{
+	return detail(DETAIL_SYSREG, (encoding & 0xffff) | (__u32) !!write << 16);
+}
+
 /* Exits not counted, by cause; a line for each CPU, so that none waits for another */
 struct lost_line {
 	__u64 count[NR_LOST];
@@ -271,6 +416,8 @@ _Static_assert(sizeof(struct slot) == 64 + 8 * NR_COUNTERS, "struct slot");
 _Static_assert(sizeof(struct spans) == 216, "struct spans");
 _Static_assert(sizeof(struct clock) == 7296, "struct clock");
 _Static_assert(sizeof(struct slot) * MAX_SLOTS_IN_ONE < 1u << 29, "MAX_SLOTS_IN_ONE");
+_Static_assert(NR_COUNTERS < 1 << (64 - DETAIL_INDEX_SHIFT), "a detail has room for any counter");
+_Static_assert(DETAIL_SPECIAL < 1 << (DETAIL_INDEX_SHIFT - DETAIL_SHIFT), "enum detail_kind");
 _Static_assert(sizeof(struct lost_line) == 64, "struct lost_line is a cache line");
 _Static_assert(sizeof(struct config) == 64, "struct config");
 

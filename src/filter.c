@@ -49,7 +49,7 @@ static bool keeps(const struct filter *f, __u32 isa, __u32 code)
 	return kept;
 }
 
-static bool is_kept(struct filter *f, __u32 isa, __u32 code)
+bool filter__keeps(struct filter *f, __u32 isa, __u32 code)
 {
 	struct verdict *v = &f->cache[code % CACHE_SIZE];
 
@@ -65,7 +65,7 @@ void filter__apply(struct filter *f, struct snapshot *snap)
 	for (i = 0; i < snap->nr_samples; i++) {
 		const struct sample *s = &snap->samples[i];
 
-		if (is_kept(f, s->isa, s->code)) {
+		if (filter__keeps(f, s->isa, s->code)) {
 			snap->samples[left++] = *s;
 			continue;
 		}

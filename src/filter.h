@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* -r: which reasons are reported */
+/* -r: which reasons are reported; --detail: of which there are details */
 #ifndef FILTER_H
 #define FILTER_H
 
@@ -16,6 +16,8 @@ struct filter;
  */
 int filter__new(struct filter **out, const char *list, char *why, size_t size);
 void filter__free(struct filter *f);
+
+bool filter__keeps(struct filter *f, __u32 isa, __u32 code);
 
 /* Moves what the filter leaves out from the samples to `hidden` */
 void filter__apply(struct filter *f, struct snapshot *snap);

@@ -23,11 +23,15 @@ enum {
 	KEY_NO_CLEAR,
 	KEY_VMS,
 	KEY_TIME,
+	KEY_DETAILS,
 	KEY_METRICS,
 	KEY_COMPACT,
 	KEY_NODE,
 	KEY_END,
 };
+
+/* Whether the BPF programs do */
+#define DETAILS_COUNTED false
 
 static const struct argp_option argp_options[] = {
 	{ NULL, 0, NULL, 0, "What to count:", 1 },
@@ -42,6 +46,8 @@ static const struct argp_option argp_options[] = {
 	  "These exit reasons only; !NAME: all but this; names in any case, * allowed", 1 },
 	{ "time", KEY_TIME, NULL, 0,
 	  "Also how long exits kept vCPUs out of their guests, and where that time went", 1 },
+	{ "detail", KEY_DETAILS, "LIST", OPTION_ARG_OPTIONAL | OPTION_HIDDEN,
+	  "Also what was behind each exit, or each of these reasons", 1 },
 	{ NULL, 0, NULL, 0, "When and how to report:", 2 },
 	{ "interval", 'i', "SEC", 0,
 	  "Report every SEC seconds (or 500ms, 10s, 5m), not once at the end", 2 },
@@ -151,19 +157,19 @@ static void need_tids(struct argp_state *state, const char *option, const char *
 	sort_tids(o);
 }
 
-static void need_filter(struct argp_state *state, const char *list)
+static void need_filter(struct argp_state *state, const char *option, const char *list,
+			struct filter **out)
 {
-	struct options *o = state->input;
 	char why[256];
 	int err;
 
-	filter__free(o->filter);
-	o->filter = NULL;
-	err = filter__new(&o->filter, list, why, sizeof(why));
+	filter__free(*out);
+	*out = NULL;
+	err = filter__new(out, list, why, sizeof(why));
 	if (err == -ENOMEM)
-		argp_failure(state, EXIT_INTERNAL, ENOMEM, "-r");
+		argp_failure(state, EXIT_INTERNAL, ENOMEM, "%s", option);
 	else if (err)
-		argp_error(state, "-r %s", why);
+		argp_error(state, "%s %s", option, why);
 }
 
 /* What was given, each once, by the names that messages have */
@@ -232,7 +238,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		o->name = arg;
 		break;
 	case 'r':
-		need_filter(state, arg);
+		need_filter(state, "-r", arg, &o->filter);
 		break;
 	case 'w':
 		o->wide = true;
@@ -249,6 +255,11 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		if (ON_ARM64)
 			argp_error(state, "--time: not on arm64");
 		o->time = true;
+		break;
+	case KEY_DETAILS:
+		if (!DETAILS_COUNTED)
+			argp_error(state, "--detail: not counted by this version");
+		need_filter(state, "--detail", arg ? arg : "*", &o->detail);
 		break;
 	case KEY_COMPACT:
 		o->compact = true;
@@ -387,4 +398,6 @@ void options__free(struct options *opts)
 	opts->nr_tids = 0;
 	filter__free(opts->filter);
 	opts->filter = NULL;
+	filter__free(opts->detail);
+	opts->detail = NULL;
 }

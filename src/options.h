@@ -33,6 +33,7 @@ struct options {
 	struct task *tids; /* sorted, each once; owned */
 	size_t nr_tids;
 	struct filter *filter; /* -r, NULL: all reasons; owned */
+	struct filter *detail; /* --detail: of these reasons; NULL: of none; owned */
 	unsigned int keys; /* -g: enum key (view.h), 0: not given */
 	bool wide;
 	__u64 top; /* rows of a table, 0: all */

@@ -28,10 +28,14 @@ struct sample {
 	__u64 count; /* exits in this interval */
 	__u64 total; /* since the start: of this vCPU; of a row, of what it stands for */
 	struct times *times; /* what that took; NULL: without --time; valid as the sample is */
+	__u64 detail; /* what was behind it (enum detail_kind); 0 without --detail */
 };
 
 struct snapshot {
-	/* By VM (vm__compare()), vCPU, TID; these and the reason once, with count or time > 0 */
+	/*
+	 * By VM (vm__compare()), vCPU, TID; these, the reason and the detail once, with count or
+	 * time > 0
+	 */
 	struct sample *samples; /* owned */
 	size_t nr_samples;
 	size_t room;
