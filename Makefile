@@ -125,7 +125,7 @@ $(BUILD)/bench/%.bpf.o: tests/bench/%.bpf.c
 check:
 	$(Q)tests/run
 
-# Every kernel series, vendor and probe: what README.md shows
+# Every kernel series, vendor and probe: what docs/kernels.md shows
 check-hosts:
 	$(Q)tests/hosts/matrix
 

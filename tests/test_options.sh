@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #
-# --help, man/kvmexit.8 and README.md list the same options, each once.
+# --help and man/kvmexit.8 list the same options, each once.
 # Usage: tests/test_options.sh [KVMEXIT]
 set -u
 cd "$(dirname "$0")/.." || exit 1
@@ -46,18 +46,10 @@ of_man()
 		sed -E 's/^\.[BIR]+ //; s/\\f[BIRP]//g; s/\\-/-/g; s/"//g' | options
 }
 
-# "| `-p, --pid PID` | One VM, ... |"
-of_readme()
-{
-	# shellcheck disable=SC2016 # backquotes as such
-	grep -E '^\| *`-' README.md | sed -E 's/^\| *`//; s/`.*//' | options
-}
-
 help=$(of_help)
 check '--help lists many options' "$(($(grep -c . <<<"$help") >= 15))" 1
 check 'an option or key twice in --help' "$(tr ' ' '\n' <<<"$help" | sort | uniq -d)" ''
 check 'long names in --help' "$(grep -vcE -- '--[a-z]' <<<"$help")" 0
 check 'options of man/kvmexit.8' "$(of_man | sort)" "$(sort <<<"$help")"
-check 'options of README.md' "$(of_readme | sort)" "$(sort <<<"$help")"
 echo "options: $passed passed, $failed failed"
 [ "$failed" = 0 ]

@@ -1,0 +1,33 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#
+# README.md is for a stranger: at most 150 lines. Every link of a page leads to a file
+# that is there, one with #ANCHOR to a heading of it.
+set -u
+cd "$(dirname "$(realpath "$0")")/.." || exit
+# shellcheck source=tests/check.sh
+. tests/check.sh
+
+# "## All limits" to all-limits, as Markdown's renderers make anchors
+anchors() {
+	sed -nE 's/^#+ //p' "$1" | tr '[:upper:] ' '[:lower:]-' | tr -cd 'a-z0-9_\n-'
+}
+
+# Links that do not lead into the net
+links() { grep -oE '\]\([^)]+\)' "$1" | sed 's/^](//; s/)$//' | grep -v '^https\?:'; }
+
+check 'README.md has at most 150 lines' "$(($(wc -l <README.md) <= 150))" 1
+n=0
+for page in *.md docs/*.md scripts/*/*.md; do
+	while read -r link; do
+		n=$((n + 1))
+		target=$(dirname "$page")/${link%%#*}
+		[ -n "${link%%#*}" ] || target=$page
+		check "$page: $link leads to a file" "$([ -e "$target" ] && echo yes)" yes
+		[[ $link != *'#'* ]] ||
+			check "$page: $link leads to a heading" "$(anchors "$target" | grep -cx -- "${link#*#}")" 1
+	done < <(links "$page")
+done
+check 'links found' "$((n >= 10))" 1
+echo "docs: $passed passed, $failed failed"
+[ "$failed" = 0 ]
