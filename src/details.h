@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* What was behind an exit, as people and records have it: enum detail_kind in kvmexit.h */
+#ifndef DETAILS_H
+#define DETAILS_H
+
+#include <linux/types.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "../kvmexit.h"
+
+/* Room for any detail's text, and for any name of details.def, with the NUL */
+#define DETAIL_TEXT_MAX 64
+#define DETAIL_NAME_MAX 49
+
+/* What has a name, in the order of details.def: of a kind, its subjects in a row */
+struct named_detail {
+	enum detail_kind kind;
+	__u64 first; /* detail__subject() */
+	__u64 last;
+	const char *name;
+};
+
+extern const struct named_detail named_details[];
+extern const size_t named_details_count;
+
+static inline enum detail_kind detail__kind(__u64 detail)
+{
+	return detail >> DETAIL_SHIFT & 0xf;
+}
+
+/* What is meant, a number or an address, whatever was done with it */
+__u64 detail__subject(__u64 detail);
+
+/* Its name in details.def, or "" */
+const char *detail__name(__u64 detail);
+
+/* Whether exits of this reason can have a detail: of this kind, or of any */
+bool detail__can_be(__u32 isa, __u32 code, enum detail_kind kind);
+bool detail__can_have(__u32 isa, __u32 code);
+
+/*
+ * The canonical text of a reason's detail into @buf, whose size should be
+ * DETAIL_TEXT_MAX: "port 0x3f8 out 1", "unknown", "other", "" of DETAIL_NONE. What
+ * the reason tells already is not in it: "msr 0x6e0" of MSR_WRITE, "msr 0x6e0 write"
+ * of SVM's MSR. Returns @buf.
+ */
+const char *detail__text(__u32 isa, __u32 code, __u64 detail, char *buf, size_t size);
+
+/* The detail that has this text; false: none has */
+bool detail__parse(__u32 isa, __u32 code, const char *text, __u64 *out);
+
+/* What a named detail is called in a list: "msr 0x6e0", "port 0x3f8-0x3ff". Returns @buf. */
+const char *named_detail__text(const struct named_detail *named, char *buf, size_t size);
+
+/* Whether exits of the reason can have it */
+bool named_detail__is_of(const struct named_detail *named, __u32 isa, __u32 code);
+
+#endif
