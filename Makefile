@@ -10,8 +10,11 @@ PREFIX ?= /usr/local
 
 BUILD ?= build
 PROGRAM ?= kvmexit
+MULTIARCH := $(shell $(CC) -print-multiarch)
+ON_ARM64 := $(filter aarch64-%,$(MULTIARCH))
+GUEST := src/guest_$(if $(ON_ARM64),arm64,x86).c
 LIBS := libbpf libelf zlib jansson
-SRCS := kvmexit.c $(wildcard src/*.c)
+SRCS := kvmexit.c $(filter-out src/guest_%.c,$(wildcard src/*.c)) $(GUEST)
 OBJS := $(SRCS:%.c=$(BUILD)/%.o)
 SKEL := $(BUILD)/kvmexit.skel.h $(BUILD)/plain.skel.h
 
@@ -23,9 +26,8 @@ override CFLAGS += -std=gnu11 -Wall -Wextra -Wshadow -Wmissing-prototypes -Wstri
 HARDEN ?= -fPIE -fstack-protector-strong -fstack-clash-protection -D_FORTIFY_SOURCE=2
 LINK ?= -static-pie -Wl,-z,relro,-z,now,-z,noexecstack
 override CFLAGS += $(HARDEN)
-MULTIARCH := $(shell $(CC) -print-multiarch)
 # kvm_exit has other arguments on arm64
-BPF_TARGET := $(if $(filter aarch64-%,$(MULTIARCH)),-D__TARGET_ARCH_arm64,-D__TARGET_ARCH_x86)
+BPF_TARGET := $(if $(ON_ARM64),-D__TARGET_ARCH_arm64,-D__TARGET_ARCH_x86)
 BPF_CFLAGS := -g -O2 -target bpf -mcpu=v3 -Wall -Wextra -Werror $(BPF_TARGET) \
 	-I/usr/include/$(MULTIARCH)
 
@@ -95,7 +97,7 @@ $(BUILD)/kvmexit-dynamic: $(OBJS)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pie -o $@ $(OBJS) $$($(PKG_CONFIG) --libs $(LIBS))
 
 # Makes VM exits in known numbers; static, to run on any emulated host
-$(BUILD)/guest: tests/guest.c tests/guest_$(if $(filter aarch64-%,$(MULTIARCH)),arm64,x86).c tests/guest.h
+$(BUILD)/guest: tests/guest.c src/guest.c $(GUEST) src/guest.h
 	$(say) GUEST $@
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) -static -pthread -o $@ $(filter %.c,$^)
@@ -195,7 +197,7 @@ lint: $(SKEL) bench-programs
 	clang-format --dry-run -Werror $(C_FILES)
 	shellcheck -x $(SHELL_FILES)
 	cppcheck --quiet --error-exitcode=1 --inline-suppr --std=c11 --enable=warning,portability \
-		-D__x86_64__ --suppress=missingIncludeSystem kvmexit.c $(wildcard src/*.c)
+		-D__x86_64__ --suppress=missingIncludeSystem $(SRCS)
 	set -e; for file in $(SRCS); do $(CC) $(CFLAGS) -fanalyzer -Werror -c -o /dev/null $$file; done
 
 clean:

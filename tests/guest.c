@@ -1,170 +1,62 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * Guests that exit a known number of times: what a counter of exits must show.
- * Every vCPU starts in 64-bit mode and does each KIND exactly COUNT times, one
- * of each in turn, then ends with a triple fault (x86) or a store (arm64). There is
- * no interrupt controller, so HLT returns to user space; but with icr or deadline,
- * which KVM handles on its fast path, there is one, and no hlt.
- *
- *   kind       SVM exit    VMX exit                       seen by user space
- *   io         io          IO_INSTRUCTION                 yes
- *   cpuid      cpuid       CPUID                          -
- *   rdmsr      msr         MSR_READ                       -
- *   wrmsr      msr         MSR_WRITE                      -
- *   hypercall  hypercall   VMCALL                         -
- *   mmio       npf         EPT_VIOLATION first in a VM,   yes
- *                          then EPT_MISCONFIG
- *   hlt        hlt         HLT                            yes
- *   ud         UD          EXCEPTION_NMI                  -
- *   pause      -           -  (a filter would have to be filled)
- *   nested     vmrun, and  -  (SVM only)                  -
- *              cpuid of L2
- *   icr        msr         MSR_WRITE                      -
- *   deadline   msr         MSR_WRITE                      -
- *   the end    shutdown    TRIPLE_FAULT, 1                yes
- *
- * as the kernel's kvm_exit lines name them. First touches of guest memory add
- * 5 npf or EPT_VIOLATION to a VM (7 with ud), and one for each vCPU after the
- * first; now and then more, when several touch a page at once. Interrupts
- * (interrupt, EXTERNAL_INTERRUPT) come as they do.
- *
- *   kind       arm64
- *   mmio       DABT_LOW    yes
- *   sysreg     SYS64       -
- *   hvc        HVC64       -
- *   iabt       IABT_LOW    -  (and goes back to the guest)
- *   wfi        WFx, or nothing where an interrupt is due; a timer goes on with it
- *   the end    DABT_LOW, 1 yes
- *
- * First touches add 1 DABT_LOW for each vCPU and 2 IABT_LOW to a VM.
+ * Guests that exit a known number of times (src/guest.h), in every constellation of
+ * processes, VMs, threads and vCPUs: what a counter of exits must show.
  */
 #include <err.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <getopt.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "guest.h"
+#include "../src/guest.h"
+
+/* A vCPU, and the VM it belongs to */
+struct seat {
+	struct guest_vcpu vcpu;
+	const struct guest_vm *vm;
+	int index; /* of the VM, and of the vCPU in it */
+	int vm_index;
+	pthread_mutex_t lock; /* with -M */
+};
 
 /* A thread and the vCPUs it runs: one, or with -1 or -q all of a VM. */
 struct worker {
 	pthread_t thread;
-	struct vcpu *vcpus;
+	struct seat *seats;
 	int nr_vcpus, cpu;
 };
 
-struct guest_options opt = { .vms = 1, .vcpus = 1, .processes = 1, .rounds = 1 };
-int kvm_fd;
+static struct guest guest = { .vcpus = 1 };
+static struct {
+	int vms, processes, rounds, roam;
+	bool hop, single, sequence, yield, wait, keep;
+	const char *name;
+} opt = { .vms = 1, .processes = 1, .rounds = 1 };
 
-static int run_size, round_nr;
+static int round_nr;
 static int go_fd = STDIN_FILENO, stop_fd = STDIN_FILENO;
 static cpu_set_t online;
 static pthread_barrier_t ready, go, finished, stop;
 static pid_t *tids;
 
-/* ---- a VM and its vCPUs ---- */
-
-int kvm_ioctl(int fd, unsigned long request, const char *what, unsigned long arg)
-{
-	int ret = ioctl(fd, request, arg);
-
-	if (ret < 0)
-		err(1, "cannot run a guest here: %s", what);
-	return ret;
-}
-
-static void kvm__open(void)
-{
-	kvm_fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
-	if (kvm_fd < 0)
-		err(1, "cannot run a guest here: /dev/kvm");
-	run_size = KVM(kvm_fd, KVM_GET_VCPU_MMAP_SIZE, 0);
-	machine__open();
-}
-
-static void vm__create(struct vm *vm, int index)
-{
-	struct kvm_userspace_memory_region region = { .memory_size = machine__memory_size() };
-
-	vm->index = index;
-	vm->fd = KVM(kvm_fd, KVM_CREATE_VM, 0);
-	vm->memory = mmap(NULL, region.memory_size, PROT_READ | PROT_WRITE,
-			  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (vm->memory == MAP_FAILED)
-		err(1, "guest memory");
-	machine__set_up_vm(vm);
-	region.userspace_addr = (uintptr_t)vm->memory;
-	KVM(vm->fd, KVM_SET_USER_MEMORY_REGION, &region);
-}
-
-static void vm__destroy(struct vm *vm)
-{
-	close(vm->fd);
-	munmap(vm->memory, machine__memory_size());
-}
-
-static void vcpu__create(struct vcpu *vcpu)
-{
-	struct vm *vm = vcpu->vm;
-
-	vcpu->fd = KVM(vm->fd, KVM_CREATE_VCPU, opt.first_id + vcpu->index);
-	vcpu->run = mmap(NULL, run_size, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu->fd, 0);
-	if (vcpu->run == MAP_FAILED)
-		err(1, "vCPU state");
-	vcpu->left = (uint64_t *)(vm->memory + DATA + (size_t)vcpu->index * PAGE);
-	memcpy(vcpu->left, opt.counts, sizeof(opt.counts));
-	machine__set_up(vcpu);
-}
-
-static void vcpu__destroy(struct vcpu *vcpu)
-{
-	munmap(vcpu->run, run_size);
-	close(vcpu->fd);
-}
-
 /* ---- running ---- */
 
-void vcpu__finish(struct vcpu *vcpu)
+/* Ends the program where that failed */
+static void check(int err)
 {
-	for (int kind = 0; kind < NR_KINDS; kind++) {
-		if (vcpu->left[kind])
-			errx(1, "the guest died with %llu %s to go",
-			     (unsigned long long)vcpu->left[kind], kind_names[kind]);
-		if (machine__shows[kind] && vcpu->seen[kind] != opt.counts[kind])
-			errx(1, "%s: %llu seen by user space", kind_names[kind],
-			     (unsigned long long)vcpu->seen[kind]);
-	}
-	vcpu->done = true;
-}
-
-static void vcpu__handle_exit(struct vcpu *vcpu)
-{
-	struct kvm_run *run = vcpu->run;
-
-	if (machine__handle_exit(vcpu))
-		return;
-	switch (run->exit_reason) {
-	case KVM_EXIT_INTR:
-		break;
-	case KVM_EXIT_FAIL_ENTRY:
-		errx(1, "cannot run this guest here: entry failed, reason %#llx",
-		     (unsigned long long)run->fail_entry.hardware_entry_failure_reason);
-	case KVM_EXIT_INTERNAL_ERROR:
-		errx(1, "cannot run this guest here: KVM internal error %u",
-		     run->internal.suberror);
-	default:
-		errx(1, "cannot run this guest here: KVM exit reason %u", run->exit_reason);
-	}
+	if (err)
+		errx(err == -ENOTSUP ? 64 : 1, "cannot run a guest here: %s", guest__why());
 }
 
 static uint64_t now_ns(void)
@@ -175,30 +67,18 @@ static uint64_t now_ns(void)
 	return ts.tv_sec * 1000000000ull + ts.tv_nsec;
 }
 
-static void vcpu__run(struct vcpu *vcpu)
+static void seat__report(const struct seat *seat)
 {
-	uint64_t start = now_ns();
-	int ret = ioctl(vcpu->fd, KVM_RUN, 0);
-
-	vcpu->run_ns += now_ns() - start;
-	vcpu->run_calls++;
-	if (ret == 0)
-		vcpu__handle_exit(vcpu);
-	else if (errno != EINTR && errno != EAGAIN)
-		err(1, "cannot run this guest here: KVM_RUN");
-}
-
-static void vcpu__report(const struct vcpu *vcpu)
-{
+	const struct guest_vcpu *vcpu = &seat->vcpu;
 	char line[1024];
 	int n;
 
 	n = snprintf(line, sizeof(line),
 		     "{\"pid\":%d,\"vm\":%d,\"vcpu\":%d,\"tid\":%d,\"isa\":\"%s\"", getpid(),
-		     vcpu->vm->index, opt.first_id + vcpu->index, gettid(), machine__isa);
+		     seat->vm_index, guest.first_id + seat->index, gettid(), machine__isa);
 	for (int kind = 0; kind < NR_KINDS; kind++)
 		n += snprintf(line + n, sizeof(line) - n, ",\"%s\":%llu", kind_names[kind],
-			      (unsigned long long)opt.counts[kind]);
+			      (unsigned long long)guest.counts[kind]);
 	n += snprintf(line + n, sizeof(line) - n,
 		      ",\"run_calls\":%llu,\"run_ns\":%llu,\"round\":%d}\n",
 		      (unsigned long long)vcpu->run_calls, (unsigned long long)vcpu->run_ns,
@@ -221,33 +101,37 @@ static void worker__hop(struct worker *worker)
 		err(1, "sched_setaffinity");
 }
 
-static void vcpu__run_locked(struct vcpu *vcpu)
+static void seat__run(struct seat *seat)
 {
-	pthread_mutex_lock(&vcpu->lock);
-	if (vcpu->done) {
+	check(guest_vcpu__run(&seat->vcpu));
+	if (seat->vcpu.done)
+		seat__report(seat);
+}
+
+static void seat__run_locked(struct seat *seat)
+{
+	pthread_mutex_lock(&seat->lock);
+	if (seat->vcpu.done)
 		usleep(100);
-	} else {
-		vcpu__run(vcpu);
-		if (vcpu->done)
-			vcpu__report(vcpu);
-	}
-	pthread_mutex_unlock(&vcpu->lock);
+	else
+		seat__run(seat);
+	pthread_mutex_unlock(&seat->lock);
 }
 
 /* As a VMM without a thread for each vCPU: they all move on every @opt.roam ms */
 static void worker__roam(const struct worker *worker)
 {
-	struct vcpu *first = worker->vcpus - worker->vcpus->index;
+	struct seat *first = worker->seats - worker->seats->index;
 	uint64_t start = now_ns();
 	int left;
 
 	do {
 		uint64_t moves = (now_ns() - start) / (opt.roam * 1000000ull);
 
-		vcpu__run_locked(&first[(worker->vcpus->index + moves) % opt.vcpus]);
+		seat__run_locked(&first[(worker->seats->index + moves) % guest.vcpus]);
 		left = 0;
-		for (int i = 0; i < opt.vcpus; i++)
-			left += !__atomic_load_n(&first[i].done, __ATOMIC_RELAXED);
+		for (int i = 0; i < guest.vcpus; i++)
+			left += !__atomic_load_n(&first[i].vcpu.done, __ATOMIC_RELAXED);
 	} while (left);
 }
 
@@ -260,13 +144,9 @@ static int worker__turn(struct worker *worker)
 	int ran = 0;
 
 	for (int i = 0; i < worker->nr_vcpus; i++) {
-		struct vcpu *vcpu = &worker->vcpus[i];
-
-		if (vcpu->done)
+		if (worker->seats[i].vcpu.done)
 			continue;
-		vcpu__run(vcpu);
-		if (vcpu->done)
-			vcpu__report(vcpu);
+		seat__run(&worker->seats[i]);
 		if (opt.yield)
 			sched_yield();
 		ran++;
@@ -296,12 +176,12 @@ static void *worker__main(void *arg)
 	unsigned int turns = 0;
 
 	if (opt.name)
-		worker__set_name(opt.first_id + worker->vcpus->index);
+		worker__set_name(guest.first_id + worker->seats->index);
 	for (int i = 0; i < worker->nr_vcpus; i++) {
-		struct vcpu *vcpu = &worker->vcpus[i];
+		struct seat *seat = &worker->seats[i];
 
-		vcpu__create(vcpu);
-		tids[vcpu->vm->index * opt.vcpus + vcpu->index] = gettid();
+		check(guest_vcpu__create(&seat->vcpu, seat->vm, seat->index));
+		tids[seat->vm_index * guest.vcpus + seat->index] = gettid();
 	}
 	pthread_barrier_wait(&ready);
 	pthread_barrier_wait(&go);
@@ -313,7 +193,7 @@ static void *worker__main(void *arg)
 	pthread_barrier_wait(&finished);
 	pthread_barrier_wait(&stop);
 	for (int i = 0; i < worker->nr_vcpus; i++)
-		vcpu__destroy(&worker->vcpus[i]);
+		guest_vcpu__destroy(&worker->seats[i].vcpu);
 	return NULL;
 }
 
@@ -331,7 +211,7 @@ static void wait_for(int fd, bool line)
 static void print_ready(void)
 {
 	printf("{\"ready\":true,\"pid\":%d,\"tids\":[", getpid());
-	for (int i = 0; i < opt.vms * opt.vcpus; i++)
+	for (int i = 0; i < opt.vms * guest.vcpus; i++)
 		printf("%s%d", i ? "," : "", tids[i]);
 	puts("]}");
 	if (fflush(stdout))
@@ -347,21 +227,22 @@ static void *allocate(size_t nr, size_t size)
 	return memory;
 }
 
-static void workers__start(struct worker *workers, struct vcpu *vcpus, struct vm *vms)
+static void workers__start(struct worker *workers, struct seat *seats, const struct guest_vm *vms)
 {
-	int nr_vcpus = opt.vms * opt.vcpus, share = opt.single ? opt.vcpus : 1;
+	int nr_vcpus = opt.vms * guest.vcpus, share = opt.single ? guest.vcpus : 1;
 	pthread_attr_t attr;
 
 	pthread_attr_init(&attr);
 	pthread_attr_setstacksize(&attr, 256 << 10);
 	for (int i = 0; i < nr_vcpus; i++) {
-		vcpus[i].vm = &vms[i / opt.vcpus];
-		vcpus[i].index = i % opt.vcpus;
-		pthread_mutex_init(&vcpus[i].lock, NULL);
+		seats[i].vm_index = i / guest.vcpus;
+		seats[i].vm = &vms[seats[i].vm_index];
+		seats[i].index = i % guest.vcpus;
+		pthread_mutex_init(&seats[i].lock, NULL);
 	}
 	for (int i = 0; i < nr_vcpus / share; i++) {
 		workers[i] =
-			(struct worker){ .vcpus = &vcpus[i * share], .nr_vcpus = share, .cpu = i };
+			(struct worker){ .seats = &seats[i * share], .nr_vcpus = share, .cpu = i };
 		errno = pthread_create(&workers[i].thread, &attr, worker__main, &workers[i]);
 		if (errno)
 			err(1, "cannot start a thread");
@@ -371,18 +252,18 @@ static void workers__start(struct worker *workers, struct vcpu *vcpus, struct vm
 
 static void play_round(bool first, bool last)
 {
-	int nr_vcpus = opt.vms * opt.vcpus;
+	int nr_vcpus = opt.vms * guest.vcpus;
 	int nr_workers = opt.single ? opt.vms : nr_vcpus;
 	pthread_barrier_t *const barriers[] = { &ready, &go, &finished, &stop };
-	struct vm *vms = allocate(opt.vms, sizeof(*vms));
-	struct vcpu *vcpus = allocate(nr_vcpus, sizeof(*vcpus));
+	struct guest_vm *vms = allocate(opt.vms, sizeof(*vms));
+	struct seat *seats = allocate(nr_vcpus, sizeof(*seats));
 	struct worker *workers = allocate(nr_workers, sizeof(*workers));
 
 	for (int i = 0; i < 4; i++)
 		pthread_barrier_init(barriers[i], NULL, nr_workers + 1);
 	for (int i = 0; i < opt.vms; i++)
-		vm__create(&vms[i], i);
-	workers__start(workers, vcpus, vms);
+		check(guest_vm__create(&vms[i], &guest));
+	workers__start(workers, seats, vms);
 	pthread_barrier_wait(&ready);
 	if (first && opt.wait) {
 		print_ready();
@@ -397,18 +278,18 @@ static void play_round(bool first, bool last)
 	for (int i = 0; i < nr_workers; i++)
 		pthread_join(workers[i].thread, NULL);
 	for (int i = 0; i < opt.vms; i++)
-		vm__destroy(&vms[i]);
+		guest_vm__destroy(&vms[i]);
 	for (int i = 0; i < 4; i++)
 		pthread_barrier_destroy(barriers[i]);
 	free(workers);
-	free(vcpus);
+	free(seats);
 	free(vms);
 }
 
 static void play(void)
 {
-	kvm__open();
-	tids = allocate((size_t)opt.vms * opt.vcpus, sizeof(*tids));
+	check(guest__open(&guest));
+	tids = allocate((size_t)opt.vms * guest.vcpus, sizeof(*tids));
 	for (round_nr = 0; round_nr < opt.rounds; round_nr++)
 		play_round(round_nr == 0, round_nr == opt.rounds - 1);
 }
@@ -492,24 +373,23 @@ static uint64_t parse_number(const char *text, uint64_t min, uint64_t max)
 	return number;
 }
 
-static void parse_kind(const char *arg)
+/* How often */
+static uint64_t parse_kind(const char *arg)
 {
 	for (int kind = 0; kind < NR_KINDS; kind++) {
 		size_t len = strlen(kind_names[kind]);
 
 		if (strncmp(arg, kind_names[kind], len) || arg[len] != '=')
 			continue;
-		opt.counts[kind] = parse_number(arg + len + 1, 0, 1ULL << 40);
-		if (opt.counts[kind] > opt.loops)
-			opt.loops = opt.counts[kind];
-		return;
+		guest.counts[kind] = parse_number(arg + len + 1, 0, 1ULL << 40);
+		return guest.counts[kind];
 	}
-	warnx("no such kind: '%s'", arg);
-	usage();
+	errx(64, "no such kind: '%s'", arg);
 }
 
 static void parse_options(int argc, char **argv)
 {
+	bool any = false;
 	int c;
 
 	while ((c = getopt(argc, argv, "m:v:p:r:s:V:n:M:1qHywk")) != -1) {
@@ -518,7 +398,7 @@ static void parse_options(int argc, char **argv)
 			opt.vms = parse_number(optarg, 1, 4096);
 			break;
 		case 'v':
-			opt.vcpus = parse_number(optarg, 1, 4096);
+			guest.vcpus = parse_number(optarg, 1, 4096);
 			break;
 		case 'p':
 			opt.processes = parse_number(optarg, 1, 4096);
@@ -527,10 +407,10 @@ static void parse_options(int argc, char **argv)
 			opt.rounds = parse_number(optarg, 1, 1000000);
 			break;
 		case 's':
-			opt.nap = parse_number(optarg, 0, 999999);
+			guest.nap = parse_number(optarg, 0, 999999);
 			break;
 		case 'V':
-			opt.first_id = parse_number(optarg, 0, 4095);
+			guest.first_id = parse_number(optarg, 0, 4095);
 			break;
 		case 'n':
 			opt.name = optarg;
@@ -561,8 +441,8 @@ static void parse_options(int argc, char **argv)
 		}
 	}
 	for (; optind < argc; optind++)
-		parse_kind(argv[optind]);
-	if (!opt.loops)
+		any |= parse_kind(argv[optind]) > 0;
+	if (!any)
 		usage();
 }
 

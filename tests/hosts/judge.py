@@ -14,7 +14,7 @@ import re
 import sys
 
 # What a guest's kind of exit is called; the memory reasons and interrupts come
-# in numbers that are not known beforehand (tests/guest.c)
+# in numbers that are not known beforehand (src/guest.h)
 REASONS = {
     "svm": {"io": "IOIO", "cpuid": "CPUID", "rdmsr": "MSR", "wrmsr": "MSR",
             "icr": "MSR", "deadline": "MSR",

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* Guests on Intel and AMD: vCPUs that start in 64-bit mode */
+#include "guest.h"
+
 #include <cpuid.h>
-#include <err.h>
+#include <errno.h>
 #include <string.h>
 #include <unistd.h>
-
-#include "guest.h"
 
 #define STEP(slot, name, insns) \
 	"cmpq $0, 8*" #slot "(%r15); je 9f; decq 8*" #slot "(%r15);" insns "\n 9:\n"
@@ -25,6 +25,12 @@ asm(".pushsection .rodata\n"
 		  "	jmp guest_l2\n"
 		  "guest_end:\n"
 		  ".popsection\n");
+
+/* The instructions are one piece, of which the symbols are places */
+static size_t bytes(const uint8_t *from, const uint8_t *to)
+{
+	return (uintptr_t)to - (uintptr_t)from;
+}
 
 /* Guest memory, besides code and data */
 enum {
@@ -50,34 +56,38 @@ static struct {
 	struct kvm_cpuid_entry2 entries[256];
 } cpuid;
 
-static bool has_apic(void)
+static bool has_apic(const struct guest *guest)
 {
-	return opt.counts[KIND_icr] || opt.counts[KIND_deadline];
+	return guest->counts[KIND_icr] || guest->counts[KIND_deadline];
 }
 
-void machine__open(void)
+int machine__open(const struct guest *guest)
 {
 	unsigned int eax, ebx, ecx, edx;
+	int err;
 
-	cpuid.head.nent = 256;
-	KVM(kvm_fd, KVM_GET_SUPPORTED_CPUID, &cpuid);
-	/* With its own APIC KVM has the TSC deadline, whether or not it says so */
-	for (uint32_t i = 0; i < cpuid.head.nent && has_apic(); i++)
-		if (cpuid.entries[i].function == 1)
-			cpuid.entries[i].ecx |= 1 << 24;
 	__cpuid(0, eax, ebx, ecx, edx);
 	svm = ebx == signature_AMD_ebx || ebx == 0x6f677948 /* Hygo */;
 	if (svm)
 		machine__isa = "svm";
-	if (has_apic() && opt.counts[KIND_hlt])
-		errx(64, "hlt: not with icr and deadline");
+	if (has_apic(guest) && guest->counts[KIND_hlt])
+		return guest__fail(-ENOTSUP, "hlt: not with icr and deadline");
+	if (guest->counts[KIND_nested] && !svm)
+		return guest__fail(-ENOTSUP, "nested: on AMD only");
+	cpuid.head.nent = 256;
+	err = KVM(guest->kvm, KVM_GET_SUPPORTED_CPUID, &cpuid);
+	/* With its own APIC KVM has the TSC deadline, whether or not it says so */
+	for (uint32_t i = 0; !err && i < cpuid.head.nent && has_apic(guest); i++)
+		if (cpuid.entries[i].function == 1)
+			cpuid.entries[i].ecx |= 1 << 24;
+	return err;
 }
 
 static void fill_memory(uint8_t *memory)
 {
 	uint64_t *pd = (uint64_t *)(memory + PD), *gdt = (uint64_t *)(memory + GDT);
 	uint64_t *idt = (uint64_t *)(memory + IDT);
-	uint64_t handler = CODE + (guest_ud - guest_code);
+	uint64_t handler = CODE + bytes(guest_code, guest_ud);
 
 	*(uint64_t *)(memory + PML4) = PDPT | 3;
 	*(uint64_t *)(memory + PDPT) = PD | 3;
@@ -86,25 +96,24 @@ static void fill_memory(uint8_t *memory)
 	gdt[CS / 8] = 0x00af9b000000ffff; /* 64-bit code */
 	gdt[DS / 8] = 0x00cf93000000ffff;
 	idt[6 * 2] = handler | CS << 16 | 0x8eULL << 40; /* interrupt gate */
-	memcpy(memory + CODE, guest_code, guest_end - guest_code);
+	memcpy(memory + CODE, guest_code, bytes(guest_code, guest_end));
 }
 
-void machine__set_up_vm(struct vm *vm)
+int machine__set_up_vm(struct guest_vm *vm)
 {
 	fill_memory(vm->memory);
-	if (has_apic())
-		KVM(vm->fd, KVM_CREATE_IRQCHIP, 0);
+	return has_apic(vm->guest) ? KVM(vm->fd, KVM_CREATE_IRQCHIP, 0) : 0;
 }
 
 /* Behind the data pages, for each vCPU: a VMCB, and what VMRUN saves of the host */
-static uint64_t vmcb_of(int index)
+static uint64_t vmcb_of(const struct guest *guest, int index)
 {
-	return DATA + (uint64_t)opt.vcpus * PAGE + (uint64_t)index * 2 * PAGE;
+	return DATA + (uint64_t)guest->vcpus * PAGE + (uint64_t)index * 2 * PAGE;
 }
 
-size_t machine__memory_size(void)
+size_t machine__memory_size(const struct guest *guest)
 {
-	return vmcb_of(opt.vcpus);
+	return vmcb_of(guest, guest->vcpus);
 }
 
 /*
@@ -130,59 +139,60 @@ static void vmcb__fill(uint8_t *vmcb)
 	*(uint64_t *)(vmcb + 0x560) = 0x400; /* DR7 */
 	*(uint64_t *)(vmcb + 0x568) = 0xffff0ff0; /* DR6 */
 	*(uint64_t *)(vmcb + 0x570) = 2; /* RFLAGS */
-	*(uint64_t *)(vmcb + 0x578) = CODE + (guest_l2 - guest_code);
+	*(uint64_t *)(vmcb + 0x578) = CODE + bytes(guest_code, guest_l2);
 }
 
-static void vcpu__enable_svm(struct vcpu *vcpu, struct kvm_sregs *sregs)
+static int enable_svm(struct guest_vcpu *vcpu, struct kvm_sregs *sregs)
 {
 	struct {
 		struct kvm_msrs head;
 		struct kvm_msr_entry entry;
 	} msrs = { .head.nmsrs = 1 };
+	uint64_t vmcb = vmcb_of(vcpu->vm->guest, vcpu->index);
+	int ret;
 
-	if (!svm)
-		errx(64, "nested: on AMD only");
-	vmcb__fill(vcpu->vm->memory + vmcb_of(vcpu->index));
+	vmcb__fill(vcpu->vm->memory + vmcb);
 	msrs.entry.index = 0xc0010117; /* VM_HSAVE_PA */
-	msrs.entry.data = vmcb_of(vcpu->index) + PAGE;
+	msrs.entry.data = vmcb + PAGE;
 	sregs->efer |= 1 << 12;
-	KVM(vcpu->fd, KVM_SET_SREGS, sregs);
-	if (KVM(vcpu->fd, KVM_SET_MSRS, &msrs) != 1)
-		errx(1, "nested: KVM refuses VM_HSAVE_PA");
+	ret = KVM(vcpu->fd, KVM_SET_SREGS, sregs);
+	if (!ret)
+		ret = KVM(vcpu->fd, KVM_SET_MSRS, &msrs);
+	if (ret == 0)
+		return guest__fail(-ENOTSUP, "nested: KVM refuses VM_HSAVE_PA");
+	return ret < 0 ? ret : 0;
 }
 
 /* The timer in TSC-deadline mode, and masked; and no waiting for a SIPI */
-static void vcpu__enable_apic(struct vcpu *vcpu)
+static int enable_apic(struct guest_vcpu *vcpu)
 {
 	struct kvm_mp_state runs = { KVM_MP_STATE_RUNNABLE };
 	struct kvm_lapic_state apic;
+	int err = KVM(vcpu->fd, KVM_GET_LAPIC, &apic);
 
-	KVM(vcpu->fd, KVM_GET_LAPIC, &apic);
+	if (err)
+		return err;
 	memcpy(apic.regs + 0x0f0, &(uint32_t){ 0x1ff }, 4); /* SVR: enabled */
 	memcpy(apic.regs + 0x320, &(uint32_t){ 2 << 17 | 1 << 16 | 0xef }, 4); /* LVTT */
-	KVM(vcpu->fd, KVM_SET_LAPIC, &apic);
-	KVM(vcpu->fd, KVM_SET_MP_STATE, &runs);
+	err = KVM(vcpu->fd, KVM_SET_LAPIC, &apic);
+	return err ? err : KVM(vcpu->fd, KVM_SET_MP_STATE, &runs);
 }
 
-static void vcpu__set_registers(struct vcpu *vcpu)
+/* Segments, tables and modes */
+static int set_system_registers(struct guest_vcpu *vcpu)
 {
-	uint64_t data = DATA + (uint64_t)vcpu->index * PAGE;
+	const struct guest *guest = vcpu->vm->guest;
 	struct kvm_segment code = {
 		.limit = ~0U, .selector = CS, .type = 11, .present = 1, .s = 1, .l = 1, .g = 1
 	};
 	struct kvm_segment flat = {
 		.limit = ~0U, .selector = DS, .type = 3, .present = 1, .s = 1, .db = 1, .g = 1
 	};
-	struct kvm_regs regs = { .rip = CODE,
-				 .rflags = 2,
-				 .rsp = data + PAGE,
-				 .r15 = data,
-				 .r14 = opt.loops,
-				 .r13 = svm,
-				 .r12 = vmcb_of(vcpu->index) };
 	struct kvm_sregs sregs;
+	int err = KVM(vcpu->fd, KVM_GET_SREGS, &sregs);
 
-	KVM(vcpu->fd, KVM_GET_SREGS, &sregs);
+	if (err)
+		return err;
 	sregs.cs = code;
 	sregs.ds = sregs.es = sregs.fs = sregs.gs = sregs.ss = flat;
 	sregs.gdt = (struct kvm_dtable){ .base = GDT, .limit = DS + 7 };
@@ -191,40 +201,56 @@ static void vcpu__set_registers(struct vcpu *vcpu)
 	sregs.cr4 = 1 << 5; /* PAE */
 	sregs.cr0 = 1U << 31 | 0x31; /* PG, NE, ET, PE */
 	sregs.efer = 1 << 10 | 1 << 8; /* LMA, LME */
-	if (has_apic())
+	if (has_apic(guest))
 		sregs.apic_base |= 1 << 11 | 1 << 10; /* enabled, x2APIC */
-	KVM(vcpu->fd, KVM_SET_SREGS, &sregs);
-	if (has_apic())
-		vcpu__enable_apic(vcpu);
-	if (opt.counts[KIND_nested])
-		vcpu__enable_svm(vcpu, &sregs);
-	KVM(vcpu->fd, KVM_SET_REGS, &regs);
+	err = KVM(vcpu->fd, KVM_SET_SREGS, &sregs);
+	if (!err && has_apic(guest))
+		err = enable_apic(vcpu);
+	if (!err && guest->counts[KIND_nested])
+		err = enable_svm(vcpu, &sregs);
+	return err;
 }
 
-void machine__set_up(struct vcpu *vcpu)
+int machine__set_up(struct guest_vcpu *vcpu)
 {
-	KVM(vcpu->fd, KVM_SET_CPUID2, &cpuid);
-	vcpu__set_registers(vcpu);
+	const struct guest *guest = vcpu->vm->guest;
+	uint64_t data = DATA + (uint64_t)vcpu->index * PAGE;
+	struct kvm_regs regs = { .rip = CODE,
+				 .rflags = 2,
+				 .rsp = data + PAGE,
+				 .r15 = data,
+				 .r14 = guest->loops,
+				 .r13 = svm,
+				 .r12 = vmcb_of(guest, vcpu->index) };
+	int err = KVM(vcpu->fd, KVM_SET_CPUID2, &cpuid);
+
+	if (!err)
+		err = set_system_registers(vcpu);
+	return err ? err : KVM(vcpu->fd, KVM_SET_REGS, &regs);
 }
 
-bool machine__handle_exit(struct vcpu *vcpu)
+void machine__take_down(struct guest_vcpu *vcpu)
+{
+	(void)vcpu;
+}
+
+int machine__handle_exit(struct guest_vcpu *vcpu)
 {
 	switch (vcpu->run->exit_reason) {
 	case KVM_EXIT_IO:
 		vcpu->seen[KIND_io]++;
-		return true;
+		return 0;
 	case KVM_EXIT_MMIO:
 		vcpu->seen[KIND_mmio]++;
-		return true;
+		return 0;
 	case KVM_EXIT_HLT:
 		vcpu->seen[KIND_hlt]++;
-		if (opt.nap)
-			usleep(opt.nap);
-		return true;
+		if (vcpu->vm->guest->nap)
+			usleep(vcpu->vm->guest->nap);
+		return 0;
 	case KVM_EXIT_SHUTDOWN:
-		vcpu__finish(vcpu);
-		return true;
+		return guest_vcpu__finish(vcpu);
 	default:
-		return false;
+		return -ENOENT;
 	}
 }

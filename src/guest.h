@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * VMs that exit a known number of times: what a counter of exits must show. One
+ * source for kvmexit's self-test and for the tests (tests/guest.c).
+ *
+ * Every vCPU starts in 64-bit mode and does each kind as often as it is told to, one
+ * of each in turn, then ends with a triple fault (x86) or a store (arm64). There is
+ * no interrupt controller, so HLT returns to user space; but with icr or deadline,
+ * which KVM handles on its fast path, there is one, and no hlt.
+ *
+ *   kind       SVM exit    VMX exit                       seen by user space
+ *   io         io          IO_INSTRUCTION                 yes
+ *   cpuid      cpuid       CPUID                          -
+ *   rdmsr      msr         MSR_READ                       -
+ *   wrmsr      msr         MSR_WRITE                      -
+ *   hypercall  hypercall   VMCALL                         -
+ *   mmio       npf         EPT_VIOLATION first in a VM,   yes
+ *                          then EPT_MISCONFIG
+ *   hlt        hlt         HLT                            yes
+ *   ud         UD          EXCEPTION_NMI                  -
+ *   pause      -           -  (a filter would have to be filled)
+ *   nested     vmrun, and  -  (SVM only)                  -
+ *              cpuid of L2
+ *   icr        msr         MSR_WRITE                      -
+ *   deadline   msr         MSR_WRITE                      -
+ *   the end    shutdown    TRIPLE_FAULT, 1                yes
+ *
+ * as the kernel's kvm_exit lines name them. First touches of guest memory add
+ * 5 npf or EPT_VIOLATION to a VM (7 with ud), and one for each vCPU after the
+ * first; now and then more, when several touch a page at once. Interrupts
+ * (interrupt, EXTERNAL_INTERRUPT) come as they do.
+ *
+ *   kind       arm64
+ *   mmio       DABT_LOW    yes
+ *   sysreg     SYS64       -
+ *   hvc        HVC64       -
+ *   iabt       IABT_LOW    -  (and goes back to the guest)
+ *   wfi        WFx, or nothing where an interrupt is due; a timer goes on with it
+ *   the end    DABT_LOW, 1 yes
+ *
+ * First touches add 1 DABT_LOW for each vCPU and 2 IABT_LOW to a VM.
+ */
+#ifndef GUEST_H
+#define GUEST_H
+
+#include <linux/kvm.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <time.h>
+
+#define STR_(x) #x
+#define STR(x) STR_(x)
+#define IO_PORT 0x10
+#define MMIO_ADDR 0x30000000 /* mapped by the guest, backed by nothing */
+#define NOWHERE 0x38000000 /* the same, to be run */
+
+/* Slot of the guest's counter, name, instructions */
+#ifdef __aarch64__
+/* The guest: x19 its data page, x20 rounds to go, x21 MMIO_ADDR, x22 NOWHERE. */
+#define KINDS(X)                                \
+	X(0, mmio, "str w0, [x21]")             \
+	X(1, sysreg, "mrs x0, id_aa64pfr0_el1") \
+	X(2, hvc, "mov w0, wzr; hvc #0")        \
+	X(3, iabt, "blr x22")                   \
+	X(4, wfi, "wfi")
+#else
+/* The guest: r15 its data page, r14 rounds to go, r13d non-zero on SVM, r12 a VMCB. */
+#define KINDS(X)                                                                   \
+	X(0, io, "mov $" STR(IO_PORT) ", %edx; out %al, (%dx)")                    \
+	X(1, cpuid, "xor %eax, %eax; xor %ecx, %ecx; cpuid")                       \
+	X(2, rdmsr, "mov $0x3b, %ecx; rdmsr") /* TSC_ADJUST: always intercepted */ \
+	X(3, wrmsr, "mov $0x3b, %ecx; xor %eax, %eax; xor %edx, %edx; wrmsr")      \
+	X(4, hypercall,                                                            \
+	  "mov $0x1000, %eax; test %r13d, %r13d; jz 7f; vmmcall; jmp 8f;"          \
+	  "7: vmcall; 8:")                                                         \
+	X(5, mmio, "mov %eax, " STR(MMIO_ADDR))                                    \
+	X(6, hlt, "hlt")                                                           \
+	X(7, ud, "ud2")                                                            \
+	X(8, pause, "pause")                                                       \
+	X(9, nested, "mov %r12, %rax; vmrun; stgi") /* a guest of its own, SVM */  \
+	/* By x2APIC a fixed interrupt to a CPU that is not there */               \
+	X(10, icr, "mov $0x830, %ecx; mov $0xec, %eax; mov $0x77, %edx; wrmsr")    \
+	/* TSC_DEADLINE: minutes ahead */                                          \
+	X(11, deadline, "mov $0x6e0, %ecx; xor %eax, %eax; mov $0x100, %edx; wrmsr")
+#endif
+
+#define ENUM(slot, name, insns) KIND_##name = slot,
+enum kind {
+	KINDS(ENUM) NR_KINDS
+};
+
+extern const char *const kind_names[NR_KINDS];
+
+/* What all VMs of a process are and do; the first part is its user's to fill in */
+struct guest {
+	uint64_t counts[NR_KINDS]; /* of each kind, on each vCPU */
+	int vcpus; /* of each VM */
+	int first_id; /* of a VM's vCPUs */
+	int nap; /* us of sleep at every hlt */
+
+	/* Once open */
+	int kvm; /* /dev/kvm */
+	size_t run_size;
+	uint64_t loops; /* the highest of the counts */
+};
+
+struct guest_vm {
+	const struct guest *guest;
+	int fd;
+	uint8_t *memory;
+};
+
+struct guest_vcpu {
+	const struct guest_vm *vm;
+	int index, fd;
+	bool done;
+	struct kvm_run *run;
+	uint64_t *left; /* the guest's own counters, per kind */
+	uint64_t seen[NR_KINDS]; /* by user space */
+	uint64_t run_calls, run_ns; /* KVM_RUN: how often, how long */
+	timer_t alarms; /* arm64, with wfi */
+	bool has_alarms;
+};
+
+/*
+ * All of these return 0 or -errno, and say then by guest__why() what is wrong:
+ * -ENOTSUP kinds that this machine has not, or not together; -EPROTO a guest that
+ * did not do what it was told; anything else is the kernel's.
+ */
+int guest__open(struct guest *guest); /* /dev/kvm */
+void guest__close(struct guest *guest);
+int guest_vm__create(struct guest_vm *vm, const struct guest *guest);
+void guest_vm__destroy(struct guest_vm *vm);
+/* By the thread that runs it */
+int guest_vcpu__create(struct guest_vcpu *vcpu, const struct guest_vm *vm, int index);
+/* One KVM_RUN: a return to user space, or a signal */
+int guest_vcpu__run(struct guest_vcpu *vcpu);
+void guest_vcpu__destroy(struct guest_vcpu *vcpu);
+
+/* Why the last call of this thread failed, as "KVM_RUN: Invalid argument" */
+const char *guest__why(void);
+
+/* ---- between guest.c and guest_*.c ---- */
+
+/* Guest memory, mapped one to one */
+enum {
+	CODE = 0x8000,
+	DATA = 0x10000, /* a page for each vCPU */
+	PAGE = 0x1000,
+};
+
+/* What it returns, 0 or more, or -errno */
+int kvm_ioctl(int fd, unsigned long request, const char *what, unsigned long arg);
+#define KVM(fd, request, arg) kvm_ioctl(fd, request, #request, (unsigned long)(arg))
+
+/* Keeps why something failed, and returns @err */
+int guest__fail(int err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* It has come to its end: whether all was done */
+int guest_vcpu__finish(struct guest_vcpu *vcpu);
+
+/* What each machine has of its own */
+extern const char *machine__isa; /* once opened */
+extern const bool machine__shows[NR_KINDS]; /* kinds that user space sees */
+int machine__open(const struct guest *guest);
+size_t machine__memory_size(const struct guest *guest);
+int machine__set_up_vm(struct guest_vm *vm); /* its memory, and what comes before vCPUs */
+int machine__set_up(struct guest_vcpu *vcpu); /* in the thread that runs it */
+void machine__take_down(struct guest_vcpu *vcpu);
+int machine__handle_exit(struct guest_vcpu *vcpu); /* -ENOENT: it does not know the exit */
+
+#endif
