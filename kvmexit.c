@@ -58,6 +58,7 @@ struct session {
 	bool told_hidden; /* that names are missing */
 	unsigned int reopened; /* the output, when it last told whose it is */
 	bool live; /* reports are shown in place, on a terminal */
+	struct window window; /* the terminal's, if standard output is one */
 	__u64 start; /* of the interval, CLOCK_MONOTONIC */
 	__u64 told_lost; /* exits that the user knows to be lost */
 };
@@ -108,11 +109,13 @@ static bool process_is_gone(__u32 pid, __u64 start)
 	return vm__is_gone(pid, pid, start);
 }
 
-static int terminal_lines(void)
+static void measure_window(struct session *s)
 {
-	struct winsize size;
+	struct winsize size = { 0 };
 
-	return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) ? 0 : size.ws_row;
+	if (!s->opts->output && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size))
+		size = (struct winsize){ 0 };
+	s->window = (struct window){ size.ws_row, size.ws_col };
 }
 
 static int take_snapshot(struct session *s, bool final)
@@ -220,6 +223,7 @@ static int report(struct session *s, bool final)
 		reports__restart(s->reports, s->nr_reports);
 	s->reopened = s->output.reopened;
 	s->last = final;
+	measure_window(s);
 	err = reports__print(s->reports, s->nr_reports, &s->snapshot, &failed);
 	if (err && failed == s->nr_reports)
 		return out_of_memory();
@@ -365,7 +369,8 @@ static int choose_reports(struct session *s)
 		.live = s->live,
 		.times = o->time,
 		.summary = view__summary(o),
-		.height = s->live || (o->time && !o->output) ? terminal_lines : NULL,
+		.cut = s->live || o->time,
+		.window = &s->window,
 	};
 	const struct json_style records = {
 		.view.keys = o->keys	  ? o->keys
@@ -513,6 +518,7 @@ static int report_recorded(struct session *s, struct snapshot *snap)
 	replay__select(s->opts, snap);
 	if (s->opts->filter)
 		filter__apply(s->opts->filter, snap);
+	measure_window(s);
 	err = reports__print(s->reports, s->nr_reports, snap, &failed);
 	if (err && failed == s->nr_reports)
 		return out_of_memory();
@@ -601,6 +607,8 @@ int main(int argc, char **argv)
 		code = stop(&s, code);
 	} else {
 		code = target__check(&opts);
+		if (!code)
+			info__tell_idle(&opts);
 		if (!code)
 			code = start(&s, argv);
 		if (!code) {

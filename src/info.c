@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "info.h"
 
+#include <dirent.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -37,6 +38,36 @@ void info__banner(const struct options *o)
 		fprintf(stderr, " after sleeping %g secs.\n", (double)o->duration / NSEC_PER_SEC);
 	else
 		fputs("... Hit Ctrl-C to end.\n", stderr);
+}
+
+/* kvm_intel, kvm_amd and their like, built in or not; Arm's KVM is one piece */
+static bool has_vendor_module(void)
+{
+	DIR *modules = opendir("/sys/module");
+	const struct dirent *entry;
+	bool found = !modules || ON_ARM64;
+
+	while (!found && (entry = readdir(modules)))
+		found = !strncmp(entry->d_name, "kvm_", 4);
+	if (modules)
+		closedir(modules);
+	return found;
+}
+
+void info__tell_idle(const struct options *o)
+{
+	struct vmlist list;
+
+	if (!isatty(STDERR_FILENO) || o->pid || o->nr_tids || !vm__sees_host_pids())
+		return;
+	if (!has_vendor_module()) {
+		complain("no VM can run: KVM's module for this CPU is not loaded (modprobe "
+			 "kvm_intel or kvm_amd)");
+		return;
+	}
+	if (!vmlist__read(&list) && !list.nr_vms && !list.unreadable)
+		complain("no VM runs on this host now; those that start are counted");
+	vmlist__free(&list);
 }
 
 int info__list_vms(const struct options *o)

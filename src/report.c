@@ -13,7 +13,8 @@ static int render(struct renderer *r, const struct snapshot *snap, char **text, 
 	if (!out)
 		return -ENOMEM;
 	err = r->print(r, out, snap);
-	if (fclose(out) && !err)
+	/* Without memory for what is flushed last there is no text, and no error */
+	if ((fclose(out) || !*text) && !err)
 		err = -ENOMEM;
 	return err;
 }

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "table.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-#include "fields.h"
+#include "columns.h"
 #include "groups.h"
 #include "run.h"
 #include "util.h"
@@ -22,109 +23,11 @@ struct table {
 	bool nodes; /* there are reports of other hosts */
 };
 
-/* The columns from left to right, before those of the measures; widths are minimums */
-static const struct column {
-	enum field field;
-	const char *header;
-	int width;
-} columns[] = {
-	{ FIELD_PID, "PID", 8 },
-	{ FIELD_TID, "TID", 8 },
-	{ FIELD_VM, "VM", 16 },
-	{ FIELD_VCPU, "VCPU", 4 },
-	{ FIELD_REASON, "KVM_EXIT_REASON", 20 },
-};
-
-/* Where there are no names of VMs */
-#define PLAIN_REASON_WIDTH 35
-
-/*
- * Blanks go in front of the next cell, so that no line ends in one. Terminals count
- * characters, not bytes.
- */
-static void print_cell(FILE *out, const char *text, int min, int *owed)
-{
-	int width = 0;
-	size_t k;
-
-	fprintf(out, "%*s%s", *owed, "", text);
-	for (k = 0; text[k]; k++)
-		width += (text[k] & 0xc0) != 0x80;
-	*owed = (width < min ? min - width : 0) + 1;
-}
-
-static bool has_column(const struct view *view, enum field field)
-{
-	return field__is_in(field, view->keys) && !(view->plain && field == FIELD_VM);
-}
-
-static const char *header_of(const struct view *view, const struct column *c)
-{
-	return view->listed && c->field == FIELD_TID ? "TIDS" : c->header;
-}
-
-static const char *field_text(enum field field, const struct sample *row, char *buf)
-{
-	const struct field_kind *f = &fields[field];
-
-	if (field == FIELD_VCPU && row->vcpu == VCPU_UNKNOWN)
-		snprintf(buf, FIELD_SIZE, "-");
-	else if (f->number)
-		snprintf(buf, FIELD_SIZE, "%llu", f->number(row));
-	else
-		snprintf(buf, FIELD_SIZE, "%s", f->text(row, (char[FIELD_SIZE]){ 0 }));
-	utf8__printable(buf);
-	return buf;
-}
-
 static enum kind kind_of(const struct table_style *style, const struct view *view)
 {
 	if (!style->times)
 		return COUNTED;
 	return view->keys & KEY_REASON ? TIMED : THREADS;
-}
-
-/* "1234", "123.4"; "-": there is none, or this host does not tell */
-static void format_measure(char *buf, size_t size, const struct measure_kind *m,
-			   const struct sample *row, const struct snapshot *snap)
-{
-	__u64 value = m->needs & snap->untold ? NO_VALUE : m->value(row, snap);
-
-	if (value == NO_VALUE && m->decimals)
-		snprintf(buf, size, "-");
-	else if (m->decimals)
-		snprintf(buf, size, "%llu.%llu", value / 10, value % 10);
-	else
-		snprintf(buf, size, "%llu", value);
-}
-
-/* One line of the table, @row NULL: its head */
-static void print_line(FILE *out, const struct table_style *style, const struct view *view,
-		       const struct snapshot *snap, const struct sample *row)
-{
-	enum kind kind = kind_of(style, view);
-	char buf[FIELD_SIZE];
-	int owed = 0;
-	size_t i;
-
-	for (i = 0; i < ARRAY_SIZE(columns); i++) {
-		const struct column *c = &columns[i];
-		bool wide = view->plain && c->field == FIELD_REASON && !style->times;
-
-		if (has_column(view, c->field))
-			print_cell(out, row ? field_text(c->field, row, buf) : header_of(view, c),
-				   wide ? PLAIN_REASON_WIDTH : c->width, &owed);
-	}
-	for (i = 0; i < NR_MEASURES; i++) {
-		const struct measure_kind *m = &measures[i];
-
-		if (!m->header || !(m->kinds & kind) || (m->live && !style->live))
-			continue;
-		if (row)
-			format_measure(buf, sizeof(buf), m, row, snap);
-		print_cell(out, row ? buf : m->header, m->width, &owed);
-	}
-	fputc('\n', out);
 }
 
 /* What was cut off, so that the sums still add up */
@@ -138,24 +41,49 @@ static void print_rest(FILE *out, const struct rows *rows)
 	fputs(")\n", out);
 }
 
-/* Local time at the interval's end and its measured length */
+/* "1235/s", "0.3/s" */
+static void print_rate(FILE *out, const struct snapshot *snap)
+{
+	double rate = (double)snap->exits * NSEC_PER_SEC / (snap->duration ? snap->duration : 1);
+
+	fprintf(out, "%.*f/s", rate < 10 && snap->exits, rate);
+}
+
+/* Local time at the interval's end, its measured length, and what there was in it */
 static void print_time(FILE *out, const struct table *t, const struct snapshot *snap)
 {
-	const struct table_style *style = &t->style;
 	time_t sec = snap->end / NSEC_PER_SEC;
 	char text[32];
 	struct tm tm;
 
 	localtime_r(&sec, &tm);
 	strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", &tm);
-	fprintf(out, "%s.%03llu (%llu.%03llu s)", text, snap->end / NSEC_PER_MSEC % 1000,
-		snap->duration / NSEC_PER_SEC, snap->duration / NSEC_PER_MSEC % 1000);
-	if (style->live)
-		fprintf(out, "  VMs %llu  vCPUs %llu  exits %llu  lost %llu", snap->vms,
-			snap->vcpus, snap->exits, snapshot__lost(snap));
+	fprintf(out, "%s.%03llu (%llu.%03llu s)  VMs %llu  vCPUs %llu  exits %llu (", text,
+		snap->end / NSEC_PER_MSEC % 1000, snap->duration / NSEC_PER_SEC,
+		snap->duration / NSEC_PER_MSEC % 1000, snap->vms, snap->vcpus, snap->exits);
+	print_rate(out, snap);
+	fprintf(out, ")  lost %llu", snapshot__lost(snap));
 	if (t->nodes)
 		fprintf(out, "  %s", snap->run->node);
 	fputc('\n', out);
+}
+
+/*
+ * The same below the only table, whose first line is its head for whoever parses it:
+ * what stands in parentheses is no row
+ */
+static void print_sum(FILE *out, const struct snapshot *snap)
+{
+	__u64 lost = snapshot__lost(snap);
+
+	fprintf(out, "(%llu exits of %llu VMs, %llu vCPUs in %llu.%03llu s: ", snap->exits,
+		snap->vms, snap->vcpus, snap->duration / NSEC_PER_SEC,
+		snap->duration / NSEC_PER_MSEC % 1000);
+	print_rate(out, snap);
+	if (lost)
+		fprintf(out, "; %llu lost)\n", lost);
+	else
+		fputs("; none lost)\n", out);
 }
 
 /* The flag bits were masked off the reasons above: say where there were any */
@@ -207,8 +135,8 @@ static int print_waiting(FILE *out, struct table *t, const struct snapshot *snap
 		fprintf(out,
 			"%s (PID %u) waited for a CPU %llu.%llu %% of the time: that is the "
 			"host's doing (steal), not the guest's.\n",
-			field_text(FIELD_VM, &rows.rows[i], name), rows.rows[i].vm->pid, share / 10,
-			share % 10);
+			columns__text(FIELD_VM, &rows.rows[i], name), rows.rows[i].vm->pid,
+			share / 10, share % 10);
 	}
 	return n;
 }
@@ -241,14 +169,33 @@ static size_t rows_at_most(const struct view *view, int lines)
 	return view->top && (!fit || view->top < fit) ? view->top : fit;
 }
 
-/* A table of so many @lines below its head; 0: as many as it takes */
+static void print_rows(FILE *out, const struct table_style *style, const struct view *view,
+		       const struct snapshot *snap, const struct rows *rows)
+{
+	enum alignment alignment = view->plain && !style->live ? LEFT : NUMBERS_RIGHT;
+	struct columns columns;
+	size_t i;
+
+	columns__choose(&columns, view, kind_of(style, view), style->live, alignment);
+	if (alignment == NUMBERS_RIGHT)
+		columns__measure(&columns, snap, rows->rows, rows->nr);
+	if (style->live && style->window)
+		columns__fit(&columns, style->window->columns);
+	columns__print(out, &columns, snap, NULL);
+	for (i = 0; i < rows->nr; i++)
+		columns__print(out, &columns, snap, &rows->rows[i]);
+	if (rows->cut)
+		print_rest(out, rows);
+}
+
+/* A table of so many @lines below its head; 0: as many as it takes. *@nr: its rows */
 static int print_table(FILE *out, const struct table_style *style, struct groups *groups,
-		       const struct view *wanted, const struct snapshot *snap, int lines)
+		       const struct view *wanted, const struct snapshot *snap, int lines,
+		       size_t *nr)
 {
 	bool threads = kind_of(style, wanted) == THREADS;
 	struct view view = *wanted;
 	struct rows rows;
-	size_t i;
 	int err;
 
 	view.top = rows_at_most(&view, lines);
@@ -259,11 +206,8 @@ static int print_table(FILE *out, const struct table_style *style, struct groups
 		err = groups__sort(groups, &view, &rows);
 	if (err)
 		return err;
-	print_line(out, style, &view, snap, NULL);
-	for (i = 0; i < rows.nr; i++)
-		print_line(out, style, &view, snap, &rows.rows[i]);
-	if (rows.cut)
-		print_rest(out, &rows);
+	print_rows(out, style, &view, snap, &rows);
+	*nr += rows.nr;
 	return 0;
 }
 
@@ -275,25 +219,82 @@ static int at_least(int n, int least)
 	return n > least ? n : least;
 }
 
-/* How many of the terminal's lines there are for rows, @above being taken; 0: no limit */
-static int lines_left(const struct table_style *style, int above)
+/* How many of the terminal's lines there are for rows, @other being taken; 0: no limit */
+static int lines_left(const struct table_style *style, int other)
 {
-	int lines = style->height ? style->height() : 0;
+	int lines = style->cut && style->window ? style->window->lines : 0;
 
 	/* The time, the head, what was cut off, and where the cursor is */
-	return lines > 0 ? at_least(lines - above - 4, FEWEST_LINES) : 0;
+	return lines > 0 ? at_least(lines - other - 4, FEWEST_LINES) : 0;
 }
 
 /* With a summary: that gets a third of the lines, and a head and what was cut off */
-static int print_summary(FILE *out, struct table *t, const struct snapshot *snap, int *lines)
+static int print_summary(FILE *out, struct table *t, const struct snapshot *snap, int *lines,
+			 size_t *nr)
 {
 	const struct view view = { .keys = t->style.summary, .top = t->style.view.top };
 	int mine = *lines ? at_least(*lines / 3, FEWEST_LINES) : 0, err;
 
 	if (*lines)
 		*lines = at_least(*lines - mine - 3, FEWEST_LINES);
-	err = print_table(out, &t->style, t->summary, &view, snap, mine);
+	err = print_table(out, &t->style, t->summary, &view, snap, mine, nr);
 	fputc('\n', out);
+	return err;
+}
+
+/* What is to be said below the tables: the lines as text, to be freed. 0 or -ENOMEM */
+static int make_notes(const struct table_style *style, const struct snapshot *snap, char **text,
+		      int *lines)
+{
+	size_t size = 0;
+	FILE *out = open_memstream(text, &size);
+	const char *p;
+
+	if (!out)
+		return -ENOMEM;
+	if (snap->hidden)
+		fprintf(out, "(%llu exits of other reasons)\n", snap->hidden);
+	print_flags(out, snap);
+	print_untold(out, snap);
+	if (!style->timed)
+		print_sum(out, snap);
+	/* Without memory for what is flushed last there is no text, and no error */
+	if (fclose(out) || !*text) {
+		free(*text);
+		return -ENOMEM;
+	}
+	*lines = 0;
+	for (p = *text; (p = strchr(p, '\n')); p++)
+		(*lines)++;
+	return 0;
+}
+
+/* More rows than a terminal has lines: how to see less */
+static void print_hint(FILE *out, const struct table_style *style, size_t rows)
+{
+	const struct view *view = &style->view;
+	bool vms = view->keys & KEY_VM && view->keys != KEY_VM;
+
+	if (style->cut || !style->window || style->window->lines <= 0 ||
+	    rows < (size_t)style->window->lines)
+		return;
+	fprintf(out, "(%zu rows: for less%s --top %d", rows, vms ? " -g vm, or" : "",
+		at_least(style->window->lines - 4, FEWEST_LINES));
+	fputs(style->timed ? ")\n" : ", or | less)\n", out);
+}
+
+static int print_tables(FILE *out, struct table *t, const struct snapshot *snap, int taken)
+{
+	const struct table_style *style = &t->style;
+	int lines = lines_left(style, taken), err = 0;
+	size_t rows = 0;
+
+	if (style->summary)
+		err = print_summary(out, t, snap, &lines, &rows);
+	if (!err)
+		err = print_table(out, style, t->groups, &style->view, snap, lines, &rows);
+	if (!err)
+		print_hint(out, style, rows);
 	return err;
 }
 
@@ -301,7 +302,8 @@ static int table__print(struct renderer *r, FILE *out, const struct snapshot *sn
 {
 	struct table *t = (struct table *)r;
 	const struct table_style *style = &t->style;
-	int err = 0, lines, notices = 0;
+	int err, lines = 0, notices = 0;
+	char *notes = NULL;
 
 	/* To the upper left corner, and clear what is below */
 	if (style->live)
@@ -319,15 +321,12 @@ static int table__print(struct renderer *r, FILE *out, const struct snapshot *sn
 		notices = print_waiting(out, t, snap);
 	if (notices < 0)
 		return notices;
-	lines = lines_left(style, notices);
-	if (style->summary)
-		err = print_summary(out, t, snap, &lines);
-	if (!err)
-		err = print_table(out, style, t->groups, &style->view, snap, lines);
-	if (snap->hidden)
-		fprintf(out, "(%llu exits of other reasons)\n", snap->hidden);
-	print_flags(out, snap);
-	print_untold(out, snap);
+	err = make_notes(style, snap, &notes, &lines);
+	if (err)
+		return err;
+	err = print_tables(out, t, snap, notices + lines);
+	fputs(notes, out);
+	free(notes);
 	return err;
 }
 

@@ -6,14 +6,21 @@
 #include "report.h"
 #include "view.h"
 
+/* Of a terminal; 0: not known */
+struct window {
+	int lines;
+	int columns;
+};
+
 struct table_style {
 	struct view view;
 	/* --time: what there is a row for in a table above, of all time; 0: no such table */
 	unsigned int summary;
 	bool times; /* --time */
 	bool timed; /* a time line above each report */
-	bool live; /* in place on a terminal: with rates */
-	int (*height)(void); /* of the terminal, to which tables are cut; NULL, 0: not cut */
+	bool live; /* in place on a terminal: with rates, fit into its columns */
+	bool cut; /* tables to the terminal's lines */
+	const struct window *window; /* the terminal, as it is at each report; NULL: none */
 };
 
 struct renderer *table__new(const struct table_style *style); /* NULL: no memory */

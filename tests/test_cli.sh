@@ -353,7 +353,7 @@ test_signals()
 	finish
 	check 'SIGINT, table: exit code' "$code" 0
 	check 'SIGINT, table' "$(cat "$dir/out")" \
-		'PID      TID      KVM_EXIT_REASON                     COUNT'
+		$'PID      TID      KVM_EXIT_REASON                     COUNT\n(0 exits of 0 VMs, 0 vCPUs in *.[0-9][0-9][0-9] s: 0/s; none lost)'
 	# The partial interval after whole ones
 	start -j -i 0.2
 	wait_for 'a second report' grep -q '"seq":1' "$dir/out"
@@ -409,7 +409,7 @@ test_times()
 	run -i 0.1 -c 2
 	check '-i 0.1 -c 2: lines' "$(count_lines "$dir/out")" 5
 	check '-i 0.1 -c 2: time' "$(first_line "$dir/out")" \
-		'20[0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9] (0.[12][0-9][0-9] s)'
+		'20[0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9] (0.[12][0-9][0-9] s)  VMs 0  vCPUs 0  exits 0 (0/s)  lost 0'
 	check '-i 0.1 -c 2: third line' "$(sed -n 3p "$dir/out")" ''
 }
 
@@ -518,7 +518,7 @@ test_from()
 	check '-f -j: the same records' "$(cmp "$dir/out" "$file")" ''
 	run -f "$file"
 	check '-f: a table for each interval' "$(grep -c '^PID ' "$dir/out")" 3
-	check '-f: time lines' "$(grep -c '^20.*(0\.0[0-9]* s)$' "$dir/out")" 3
+	check '-f: time lines' "$(grep -c '^20.*(0\.0[0-9]* s)  VMs 0 ' "$dir/out")" 3
 	setpriv --reuid nobody --clear-groups kvmexit -f - <"$file" 2>&1 | cmp - "$dir/out"
 	check '-f -: the same for nobody' "${PIPESTATUS[0]} ${PIPESTATUS[1]}" '0 0'
 	run -f "$file" --metrics "$dir/metrics.prom" -o /dev/null
@@ -703,9 +703,10 @@ test_target_ends()
 	finish
 	check 'end of the VM, no terminal: exit code' "$code" 0
 	check 'end of the VM, no terminal: messages' "$(cat "$dir/err")" ''
-	check 'end of the VM, no terminal: table' "$(cat "$dir/out")" \
+	check 'end of the VM, no terminal: table' "$(first_line "$dir/out")" \
 		'KVM_EXIT_REASON                     COUNT'
 	vm_pid=''
+	test_no_vm
 	start_vm
 }
 
@@ -735,6 +736,19 @@ test_banner()
 		-T $thread,$vm_pid 0.05|TIDS $vm_pid,$thread after sleeping 0.05 secs.
 		-i 0.05 -c 1|all threads every 0.05 secs... Hit Ctrl-C to end.
 	END
+}
+
+# Where there is nothing to be seen a terminal is told, unless others start VMs just now
+test_no_vm()
+{
+	local vms
+
+	vms=$(kvmexit --list-vms | wc -l)
+	script -qec 'kvmexit 0.05 >/dev/null' /dev/null >"$dir/out" </dev/null
+	if [ "$vms $(kvmexit --list-vms | wc -l)" = '1 1' ]; then
+		check 'no VM' "$(first_line "$dir/out" | tr -d '\r')" \
+			'kvmexit: no VM @(can run: KVM|runs on this host now; those that start are counted)*'
+	fi
 }
 
 # Each probe either works or says why not

@@ -76,6 +76,18 @@ static struct sample two_vms[] = {
 	{ &odd_name, 4294967101, 7, ISA_VMX, 49, 4, 4 },
 };
 
+static struct vm openstack = { .pid = 7000, .name = "instance-0000abcd" };
+static struct vm wide_name = { .pid = 7100, .name = "\xe4\xbb\xae\xe6\x83\xb3-\xf0\x9f\x90\xa7" };
+static struct vm long_name = {
+	.pid = 7200,
+	.name = "build-agent-for-the-nightly-tests-of-the-kernel-team-1",
+};
+static struct sample long_names[] = {
+	{ &openstack, 7001, 0, ISA_VMX, 12, 1000, 1000 },
+	{ &wide_name, 7101, 0, ISA_VMX, 32, 30, 30 },
+	{ &long_name, 7201, 100, ISA_VMX, 49, 200, 200 },
+};
+
 /* Where their time went, in an interval of two seconds: one VM idle, one without a CPU */
 #define MS(kvm, user, wait, poll, idle)               \
 	.part = { [PART_KVM] = (kvm)*NSEC_PER_MSEC,   \
@@ -142,7 +154,7 @@ static const struct {
 	struct options opts;
 	bool timed;
 	struct snapshot snap;
-	int lines; /* of the terminal it is shown in place on */
+	int lines, columns; /* of the terminal it is shown in place on */
 } cases[] = {
 	{ "wide", VIEW_WIDE, false, { SAMPLES(two_vms) } },
 	{ "vms", GROUPED(KEY_VM), false, { SAMPLES(two_vms) } },
@@ -150,6 +162,7 @@ static const struct {
 	{ "vms-reasons", GROUPED(KEY_VM | KEY_REASON), false, { SAMPLES(two_vms) } },
 	{ "threads", GROUPED(KEY_VM | KEY_THREAD), false, { SAMPLES(two_vms) } },
 	{ "vms-top", { .keys = KEY_VM | KEY_REASON, .top = 1 }, false, { SAMPLES(two_vms) } },
+	{ "lost", GROUPED(KEY_VM), false, { SAMPLES(two_vms), .lost = { [LOST_MISSED] = 12 } } },
 	{ "hidden", GROUPED(KEY_VM), false, { SAMPLES(two_vms), .hidden = 12345 } },
 	{ "top", { .top = 3 }, false, { SAMPLES(one_vm) } },
 	{ "top-all", { .top = 7 }, false, { SAMPLES(one_vm) } },
@@ -164,6 +177,13 @@ static const struct {
 	  true,
 	  { SAMPLES(two_vms), .seq = 3, .end = END, .duration = NSEC_PER_SEC / 2 },
 	  .lines = 6 },
+	/* Windows too narrow: texts are cut, then columns are left out */
+	{ "live-60", VIEW_ALL, true, { SAMPLES(long_names), .end = END }, 24, 60 },
+	{ "live-20", VIEW_ALL, true, { SAMPLES(long_names), .end = END }, 24, 20 },
+	{ "live-5", VIEW_ALL, true, { SAMPLES(long_names), .end = END }, 5, 5 },
+	{ "time-80", { .time = true }, true, { TIMES, .end = END }, 24, 80 },
+	/* Nothing is cut where it is not shown in place */
+	{ "long-names", GROUPED(KEY_VM | KEY_REASON), false, { SAMPLES(long_names) } },
 	{ "all", VIEW_ALL, false, { SAMPLES(example) } },
 	{ "pid", VIEW_REASONS, false, { SAMPLES(one_vm) } },
 	{ "pid-alltids", VIEW_TIDS, false, { SAMPLES(one_vm) } },
@@ -231,34 +251,53 @@ static void write_golden(const char *name, const char *text)
 		perror(path);
 }
 
-static int lines_of_terminal;
-
-static int height(void)
+static char *text_of(const struct table_style *style, const struct snapshot *snap)
 {
-	return lines_of_terminal;
+	struct renderer *r = table__new(style);
+	char *text = NULL;
+	size_t size = 0;
+	FILE *out = open_memstream(&text, &size);
+
+	CHECK_INT(r->print(r, out, snap), 0);
+	CHECK_INT(fclose(out), 0);
+	CHECK_INT(strlen(text), size);
+	r->free(r);
+	return text;
 }
 
-static char *print(const struct options *opts, const struct snapshot *snap, bool timed, int lines)
+static char *print(const struct options *opts, const struct snapshot *snap, bool timed, int lines,
+		   int columns)
 {
+	const struct window window = { lines, columns };
 	const struct table_style style = {
 		.view = view__of(opts, lines),
 		.timed = timed,
 		.live = lines,
 		.times = opts->time,
 		.summary = view__summary(opts),
-		.height = height,
+		.cut = true,
+		.window = &window,
 	};
-	struct renderer *r = table__new(&style);
-	char *text = NULL;
-	size_t size = 0;
-	FILE *out = open_memstream(&text, &size);
 
-	lines_of_terminal = lines;
-	CHECK_INT(r->print(r, out, snap), 0);
-	CHECK_INT(fclose(out), 0);
-	CHECK_INT(strlen(text), size);
-	r->free(r);
-	return text;
+	return text_of(&style, snap);
+}
+
+/* What a source adds up; most cases leave it out, and last for ten seconds */
+static struct snapshot completed(const struct snapshot *of)
+{
+	struct snapshot snap = *of;
+	size_t i;
+
+	snap.duration = snap.duration ? snap.duration : 10 * NSEC_PER_SEC;
+	if (!snap.exits)
+		snap.exits = snap.hidden;
+	for (i = 0; !of->exits && i < snap.nr_samples; i++)
+		snap.exits += snap.samples[i].count;
+	for (i = 0; !of->vms && i < snap.nr_samples; i++)
+		snap.vms += !i || snap.samples[i].vm != snap.samples[i - 1].vm;
+	for (i = 0; !of->vcpus && i < snap.nr_samples; i++)
+		snap.vcpus += !i || snap.samples[i].tid != snap.samples[i - 1].tid;
+	return snap;
 }
 
 static void set_zone(const char *zone)
@@ -273,7 +312,9 @@ static void test_golden(bool make)
 
 	set_zone("UTC");
 	for (i = 0; i < ARRAY_SIZE(cases); i++) {
-		char *text = print(&cases[i].opts, &cases[i].snap, cases[i].timed, cases[i].lines);
+		const struct snapshot snap = completed(&cases[i].snap);
+		char *text = print(&cases[i].opts, &snap, cases[i].timed, cases[i].lines,
+				   cases[i].columns);
 
 		if (make)
 			write_golden(cases[i].name, text);
@@ -290,14 +331,46 @@ static void test_local_time(void)
 	char *text;
 
 	set_zone("XXX-3");
-	text = print(&(struct options)VIEW_REASONS, &snap, true, 0);
-	CHECK_STR(strtok(text, "\n"), "2026-01-01 03:00:20.004 (1.000 s)");
+	text = print(&(struct options)VIEW_REASONS, &snap, true, 0, 0);
+	CHECK_STR(strtok(text, "("), "2026-01-01 03:00:20.004 ");
 	free(text);
+}
+
+/* More rows than the terminal has lines, none of which is cut */
+static void test_hint(void)
+{
+	struct window window = { 5, 80 };
+	struct table_style style = { .view.keys = KEY_VM | KEY_REASON, .window = &window };
+	const struct snapshot snap = { SAMPLES(two_vms) };
+	static const struct {
+		int lines;
+		unsigned int keys;
+		const char *hint;
+	} hints[] = {
+		{ 4, KEY_VM | KEY_VCPU | KEY_REASON,
+		  "(4 rows: for less -g vm, or --top 1, or | less)" },
+		{ 3, KEY_REASON, "(3 rows: for less --top 1, or | less)" },
+		{ 5, KEY_VM | KEY_VCPU | KEY_REASON, NULL },
+		{ 0, KEY_VM | KEY_VCPU | KEY_REASON, NULL },
+	};
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(hints); i++) {
+		char *text;
+
+		window.lines = hints[i].lines;
+		style.view.keys = hints[i].keys;
+		text = text_of(&style, &snap);
+		CHECK_STR(strstr(text, " rows: ") ? strtok(strstr(text, "\n(") + 1, "\n") : NULL,
+			  hints[i].hint);
+		free(text);
+	}
 }
 
 int main(int argc, char **argv)
 {
 	test_golden(argc > 1 && !strcmp(argv[1], "--write"));
 	test_local_time();
+	test_hint();
 	return check__report("table");
 }

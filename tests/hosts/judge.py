@@ -339,13 +339,16 @@ def case_groups(sections):
     others, (last,), _ = tally(sections["text others"])
     need(others == {k: n for k, n in per_reason.items() if k != ("CPUID",)}, "-r ! counted", others)
     need(last["hidden"] == per_reason[("CPUID",)], "hidden", last)
-    table = [line.split() for line in sections["text table"][1:]]
+    table = [row.split() for row in sections["text table"][1:] if row[0] != "("]
     need({(int(p), r): int(n) for p, _, r, n in table} == want, "the table says otherwise", table)
     counts = [int(row[3]) for row in table]
     need(counts == sorted(counts, reverse=True), "the table is not sorted", counts)
     rest = sum(counts[3:])
-    need(sections["text top"] == sections["text table"][:4] + [
-        f"({len(counts) - 3} more rows with {rest} exits)"], "--top 3", sections["text top"])
+    need([row.split() for row in sections["text top"][1:4]] == table[:3] and sections["text top"][4] ==
+         f"({len(counts) - 3} more rows with {rest} exits)", "--top 3", sections["text top"])
+    need(all(sections[f"text {name}"][-1].startswith(f"({sum(counts)} exits of 3 VMs, ")
+             and sections[f"text {name}"][-1].endswith("/s; none lost)")
+             for name in ("table", "top")), "the last line", sections["text table"][-1])
     return f"{exact} exits of 3 VMs: 7 forms of report tell the same"
 
 
@@ -430,7 +433,7 @@ def case_vms(sections):
 
 
 def rows(lines, columns):
-    table = [line.split() for line in lines]
+    table = [line.split() for line in lines if line[0] != "("]
     need(table, "no table")
     need(all(len(r) == columns for r in table), "columns", table[:2])
     return table[0], table[1:]

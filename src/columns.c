@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "columns.h"
+
+#include <string.h>
+
+#include "run.h"
+#include "util.h"
+#include "vm.h"
+#include "width.h"
+
+/* From left to right, before those of the measures; rank: see struct column */
+static const struct {
+	enum field field;
+	const char *header;
+	int width;
+	int rank;
+} shown[] = {
+	{ FIELD_PID, "PID", 8, 100 },
+	{ FIELD_TID, "TID", 8, 101 },
+	{ FIELD_VM, "VM", 16, 1 },
+	{ FIELD_VCPU, "VCPU", 4, 2 },
+	{ FIELD_REASON, "KVM_EXIT_REASON", 20, 1 },
+};
+
+/* Where there are no names of VMs */
+#define PLAIN_REASON_WIDTH 35
+
+/* To no less than that a text is cut before a column is left out that can be done without */
+#define HANDY_TEXT 12
+#define LEAST_TEXT 6
+
+#define RANK_NEEDED 2
+
+static bool has_field(const struct view *view, enum field field)
+{
+	return field__is_in(field, view->keys) && !(view->plain && field == FIELD_VM);
+}
+
+static void add(struct columns *c, struct column column, enum alignment alignment)
+{
+	column.needed = strlen(column.header);
+	column.width = column.least;
+	column.right =
+		alignment == NUMBERS_RIGHT && (column.measure || fields[column.field].number);
+	c->columns[c->nr++] = column;
+}
+
+void columns__choose(struct columns *c, const struct view *view, enum kind kind, bool live,
+		     enum alignment alignment)
+{
+	int rank = 0;
+	size_t i;
+
+	c->nr = 0;
+	for (i = 0; i < ARRAY_SIZE(shown); i++) {
+		bool tids = view->listed && shown[i].field == FIELD_TID;
+		bool wide = view->plain && shown[i].field == FIELD_REASON && kind == COUNTED;
+
+		if (has_field(view, shown[i].field))
+			add(c,
+			    (struct column){ .field = shown[i].field,
+					     .header = tids ? "TIDS" : shown[i].header,
+					     .least = wide ? PLAIN_REASON_WIDTH : shown[i].width,
+					     .rank = shown[i].rank },
+			    alignment);
+	}
+	for (i = 0; i < NR_MEASURES; i++) {
+		const struct measure_kind *m = &measures[i];
+
+		if (!m->header || !(m->kinds & kind) || (m->live && !live))
+			continue;
+		add(c,
+		    (struct column){
+			    .measure = m, .header = m->header, .least = m->width, .rank = rank },
+		    alignment);
+		/* The first one must be there, of the others they tell the more the sooner */
+		rank = rank ? rank + 1 : RANK_NEEDED + 1;
+	}
+}
+
+const char *columns__text(enum field field, const struct sample *row, char buf[FIELD_SIZE])
+{
+	const struct field_kind *f = &fields[field];
+
+	if (field == FIELD_VCPU && row->vcpu == VCPU_UNKNOWN)
+		snprintf(buf, FIELD_SIZE, "-");
+	else if (f->number)
+		snprintf(buf, FIELD_SIZE, "%llu", f->number(row));
+	else
+		snprintf(buf, FIELD_SIZE, "%s", f->text(row, (char[FIELD_SIZE]){ 0 }));
+	utf8__printable(buf);
+	return buf;
+}
+
+/* "1234", "123.4"; "-": there is none, or this host does not tell */
+static void format_measure(char *buf, const struct measure_kind *m, const struct sample *row,
+			   const struct snapshot *snap)
+{
+	__u64 value = m->needs & snap->untold ? NO_VALUE : m->value(row, snap);
+
+	if (value == NO_VALUE && m->decimals)
+		snprintf(buf, FIELD_SIZE, "-");
+	else if (m->decimals)
+		snprintf(buf, FIELD_SIZE, "%llu.%llu", value / 10, value % 10);
+	else
+		snprintf(buf, FIELD_SIZE, "%llu", value);
+}
+
+static const char *cell(char *buf, const struct column *c, const struct snapshot *snap,
+			const struct sample *row)
+{
+	if (!row)
+		snprintf(buf, FIELD_SIZE, "%s", c->header);
+	else if (c->measure)
+		format_measure(buf, c->measure, row, snap);
+	else
+		columns__text(c->field, row, buf);
+	return buf;
+}
+
+void columns__measure(struct columns *c, const struct snapshot *snap, const struct sample *rows,
+		      size_t nr)
+{
+	char buf[FIELD_SIZE];
+	size_t i, row;
+
+	for (i = 0; i < c->nr; i++) {
+		struct column *col = &c->columns[i];
+
+		for (row = 0; row < nr; row++) {
+			int width = text__width(cell(buf, col, snap, &rows[row]));
+
+			col->needed = width > col->needed ? width : col->needed;
+		}
+		col->width = col->needed > col->least ? col->needed : col->least;
+	}
+}
+
+static int total_width(const struct columns *c)
+{
+	int sum = 0;
+	size_t i;
+
+	for (i = 0; i < c->nr; i++)
+		sum += c->columns[i].width + (i > 0);
+	return sum;
+}
+
+/* The widest text of more than @least, NULL: there is none */
+static struct column *widest_text(struct columns *c, int least)
+{
+	struct column *widest = NULL;
+	size_t i;
+
+	for (i = 0; i < c->nr; i++) {
+		struct column *col = &c->columns[i];
+
+		if (!col->measure && !fields[col->field].number && col->width > least &&
+		    (!widest || col->width > widest->width))
+			widest = col;
+	}
+	return widest;
+}
+
+static struct column *least_needed(struct columns *c)
+{
+	struct column *worst = &c->columns[0];
+	size_t i;
+
+	for (i = 1; i < c->nr; i++)
+		if (c->columns[i].rank >= worst->rank)
+			worst = &c->columns[i];
+	return worst;
+}
+
+static void cut_texts(struct columns *c, int width, int least)
+{
+	struct column *text;
+
+	while (total_width(c) > width && (text = widest_text(c, least)))
+		text->width--;
+}
+
+void columns__fit(struct columns *c, int width)
+{
+	size_t i;
+
+	while (width && total_width(c) > width) {
+		struct column *worst = least_needed(c);
+
+		for (i = 0; i < c->nr; i++)
+			c->columns[i].width = c->columns[i].needed;
+		cut_texts(c, width, worst->rank > RANK_NEEDED ? HANDY_TEXT : LEAST_TEXT);
+		if (total_width(c) <= width || c->nr == 1)
+			break;
+		c->nr--;
+		memmove(worst, worst + 1, (&c->columns[c->nr] - worst) * sizeof(*worst));
+	}
+}
+
+void columns__print(FILE *out, const struct columns *c, const struct snapshot *snap,
+		    const struct sample *row)
+{
+	char buf[FIELD_SIZE];
+	int owed = 0; /* blanks, which go in front of the next cell */
+	size_t i;
+
+	for (i = 0; i < c->nr; i++) {
+		const struct column *col = &c->columns[i];
+		int width, left;
+
+		cell(buf, col, snap, row);
+		if (col->width < col->needed)
+			text__cut(buf, sizeof(buf), col->width);
+		width = text__width(buf);
+		left = col->width > width ? col->width - width : 0;
+		fprintf(out, "%*s%s", owed + (col->right ? left : 0), "", buf);
+		owed = 1 + (col->right ? 0 : left);
+	}
+	fputc('\n', out);
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The columns of a table: which there are, how wide they are, their lines */
+#ifndef COLUMNS_H
+#define COLUMNS_H
+
+#include <stdio.h>
+
+#include "fields.h"
+
+/* Of the replaced tool's views, and of ours */
+enum alignment {
+	LEFT, /* all; widths are minimums, so that they stay from one table to the next */
+	NUMBERS_RIGHT, /* and widths are those of what is shown, if that is more */
+};
+
+struct column {
+	enum field field;
+	const struct measure_kind *measure; /* NULL: the field */
+	const char *header;
+	int least; /* its width at least, in characters as terminals count them */
+	int needed; /* by what is to be shown in it, its head too */
+	int width;
+	int rank; /* where not all find room, those with more are left out first */
+	bool right; /* aligned */
+};
+
+#define MAX_COLUMNS (NR_FIELDS + NR_MEASURES)
+
+struct columns {
+	size_t nr;
+	struct column columns[MAX_COLUMNS];
+};
+
+/* Those that rows of @kind have in this view. @live: those of tables shown in place too */
+void columns__choose(struct columns *c, const struct view *view, enum kind kind, bool live,
+		     enum alignment alignment);
+
+/* Makes them as wide as these rows need */
+void columns__measure(struct columns *c, const struct snapshot *snap, const struct sample *rows,
+		      size_t nr);
+
+/*
+ * Makes them fit into @width, 0: any: first without room to spare, then texts are cut,
+ * then columns left out.
+ */
+void columns__fit(struct columns *c, int width);
+
+/* A line, @row NULL: the head. No line ends in blanks. */
+void columns__print(FILE *out, const struct columns *c, const struct snapshot *snap,
+		    const struct sample *row);
+
+/* What a table says of a field; for terminals */
+const char *columns__text(enum field field, const struct sample *row, char buf[FIELD_SIZE]);
+
+#endif
