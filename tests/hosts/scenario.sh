@@ -389,7 +389,7 @@ case_names() {
 	emit "text vms" "$tmp/vms"
 	kvmexit -n web1 -j --probe "$1" 1 >"$tmp/web1"
 	emit "text web1" "$tmp/web1"
-	kvmexit -w --probe "$1" 1 >"$tmp/wide"
+	kvmexit -w --probe "$1" 5 >"$tmp/wide"
 	emit "text wide" "$tmp/wide"
 	# They end while kvmexit runs, and are still named in their last records
 	end $vms
