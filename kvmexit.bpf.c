@@ -33,6 +33,15 @@ static __always_inline void count_told(__u32 vcpu, __u32 isa, __u32 raw,
 		note_exit(&nr, index_of(isa, raw));
 }
 
+static __always_inline void enter(const struct task_struct *task, __u64 thread, __u32 id,
+				  const struct kvm_vcpu *vcpu, enum access access)
+{
+	struct clock *clock = clock_of(thread_key(thread, id));
+
+	if (clock)
+		note_entry(clock, task, vcpu, access);
+}
+
 #ifdef __TARGET_ARCH_arm64
 #include "src/bpf/arm64.h"
 #else
@@ -208,15 +217,6 @@ int kvm_exit_tracepoint_timed(struct kvm_exit_record *ctx)
 	return count_record(ctx, 1);
 }
 
-static __always_inline void enter(const struct task_struct *task, __u64 thread, __u32 id,
-				  const struct kvm_vcpu *vcpu, enum access access)
-{
-	struct clock *clock = clock_of(thread_key(thread, id));
-
-	if (clock)
-		note_entry(clock, task, vcpu, access);
-}
-
 /* Its first argument has been the vCPU since before 5.10 */
 SEC("?tp_btf/kvm_entry")
 int kvm_entry_typed(__u64 *ctx)
@@ -247,6 +247,8 @@ int kvm_entry_tracepoint(struct kvm_entry_record *ctx)
 	return 1;
 }
 
+#endif
+
 /* KVM_RUN returns to the VMM */
 SEC("?raw_tp/kvm_userspace_exit")
 int kvm_userspace_exit(struct bpf_raw_tracepoint_args *ctx)
@@ -263,5 +265,3 @@ int kvm_vcpu_wakeup(struct bpf_raw_tracepoint_args *ctx)
 	note_wakeup(ctx->args[0]);
 	return 0;
 }
-
-#endif

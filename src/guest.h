@@ -97,7 +97,7 @@ struct guest {
 	uint64_t counts[NR_KINDS]; /* of each kind, on each vCPU */
 	int vcpus; /* of each VM */
 	int first_id; /* of a VM's vCPUs */
-	int nap; /* us of sleep at every hlt */
+	int nap; /* us of sleep at every hlt, on arm64 mmio */
 
 	/* Once open */
 	int kvm; /* /dev/kvm */

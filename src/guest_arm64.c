@@ -128,5 +128,7 @@ int machine__handle_exit(struct guest_vcpu *vcpu)
 	if (vcpu->run->mmio.phys_addr == MMIO_ADDR + END)
 		return guest_vcpu__finish(vcpu);
 	vcpu->seen[KIND_mmio]++;
+	if (vcpu->vm->guest->nap)
+		usleep(vcpu->vm->guest->nap);
 	return 0;
 }

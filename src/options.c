@@ -252,8 +252,6 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		need_uint(state, "--top", arg, 1, INT_MAX, &o->top);
 		break;
 	case KEY_TIME:
-		if (ON_ARM64)
-			argp_error(state, "--time: not on arm64");
 		o->time = true;
 		break;
 	case KEY_DETAILS:

@@ -240,10 +240,12 @@ static int read_rows(struct timing *t, const struct clock *copy, struct clock *c
 	return 0;
 }
 
-/* HLT, of which the time is most likely idle as long as nobody tells otherwise */
+/* HLT or WFX, of which the time is most likely idle as long as nobody tells otherwise */
 static bool is_halt(__u32 isa, __u32 index)
 {
-	return index == (isa == ISA_SVM ? 0x78 : 12);
+	static const __u32 halts[] = { [ISA_VMX] = 12, [ISA_SVM] = 0x78, [ISA_ARM64] = 1 };
+
+	return isa < ARRAY_SIZE(halts) && index == halts[isa];
 }
 
 static struct reason *open_reason(struct timing *t, const struct clock *clock)

@@ -126,10 +126,11 @@ static const struct variant variants[] = {
 
 /* The events of arm64 have no vCPU, and only BTF tells where else it is */
 static const struct variant variants_arm64[] = {
-	{ "direct", "kvm_exit_direct", "", true, "", running_direct_hindrance, no_reservation },
-	{ "read", "kvm_exit_read", "", false, "", running_hindrance, no_reservation },
-	{ "tracepoint", "kvm_exit_tracepoint", "", false, " (by thread only: it has no vCPU ids)",
-	  tracepoint_hindrance, no_reservation },
+	{ "direct", "kvm_exit_direct", "kvm_entry_direct", true, "", running_direct_hindrance,
+	  no_reservation },
+	{ "read", "kvm_exit_read", "kvm_entry_read", false, "", running_hindrance, no_reservation },
+	{ "tracepoint", "kvm_exit_tracepoint", "kvm_entry_tracepoint", false,
+	  " (by thread only: it has no vCPU ids)", tracepoint_hindrance, no_reservation },
 };
 
 bool variant__reads_format(const struct variant *v)
@@ -162,6 +163,9 @@ unsigned int variant__untold(const struct variant *v, const struct facts *f)
 
 static const char *time_hindrance(const struct variant *v, const struct facts *f)
 {
+	/* Its kvm_entry tells nothing, and needs not */
+	if (ON_ARM64)
+		return NULL;
 	if (has_vcpu(v))
 		return f->entry_vcpu ? NULL : "no BTF shows kvm_entry's prototype";
 	return f->entry_record ? NULL : "tracefs shows no kvm_entry with vcpu_id";

@@ -15,7 +15,7 @@ struct options;
 struct variant {
 	const char *name;
 	const char *program; /* on kvm_exit; with --time, "_timed" follows the name */
-	const char *entry; /* --time: the one on kvm_entry; "": there is none */
+	const char *entry; /* --time: the one on kvm_entry */
 	bool kfunc; /* calls one: to be loaded from the object that has it */
 	const char *note;
 	/* What forbids it, and what keeps it from being chosen unasked: or NULL */

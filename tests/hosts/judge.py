@@ -49,11 +49,12 @@ def supported(probe, kernel, vendor, case):
         return False  # -v
     if case == "reasons":
         return True
-    return {"direct": version >= (6, 2), "read": version >= (5, 16) or vendor == "arm64",
+    arm64 = vendor.startswith("arm64")
+    return {"direct": version >= (6, 2), "read": version >= (5, 16) or arm64,
             "legacy": False, "tracepoint": True}[probe]
 
 
-VENDOR = ""  # amd, intel, or amd-i: with a clock that counts instructions
+VENDOR = ""  # amd, intel, arm64; amd-i, arm64-i: with a clock that counts instructions
 
 
 class Wrong(Exception):
@@ -658,6 +659,9 @@ def case_soak(sections):
             f"{len(samples)} files; {files[0]} open, {after} KB at the end, {before} before")
 
 
+# The guest's kind that naps, its reason, and the reason of what never comes to the VMM
+NAPS = {"svm": ("hlt", "HLT", "CPUID"), "vmx": ("hlt", "HLT", "CPUID"),
+        "arm64": ("mmio", "DABT_LOW", "SYS64")}
 PARTS = ["kvm_ns", "user_ns", "wait_ns", "poll_ns", "idle_ns"]
 
 
@@ -706,14 +710,17 @@ def check_intervals(vcpus, intervals, whole):
     return worst
 
 
-def check_sched(lines, whole):
-    """The scheduler's own account of waiting, from before the first exit to after the last."""
+def check_sched(lines, whole, alarmed):
+    """The scheduler's own account of waiting, from before the first exit to after the last;
+    threads that alarms wake up before and after have waited there too."""
     sched = {(when, int(tid)): int(wait)
              for when, tid, _, wait in (line.split()[:4] for line in lines)}
     ours = theirs = 0
     for r in whole:
         want = sched[("after", r["tid"])] - sched[("before", r["tid"])]
-        need(abs(want - r["wait_ns"]) <= 20e6 + 0.01 * want, "wait", r["wait_ns"], "schedstat", want)
+        early = r["wait_ns"] if r["tid"] in alarmed else want
+        need(early - 20e6 - 0.01 * early <= r["wait_ns"] <= want + 20e6 + 0.01 * want,
+             "wait", r["wait_ns"], "schedstat", want)
         ours, theirs = ours + r["wait_ns"], theirs + want
     return ours, theirs
 
@@ -721,9 +728,11 @@ def check_sched(lines, whole):
 def check_stamps(lines, exits):
     """By thread and reason, sum and maximum of the kernel's own stamps: how many spans,
     how much ours and theirs in us. On the clock that counts instructions the
-    difference is what runs between the two stamps, the same for every span; else the
-    host may lose its CPU there, for milliseconds."""
-    exact = VENDOR.endswith("-i")
+    difference is what runs between the two stamps, the same for every span but a thread's
+    first; else the host may lose its CPU there, for milliseconds."""
+    exact, first, each = VENDOR.endswith("-i"), 5, 0.6
+    if VENDOR.startswith("arm64"):
+        first, each = 10, 1
     out, spans = {}, collections.defaultdict(list)
     for line in lines:
         tid, stamp, event, name = (line.split(" ", 3) + [""])[:4]
@@ -739,14 +748,38 @@ def check_stamps(lines, exits):
             continue
         ours, longest = r["time_ns"] / 1000, max(theirs)
         need(len(theirs) == r["count"] - r["untimed"], "spans", r, "by ftrace", len(theirs))
-        slack = 5 + 0.6 * len(theirs) if exact else 40000 + 0.05 * sum(theirs)
+        slack = first + each * len(theirs) if exact else 40000 + 0.05 * sum(theirs)
         need(abs(ours - sum(theirs)) <= slack, "took", sum(theirs), "us by ftrace:", r)
         service = (r["time_ns"] - r["idle_ns"]) / 1000
         if not r["idle_ns"]:
-            need(abs(r["max_ns"] / 1000 - longest) <= (5 if exact else 40000), "longest", longest, r)
+            need(abs(r["max_ns"] / 1000 - longest) <= (first if exact else 40000), "longest",
+                 longest, r)
         need(r["max_ns"] / 1000 <= service + 0.001, "longest", r)
         n, all_ours, all_theirs = n + len(theirs), all_ours + ours, all_theirs + sum(theirs)
     return n, all_ours, all_theirs
+
+
+def check_halts(sections, whole):
+    """KVM's own accounts of halting, by VM, and of polling and halting, by thread. A halt
+    ends when the thread has a CPU again: part of it is waiting."""
+    slack = 1.001
+    stats = collections.defaultdict(dict)
+    for pid, stat, ns in (line.split() for line in sections["text stats"]):
+        stats[int(pid)][stat] = int(ns)
+    for (pid,), mine in totals(whole, ["pid"], PARTS).items():
+        told = all("poll_ns" in r for r in whole)
+        poll = stats[pid]["halt_poll_success_ns"] + stats[pid]["halt_poll_fail_ns"]
+        need(not told or poll / slack <= mine["poll_ns"] + mine["wait_ns"] and
+             mine["poll_ns"] <= poll * slack, "poll", mine, "KVM's", stats[pid])
+        if "halt_wait_ns" in stats[pid]:
+            halt = stats[pid]["halt_wait_ns"] + (0 if told else poll)
+            need(halt / slack <= mine["idle_ns"] + mine["wait_ns"] and
+                 mine["idle_ns"] <= halt * slack, "idle", mine, "KVM's", stats[pid])
+    wakeups = {int(tid): int(ns) for tid, ns in map(str.split, sections["text wakeups"])}
+    for r in whole:
+        mine, ns = r["idle_ns"] + r.get("poll_ns", 0), wakeups.get(r["tid"], 0)
+        need(mine <= ns * slack and ns / slack <= mine + r["wait_ns"], "kvm_vcpu_wakeup says", ns, r)
+    return sum(wakeups.values())
 
 
 def case_time(sections):
@@ -755,24 +788,31 @@ def case_time(sections):
     exits, whole, _ = timed(sections["kvmexit"])
     exits2, vcpus, intervals = timed(sections["kvmexit2"])
     need(summed(counted(exits2, pids)) == summed(got), "intervals count otherwise")
-    need(all(r["untimed"] == 0 or r["reason"] in (REASONS[isa]["end"],) for r in exits), "untimed")
-    need(len(whole) == 4, "vcpu records", len(whole))
+    napping, napped, quick = NAPS[isa]
+    last = REASONS[isa].get("end", "DABT_LOW")
+    need(all(r["untimed"] <= (r["reason"] == last) for r in exits), "untimed")
+    need(len(whole) == len(guest_list), "vcpu records", len(whole))
     worst = check_intervals(vcpus, intervals, whole)
-    ours, theirs = check_sched(sections["text sched"], whole)
+    ours, theirs = check_sched(sections["text sched"], whole,
+                               {g["tid"] for g in guest_list if g.get("wfi")})
+    halted = check_halts(sections, whole)
     for g in guest_list:
         mine = {r["reason"]: r for r in exits if r["tid"] == g["tid"]}
         share = next(r for r in whole if r["tid"] == g["tid"])
-        if g["hlt"]:
-            user = mine[REASONS[isa]["hlt"]]["user_ns"]
-            need(g["hlt"] * 3e6 <= user + mine[REASONS[isa]["hlt"]].get("wait_ns", 0) and
-                 user <= g["hlt"] * 20e6, "naps of 3 ms took", user, "ns")
-            need(mine["CPUID"]["user_ns"] == 0, "user of CPUID", mine["CPUID"])
+        if g[napping]:
+            user = mine[napped]["user_ns"]
+            need(g[napping] * 3e6 <= user + mine[napped].get("wait_ns", 0) and
+                 user <= g[napping] * 20e6, "naps of 3 ms took", user, "ns")
+            need(mine[quick]["user_ns"] == 0, "user of", mine[quick])
+        elif g.get("wfi"):
+            need(mine["WFX"]["idle_ns"] > 0.2 * share["wall_ns"], "idle", share)
         else:
             need(0.3 < share["wait_ns"] / share["wall_ns"] < 0.7, "two on one CPU wait", share)
     n, mine, kernel = check_stamps(sections["text stamps"], exits)
     per = (mine - kernel) * 1000 / n
     return (f"{exact} exits, {len(vcpus)} vcpu records add up, intervals within {worst:.2%}; "
-            f"wait {ours / 1e6:.1f} ms, schedstat {theirs / 1e6:.1f}; {n} spans {mine / 1e3:.1f} ms, "
+            f"wait {ours / 1e6:.1f} ms, schedstat {theirs / 1e6:.1f}; "
+            f"halted {halted / 1e6:.1f} ms; {n} spans {mine / 1e3:.1f} ms, "
             f"ftrace {kernel / 1e3:.1f}, {per:+.0f} ns each")
 
 
@@ -799,7 +839,7 @@ def main():
     passed = failed = 0
     global threads_only
     for name, probe, sections in cases:
-        threads_only = (vendor, probe) == ("arm64", "tracepoint")
+        threads_only = vendor.startswith("arm64") and probe == "tracepoint"
         try:
             if "unsupported" in sections:
                 verdict, details = "unsupported", " ".join(sections["unsupported"])

@@ -22,11 +22,13 @@ case $(uname -m) in
 aarch64)
 	hist=hist:keys=common_pid,ret,esr_ec:size=2048
 	many="mmio=300 sysreg=400 hvc=350 iabt=40 wfi=60"
+	naps="mmio=200 sysreg=300 hvc=150 iabt=40" busy="sysreg=6000" halts="wfi=200 hvc=50"
 	# shellcheck disable=SC2046 # words are wanted
 	guest() { command guest $(echo "$@" | sed 's/ io=/ mmio=/; s/ cpuid=/ sysreg=/; s/ hlt=/ hvc=/'); }
 	;;
 *)	hist=
-	many="io=300 cpuid=400 rdmsr=150 wrmsr=250 hypercall=100 mmio=60 hlt=350 ud=40" ;;
+	many="io=300 cpuid=400 rdmsr=150 wrmsr=250 hypercall=100 mmio=60 hlt=350 ud=40"
+	naps="io=100 cpuid=300 wrmsr=150 mmio=40 hlt=200" busy="cpuid=6000" halts= ;;
 esac
 
 emit() { echo "@$1"; cat "$2"; }
@@ -405,21 +407,24 @@ schedstats() {
 	done
 }
 
-# Where the time goes, against the scheduler's own account and the kernel's own stamps
-# of exits and entries: a guest that naps in its VMM, then one whose two threads have
-# one CPU
+# Where the time goes, against the scheduler's own account, KVM's of halting and the
+# kernel's own stamps of exits and entries: a guest that naps in its VMM, one whose two
+# threads have one CPU, and on arm64 one that waits in KVM
 case_time() {
-	local part pid=
+	local part stat pid=
 	start kvmexit -j --time --probe "$1" || { unsupported kvmexit; return; }
 	start kvmexit2 -j --time -i 0.5 --probe "$1" || { unsupported kvmexit2; return; }
 	mkfifo "$tmp/go"
 	: >"$tmp/guest"
 	: >"$tmp/sched"
+	: >"$tmp/stats"
 	trace_on
 	echo mono >"$trace/trace_clock"
 	echo 1 >"$trace/events/kvm/kvm_entry/enable"
-	for part in "-c 0,1 guest -w -k -v 2 -s 3000 io=100 cpuid=300 wrmsr=150 mmio=40 hlt=200" \
-		"-c 0 guest -w -k -v 2 cpuid=6000"; do
+	echo 1 >"$trace/events/kvm/kvm_vcpu_wakeup/enable"
+	for part in "-c 0,1 guest -w -k -v 2 -s 3000 $naps" "-c 0 guest -w -k -v 2 $busy" \
+		${halts:+"-c 0,1 guest -w -k -v 2 $halts"}; do
+		: >"$tmp/part"
 		# shellcheck disable=SC2086 # words are wanted
 		taskset $part <"$tmp/go" >"$tmp/part" &
 		exec 8>"$tmp/go"
@@ -429,6 +434,9 @@ case_time() {
 		echo >&8
 		while [ "$(grep -c '"run_calls"' "$tmp/part")" -lt 2 ]; do sleep 0.1; done
 		schedstats "$pid" | sed "s/^/after /" >>"$tmp/sched"
+		for stat in "$debug/$pid"-*/halt_*_ns; do
+			[ ! -e "$stat" ] || echo "$pid ${stat##*/} $(cat "$stat")" >>"$tmp/stats"
+		done
 		# What they do from now on is nothing
 		sleep 1.2
 		exec 8>&-
@@ -439,8 +447,13 @@ case_time() {
 	stop kvmexit
 	sed -n -e 's/^ *.*-\([0-9]*\) *\[[0-9]*\] *[^ ]* *\([0-9.]*\): kvm_entry: .*/\1 \2 entry/p' \
 		-e 's/^ *.*-\([0-9]*\) *\[[0-9]*\] *[^ ]* *\([0-9.]*\): kvm_exit: .* reason \([^ ]*\( excp\)\{0,1\}\) .*/\1 \2 exit \3/p' \
+		-e 's/^ *.*-\([0-9]*\) *\[[0-9]*\] *[^ ]* *\([0-9.]*\): kvm_exit: TRAP: .*(\(.*\)).*/\1 \2 exit \3/p' \
+		-e 's/^ *.*-\([0-9]*\) *\[[0-9]*\] *[^ ]* *\([0-9.]*\): kvm_exit: \([A-Z_]*\): HSR.*/\1 \2 exit \3/p' \
 		"$trace/trace" >"$tmp/stamps"
+	sed -n 's/^ *.*-\([0-9]*\) .*kvm_vcpu_wakeup: [a-z]* time \([0-9]*\) ns.*/\1 \2/p' "$trace/trace" |
+		awk '{ ns[$1] += $2 } END { for (tid in ns) print tid, ns[tid] }' >"$tmp/wakeups"
 	echo 0 >"$trace/events/kvm/kvm_entry/enable"
+	echo 0 >"$trace/events/kvm/kvm_vcpu_wakeup/enable"
 	trace_off
 	emit guest "$tmp/guest"
 	emit kvmexit "$tmp/kvmexit"
@@ -448,6 +461,8 @@ case_time() {
 	emit ftrace "$tmp/ftrace"
 	emit "text sched" "$tmp/sched"
 	emit "text stamps" "$tmp/stamps"
+	emit "text stats" "$tmp/stats"
+	emit "text wakeups" "$tmp/wakeups"
 }
 
 # Attached and detached many times while a guest runs: nothing stays behind
