@@ -16,7 +16,7 @@ GUEST := src/guest_$(if $(ON_ARM64),arm64,x86).c
 LIBS := libbpf libelf zlib jansson
 SRCS := kvmexit.c $(filter-out src/guest_%.c,$(wildcard src/*.c)) $(GUEST)
 OBJS := $(SRCS:%.c=$(BUILD)/%.o)
-SKEL := $(BUILD)/kvmexit.skel.h $(BUILD)/plain.skel.h
+SKEL := $(BUILD)/kvmexit.skel.h $(BUILD)/plain.skel.h $(BUILD)/vmstate.skel.h
 
 override CFLAGS += -std=gnu11 -Wall -Wextra -Wshadow -Wmissing-prototypes -Wstrict-prototypes \
 	-D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -I$(BUILD) $(shell $(PKG_CONFIG) --cflags $(LIBS))
@@ -65,6 +65,12 @@ $(BUILD)/kvmexit.bpf.o: kvmexit.bpf.c
 # For kernels and users whom the kfunc is denied
 $(BUILD)/plain.bpf.o: BPF_CFLAGS += -DWITHOUT_KFUNC
 $(BUILD)/plain.bpf.o: kvmexit.bpf.c
+	$(say) BPF $@
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -MMD -MP -c -o $@ $<
+
+# What --explain reads of VMs
+$(BUILD)/vmstate.bpf.o: src/bpf/vmstate.bpf.c
 	$(say) BPF $@
 	@mkdir -p $(@D)
 	$(Q)$(CLANG) $(BPF_CFLAGS) -MMD -MP -c -o $@ $<

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "src/counters.h"
+#include "src/explain.h"
 #include "src/filter.h"
 #include "src/info.h"
 #include "src/json.h"
@@ -25,6 +26,7 @@
 #include "src/privileges.h"
 #include "src/probe.h"
 #include "src/replaced.h"
+#include "src/reasons.h"
 #include "src/recording.h"
 #include "src/replay.h"
 #include "src/report.h"
@@ -45,6 +47,7 @@ struct session {
 	struct counters *counters;
 	struct vms *vms;
 	struct recording *recording; /* NULL: this host */
+	struct explain *explain; /* NULL: nothing is explained */
 	struct output output;
 	struct replaced metrics;
 	struct ticker ticker;
@@ -137,6 +140,17 @@ static int take_snapshot(struct session *s, bool final)
 	return err;
 }
 
+/* For --explain, with what is known at the end: 0 or -errno */
+static int explain(struct session *s, bool final)
+{
+	int err = s->explain ? explain__count(s->explain, &s->snapshot) : 0;
+
+	if (err || !s->explain || !final)
+		return err;
+	s->snapshot.explanation = explain__finish(s->explain);
+	return s->snapshot.explanation ? 0 : -ENOMEM;
+}
+
 static void reopen(struct session *s)
 {
 	int err = output__reopen(&s->output);
@@ -217,7 +231,7 @@ static int report(struct session *s, bool final)
 	size_t failed;
 	int err;
 
-	if (take_snapshot(s, final))
+	if (take_snapshot(s, final) || explain(s, final))
 		return out_of_memory();
 	if (s->reopened != s->output.reopened)
 		reports__restart(s->reports, s->nr_reports);
@@ -308,7 +322,7 @@ static int open_outputs(struct session *s)
 /* The exit code. The output has from its start no more rights than when reopened. */
 static int drop_privileges(struct session *s)
 {
-	int fds[PROBE_FDS + 4];
+	int fds[PROBE_FDS + STATE_READS + 4];
 	struct needs needs = {
 		.fds = fds,
 		.output = s->opts->output,
@@ -329,6 +343,7 @@ static int drop_privileges(struct session *s)
 			fds[needs.nr_fds++] = recording__fd(s->recording);
 		else
 			needs.nr_fds = probe__fds(s->probe, fds);
+		needs.nr_fds += explain__fds(s->explain, fds + needs.nr_fds);
 		fds[needs.nr_fds++] = s->ticker.timer;
 		fds[needs.nr_fds++] = s->ticker.signals;
 		fds[needs.nr_fds++] = s->output.fd;
@@ -402,6 +417,25 @@ static int choose_reports(struct session *s)
 	return EXIT_OK;
 }
 
+static int start_explaining(struct session *s)
+{
+	const struct explain_style style = {
+		.reasons = s->opts->reasons,
+		.run = true,
+		.times = s->opts->time,
+		.isa = isa__parse(run__isa()),
+		.root = "",
+	};
+
+	if (!s->opts->explain)
+		return EXIT_OK;
+	s->explain = explain__new(&style);
+	if (!s->explain)
+		return out_of_memory();
+	explain__open(s->explain);
+	return EXIT_OK;
+}
+
 /* Everything that needs privilege; the exit code */
 static int start(struct session *s, char *const *argv)
 {
@@ -423,6 +457,9 @@ static int start(struct session *s, char *const *argv)
 		return EXIT_INTERNAL;
 	}
 	code = probe__open(&s->probe, o);
+	if (code)
+		return code;
+	code = start_explaining(s);
 	if (code)
 		return code;
 	s->start = now_ns();
@@ -449,6 +486,7 @@ static int stop(struct session *s, int code)
 	ticker__close(&s->ticker);
 	counters__free(s->counters);
 	reports__free(s->reports, s->nr_reports);
+	explain__free(s->explain);
 	vms__free(s->vms);
 	recording__free(s->recording);
 	free(s->snapshot.samples);
@@ -598,6 +636,10 @@ int main(int argc, char **argv)
 	options__parse(&opts, argc, argv);
 	if (opts.list_reasons) {
 		code = info__list_reasons(&opts);
+	} else if (opts.explain && !opts.duration && !opts.interval) {
+		code = target__check(&opts);
+		if (!code)
+			code = info__explain(&opts);
 	} else if (opts.list_vms) {
 		code = info__list_vms(&opts);
 	} else if (opts.from) {

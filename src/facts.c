@@ -101,7 +101,7 @@ static const struct btf_type *find_member(const struct btf *btf, const struct bt
 	return NULL;
 }
 
-int facts__find_offset(const struct btf *btf, const char *name, const char *path)
+int facts__find_field(const struct btf *btf, const char *name, const char *path, __u32 *size)
 {
 	int id = btf__find_by_name_kind(btf, name, BTF_KIND_STRUCT);
 	const struct btf_type *t = id < 0 ? NULL : btf__type_by_id(btf, id);
@@ -115,7 +115,17 @@ int facts__find_offset(const struct btf *btf, const char *name, const char *path
 		t = find_member(btf, t, part, &off);
 		path += len + !!path[len];
 	}
-	return t ? (int)off : -ENOENT;
+	if (!t)
+		return -ENOENT;
+	*size = btf_is_ptr(t) ? sizeof(void *) : t->size;
+	return off;
+}
+
+int facts__find_offset(const struct btf *btf, const char *name, const char *path)
+{
+	__u32 size;
+
+	return facts__find_field(btf, name, path, &size);
 }
 
 /* Until 5.9 it was the vCPU's id; since 6.12, and 6.1.176, there is a second argument */

@@ -41,6 +41,9 @@ struct btf;
 /* The byte offset of a member ("a.b.c": in its members) of a struct; -ENOENT */
 int facts__find_offset(const struct btf *btf, const char *name, const char *path);
 
+/* The same, and in *@size its size in bytes, where it is a number, pointer or struct */
+int facts__find_field(const struct btf *btf, const char *name, const char *path, __u32 *size);
+
 /* Reads BTF and tracefs. What cannot be read is a fact that does not hold. */
 void facts__read(struct facts *f);
 

@@ -6,9 +6,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "explain.h"
 #include "json.h"
 #include "options.h"
 #include "reasons.h"
+#include "run.h"
 #include "util.h"
 #include "vmlist.h"
 
@@ -109,4 +111,30 @@ int info__list_reasons(const struct options *o)
 			       reasons[i].meaning);
 	}
 	return EXIT_OK;
+}
+
+int info__explain(const struct options *o)
+{
+	const struct explain_style style = {
+		.reasons = o->reasons,
+		.pid = o->pid,
+		.isa = isa__parse(run__isa()),
+		.root = "",
+	};
+	struct explain *e = explain__new(&style);
+	const struct explanation *x = NULL;
+	int err = 0;
+
+	if (e) {
+		explain__open(e);
+		x = explain__finish(e);
+	}
+	if (x && o->json)
+		err = explanation__print_json(x, stdout, NULL);
+	else if (x)
+		explanation__print(x, stdout);
+	if (!x || err)
+		complain("out of memory");
+	explain__free(e);
+	return x && !err ? EXIT_OK : EXIT_INTERNAL;
 }

@@ -15,4 +15,7 @@ void info__tell_idle(const struct options *o);
 int info__list_vms(const struct options *o);
 int info__list_reasons(const struct options *o);
 
+/* --explain without a run */
+int info__explain(const struct options *o);
+
 #endif

@@ -3,8 +3,8 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "explain.h"
 #include "fields.h"
 #include "groups.h"
 #include "reasons.h"
@@ -54,28 +54,14 @@ struct json {
 /* Reasons in a line with --compact: at most 68 bytes each, and COMPACT_MAX_BYTES in all */
 #define REASONS_PER_LINE 200
 
-/* "2026-01-01T00:00:20.004Z": always three decimals, always Z */
-static void format_time(char *text, size_t size, __u64 ns)
-{
-	time_t sec = ns / NSEC_PER_SEC;
-	char date[32];
-	struct tm tm;
-
-	gmtime_r(&sec, &tm);
-	strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &tm);
-	snprintf(text, size, "%s.%03lluZ", date, ns / NSEC_PER_MSEC % 1000);
-}
-
 /* Begins a line */
 static int begin(struct json *j, const char *type, const struct snapshot *snap)
 {
 	struct record *r = &j->pieces[PIECE_HEAD];
-	char ts[64];
 
-	format_time(ts, sizeof(ts), snap->end);
 	record__integer(r, "v", 1);
 	record__string(r, "type", type);
-	record__string(r, "ts", ts);
+	record__time(r, "ts", snap->end);
 	record__integer(r, "seq", snap->seq);
 	j->line.used = 0;
 	return line__add(&j->line, r);
@@ -161,10 +147,8 @@ static int print_run(struct json *j, FILE *out, const struct snapshot *snap)
 	struct record *r = &j->pieces[PIECE_RUN];
 	const struct run *run = snap->run;
 	int err = begin(j, "run", snap);
-	char start[64];
 
-	format_time(start, sizeof(start), run->start);
-	record__string(r, "start", start);
+	record__time(r, "start", run->start);
 	record__string(r, "boot_id", run->boot_id);
 	record__string(r, "kernel", run->kernel);
 	record__string(r, "probe", run->probe);
@@ -459,6 +443,8 @@ static int json__print(struct renderer *r, FILE *out, const struct snapshot *sna
 		if (!err)
 			err = print_vcpus(j, out, snap);
 	}
+	if (!err && snap->explanation)
+		err = explanation__print_json(snap->explanation, out, snap);
 	return err ? err : print_interval(j, out, snap, records);
 }
 

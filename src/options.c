@@ -17,6 +17,7 @@ enum {
 	KEY_MAX_VCPUS = 256,
 	KEY_PROBE,
 	KEY_LIST_REASONS,
+	KEY_EXPLAIN,
 	KEY_VERBOSE,
 	KEY_USAGE,
 	KEY_TOP,
@@ -78,6 +79,10 @@ static const struct argp_option argp_options[] = {
 	{ "vms", 0, NULL, OPTION_ALIAS, NULL, -1 },
 	{ "list-reasons", KEY_LIST_REASONS, NULL, 0,
 	  "Print the known exit reasons with code and meaning (with -j: as JSON)", -1 },
+	{ "explain", KEY_EXPLAIN, NULL, 0,
+	  "Explain these REASONs, or all, with the settings of this host and its VMs; with "
+	  "DURATION or -i: those counted that matter",
+	  -1 },
 	{ "verbose", KEY_VERBOSE, NULL, 0, "Tell on standard error what was chosen, and why", -1 },
 	{ "help", 'h', NULL, 0, "Print this help", -1 },
 	{ "usage", KEY_USAGE, NULL, 0, "Print a short usage message", -1 },
@@ -193,6 +198,26 @@ static void note_option(struct options *o, int key)
 	else
 		snprintf(name, sizeof(name), "--%s", known->name);
 	note(o, name);
+}
+
+/* A DURATION begins with a digit or a point, a reason's name never does */
+static bool is_reason(const struct options *o, const char *arg)
+{
+	return o->explain && !strchr("0123456789.", *arg);
+}
+
+/* All of them as one list; @arg is the first that is to be taken */
+static void take_reason(struct argp_state *state, const char *arg)
+{
+	struct options *o = state->input;
+	size_t used = strlen(o->reason_list);
+
+	if (used + strlen(arg) + 2 > sizeof(o->reason_list))
+		argp_error(state, "--explain: too many names");
+	snprintf(o->reason_list + used, sizeof(o->reason_list) - used, "%s%s", used ? "," : "",
+		 arg);
+	need_filter(state, "--explain", o->reason_list, &o->reasons);
+	note(o, "REASON");
 }
 
 /* "1 5" was the replaced tool's way to ask for five reports, one a second */
@@ -328,6 +353,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	case KEY_LIST_REASONS:
 		o->list_reasons = true;
 		break;
+	case KEY_EXPLAIN:
+		o->explain = true;
+		break;
 	case KEY_VERBOSE:
 		o->verbose = true;
 		break;
@@ -341,7 +369,11 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		printf("kvmexit %s\n", KVMEXIT_VERSION);
 		exit(EXIT_OK);
 	case ARGP_KEY_ARG:
-		if (state->arg_num > 0)
+		if (is_reason(o, arg)) {
+			take_reason(state, arg);
+			break;
+		}
+		if (rules__is_given(o->given, "DURATION"))
 			refuse_second(state, arg);
 		need_time(state, "DURATION", arg, &o->duration);
 		note(o, "DURATION");
@@ -360,7 +392,7 @@ void options__parse(struct options *opts, int argc, char **argv)
 	static const struct argp argp = {
 		.options = argp_options,
 		.parser = parse_option,
-		.args_doc = "[DURATION]",
+		.args_doc = "[DURATION]\n--explain [REASON...] [DURATION]",
 		.doc = "Counts the VM exits of all KVM guests on this host, by exit reason and "
 		       "vCPU, until Ctrl-C or for DURATION (seconds, or 500ms, 5m).\v"
 		       "Examples:\n"
@@ -374,6 +406,8 @@ void options__parse(struct options *opts, int argc, char **argv)
 		       "  kvmexit -T 4250,4251 5     two threads\n"
 		       "  kvmexit -r 'EPT_*,HLT' 5   some reasons only\n"
 		       "  kvmexit -g vm,reason 5     what each VM does\n"
+		       "  kvmexit --explain 10       and what is behind it, with what to do\n"
+		       "  kvmexit --explain hlt      one reason, without counting\n"
 		       "  kvmexit -i 1 -c 10         a report a second, ten times\n"
 		       "  kvmexit -j -i 10 | jq .    JSON, one object a line\n",
 	};
@@ -398,4 +432,6 @@ void options__free(struct options *opts)
 	opts->filter = NULL;
 	filter__free(opts->detail);
 	opts->detail = NULL;
+	filter__free(opts->reasons);
+	opts->reasons = NULL;
 }

@@ -49,7 +49,10 @@ struct options {
 	__u32 max_vcpus;
 	const char *probe; /* a variant's name, NULL: the best that works */
 	bool list_reasons;
+	bool explain;
+	struct filter *reasons; /* operands of --explain, NULL: none; owned */
 	bool verbose;
+	char reason_list[1024]; /* the same as text, for options.c */
 	char given[384]; /* options given, for rules.h */
 };
 

@@ -145,3 +145,13 @@ const char *isa__name(unsigned int isa)
 		return "unknown";
 	}
 }
+
+unsigned int isa__parse(const char *name)
+{
+	unsigned int isa;
+
+	for (isa = 1; strcmp(isa__name(isa), "unknown"); isa++)
+		if (!strcmp(name, isa__name(isa)))
+			return isa;
+	return 0;
+}

@@ -35,4 +35,7 @@ bool reason__parse(unsigned int isa, const char *name, __u32 *code);
 /* "vmx", "svm", "arm64" or "unknown": never NULL. */
 const char *isa__name(unsigned int isa);
 
+/* The other way round; 0: it is none of these */
+unsigned int isa__parse(const char *name);
+
 #endif /* KVMEXIT_REASONS_H */

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <time.h>
 
 #include "util.h"
 
@@ -57,6 +58,18 @@ void record__string(struct record *r, const char *key, const char *value)
 
 	if (m && strcmp(json_string_value(m), value) && json_string_set(m, value))
 		r->err = -ENOMEM;
+}
+
+void record__time(struct record *r, const char *key, __u64 ns)
+{
+	time_t sec = ns / NSEC_PER_SEC;
+	char date[32], text[64];
+	struct tm tm;
+
+	gmtime_r(&sec, &tm);
+	strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &tm);
+	snprintf(text, sizeof(text), "%s.%03lluZ", date, ns / NSEC_PER_MSEC % 1000);
+	record__string(r, key, text);
 }
 
 void record__bool(struct record *r, const char *key, bool value)

@@ -27,6 +27,8 @@ struct record {
 
 void record__integer(struct record *r, const char *key, __u64 value);
 void record__string(struct record *r, const char *key, const char *value); /* UTF-8 */
+/* "2026-01-01T00:00:20.004Z" of CLOCK_REALTIME in ns: always three decimals, always Z */
+void record__time(struct record *r, const char *key, __u64 ns);
 void record__bool(struct record *r, const char *key, bool value);
 /* An object of numbers, which record__add() fills anew each time; NULL: no memory */
 json_t *record__object(struct record *r, const char *key);

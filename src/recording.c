@@ -268,16 +268,6 @@ static int find_vm(struct recording *r, struct source *s, const json_t *record, 
 	return p->vm ? TAKEN : -ENOMEM;
 }
 
-static __u32 parse_isa(const char *name)
-{
-	__u32 isa;
-
-	for (isa = 1; strcmp(isa__name(isa), "unknown"); isa++)
-		if (!strcmp(name, isa__name(isa)))
-			return isa;
-	return 0;
-}
-
 /* Of an interval that was not ended nothing is told */
 static void drop_pending(struct recording *r, struct pending *p)
 {
@@ -357,7 +347,7 @@ static int take_counts(struct recording *r, struct source *s, const json_t *reco
 		keys |= KEY_THREAD;
 	if (get_u32(record, "code", &sample.code))
 		keys |= KEY_REASON;
-	sample.isa = parse_isa(string_or_empty(record, "isa"));
+	sample.isa = isa__parse(string_or_empty(record, "isa"));
 	if (err || !keys || (!exits && !get_integer(record, "count", &sample.count)))
 		return err ? err : FOREIGN;
 	p->keys &= keys;

@@ -16,6 +16,7 @@ static const struct {
 	{ "-p", "-n", NULL },
 	{ "-g", "-w -a", "each says what the rows are" },
 	{ "-w", "-a", "-w has a row per thread" },
+	{ "--explain", "-f", "the settings told would be this host's" },
 	{ "-f", "-i -c DURATION --no-clear --time --node --max-vcpus --probe",
 	  "what was recorded is reported as it is" },
 	{ "-j", "-w -a", "records are per thread and have every column; -g collapses them" },
@@ -38,9 +39,12 @@ static const struct {
 /* Options that leave no room for any but these */
 static const struct {
 	const char *option, *others;
+	const char *unless, *why; /* but with one of these they do; NULL: never */
 } alone[] = {
-	{ "--list-vms", "-j" },
-	{ "--list-reasons", "-j" },
+	{ "--list-vms", "-j", NULL, NULL },
+	{ "--list-reasons", "-j", NULL, NULL },
+	{ "--explain", "-j -p -n -f REASON --verbose", "DURATION -i",
+	  "without DURATION or -i nothing is counted" },
 };
 
 /* Whether @name, of @len bytes, is one of the words in @list */
@@ -98,11 +102,12 @@ bool rules__are_broken(const char *given, char *why, size_t size)
 	size_t i, len = 0;
 
 	for (i = 0; i < ARRAY_SIZE(alone); i++) {
-		if (!rules__is_given(given, alone[i].option))
+		if (!rules__is_given(given, alone[i].option) ||
+		    (alone[i].unless && find(alone[i].unless, given, true, &len)))
 			continue;
 		other = other_than(given, alone[i].option, alone[i].others, &len);
 		if (other) {
-			tell_exclusion(why, size, alone[i].option, other, len, NULL);
+			tell_exclusion(why, size, alone[i].option, other, len, alone[i].why);
 			return true;
 		}
 	}

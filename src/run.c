@@ -15,7 +15,7 @@
 #include "vm.h"
 
 #ifdef __x86_64__
-static const char *isa_of_cpu(void)
+const char *run__isa(void)
 {
 	const unsigned int vmx = 1u << 5, svm = 1u << 2;
 	unsigned int a, b, c, d;
@@ -27,7 +27,7 @@ static const char *isa_of_cpu(void)
 	return "unknown";
 }
 #else
-static const char *isa_of_cpu(void)
+const char *run__isa(void)
 {
 	return "arm64";
 }
@@ -68,6 +68,6 @@ int run__begin(struct run *run, const char *node, char *const *argv)
 		run->boot_id[0] = 0;
 	set_text(run->kernel, sizeof(run->kernel), name.release);
 	join(run->options, sizeof(run->options), argv);
-	snprintf(run->isa, sizeof(run->isa), "%s", isa_of_cpu());
+	snprintf(run->isa, sizeof(run->isa), "%s", run__isa());
 	return 0;
 }

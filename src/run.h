@@ -24,4 +24,7 @@ struct run {
  */
 int run__begin(struct run *run, const char *node, char *const *argv);
 
+/* Of this host's CPU: "vmx", "svm", "arm64" or "unknown" */
+const char *run__isa(void);
+
 #endif

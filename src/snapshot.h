@@ -13,6 +13,7 @@
 #include "lost.h"
 #include "times.h"
 
+struct explanation;
 struct vm;
 
 /*
@@ -45,6 +46,7 @@ struct snapshot {
 	size_t threads_room;
 	__u64 service; /* ns: the samples' times__service() */
 	unsigned int untold; /* bits 1 << enum part: what this host does not tell */
+	const struct explanation *explanation; /* --explain, the last report; else NULL */
 	const struct run *run; /* of kvmexit, that counted this (run.h); the source's */
 	__u64 seq; /* number of the interval, from 0 */
 	__u64 end; /* CLOCK_REALTIME in ns */

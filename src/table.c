@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "columns.h"
+#include "explain.h"
 #include "groups.h"
 #include "run.h"
 #include "util.h"
@@ -327,6 +328,8 @@ static int table__print(struct renderer *r, FILE *out, const struct snapshot *sn
 	err = print_tables(out, t, snap, notices + lines);
 	fputs(notes, out);
 	free(notes);
+	if (!err && snap->explanation)
+		explanation__print(snap->explanation, out);
 	return err;
 }
 

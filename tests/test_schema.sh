@@ -14,10 +14,12 @@ if ! "$python" -c 'import jsonschema' 2>/dev/null; then
 	exit 0
 fi
 
-[ -x "$build/tests/test_json" ] || make -s "$build/tests/test_json" || exit 1
+for test in json explain; do
+	[ -x "$build/tests/test_$test" ] || make -s "$build/tests/test_$test" || exit 1
+done
 
 # shellcheck disable=SC2016 # Python
-"$python" - "$build/tests/test_json" ./kvmexit <<'PYTHON'
+"$python" - "$build/tests/test_json" ./kvmexit "$build/tests/test_explain" <<'PYTHON'
 import copy, json, os, subprocess, sys
 import jsonschema
 
@@ -81,6 +83,13 @@ for r in records:
 types = {r["type"] for r in records}
 check(types == {"run", "vm", "exit", "sum", "rest", "vcpu", "interval"}, f"types {types}")
 
+explained = lines(sys.argv[3], "--print")
+for r in explained:
+    check_record(r)
+check({r["topic"] for r in explained} ==
+      {"what", "causes", "cost", "setting", "vm", "advice", "note"}, "topics of explain")
+records += explained
+
 # Readers of 0.1.0's records go on working: they look at two types, whose keys begin as ever
 old_keys = {k["properties"]["type"]["const"]: k["required"] for k in old_schema["oneOf"]}
 for r in records:
@@ -128,6 +137,12 @@ broken += [
     ("sum", "exits", {"HLT": 0}),
     ("sum", "exits", {"hlt": 1}),
     ("rest", "rows", 0),
+    ("explain", "reason", "hlt"),
+    ("explain", "of", "time"),
+    ("explain", "share", 1001),
+    ("explain", "pid", -1),
+    ("explain", "topic", "why"),
+    ("explain", "name", "x" * 96),
 ]
 for kind, key, value in broken:
     r = copy.copy(next(r for r in records if r["type"] == kind))
@@ -175,6 +190,10 @@ if os.access(sys.argv[2], os.X_OK):
     listed = lines(sys.argv[2], "--list-reasons", "-j")
     check(len(listed) > 100, f"{len(listed)} reasons")
     for r in listed:
+        check_record(r)
+    explained = lines(sys.argv[2], "--explain", "-j")
+    check(len(explained) > 1000, f"{len(explained)} explanations")
+    for r in explained:
         check_record(r)
     for r in lines(sys.argv[2], "--vms", "-j", empty=True):
         check_record(r)

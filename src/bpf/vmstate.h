@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Between vmstate.bpf.c and src/vmstate.c, which reads what the program writes */
+#ifndef BPF_VMSTATE_H
+#define BPF_VMSTATE_H
+
+#include <linux/types.h>
+
+#define MAX_STATE_FIELDS 24
+
+/* A number in struct kvm, or of_vcpu in struct kvm_vcpu */
+struct state_field {
+	__u32 off; /* bytes */
+	__u32 size; /* bytes, at most 8; 0: this kernel has no such field */
+	__u32 of_vcpu;
+};
+
+struct vmstate_config {
+	__u32 off_vm_mm; /* in struct kvm: whose memory it has */
+	__u32 off_vcpu_vm; /* in struct kvm_vcpu: its struct kvm */
+	struct state_field fields[MAX_STATE_FIELDS];
+};
+
+/* An open file of a process that is a VM or a vCPU */
+struct kvm_file {
+	__u32 pid; /* in the initial PID namespace */
+	__u32 of_vcpu;
+	__u64 vm; /* its address: what tells VMs of one process apart, and nothing else */
+	__u64 values[MAX_STATE_FIELDS]; /* of the fields that are there and in this struct */
+};
+
+#endif

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * --explain: what is known of the exit reasons that matter, with the present values of
+ * the settings they hang on, of this host (settings.h) and of its VMs (vmstate.h).
+ */
+#ifndef EXPLAIN_H
+#define EXPLAIN_H
+
+#include <stdio.h>
+
+#include "settings.h"
+#include "snapshot.h"
+#include "texts.h"
+#include "vm.h"
+#include "vmstate.h"
+
+struct filter;
+
+struct explain_style {
+	struct filter *reasons; /* NULL: all; outlives it */
+	bool run; /* what was counted is explained, else every reason */
+	bool times; /* what matters is the service time, else the number of exits */
+	__u32 pid; /* without a run: this VM only; 0: all */
+	__u32 isa; /* this host's, whose reasons come first */
+	const char *root; /* below which files are read; "" */
+};
+
+enum topic {
+	TOPIC_WHAT,
+	TOPIC_CAUSES,
+	TOPIC_COST,
+	TOPIC_SETTING, /* of this host */
+	TOPIC_VM, /* of a VM */
+	TOPIC_ADVICE,
+	TOPIC_NOTE, /* what could not be read, and why; of no reason */
+	NR_TOPICS
+};
+
+struct item {
+	enum topic topic;
+	const char *name; /* of a setting; of advice: its condition; else "" */
+	const char *price; /* of advice, else "" */
+	const char *text; /* NULL: value */
+	char value[SETTING_SIZE];
+	__u32 pid; /* of a VM, else 0 */
+	char vm[VM_NAME_SIZE]; /* its name, else "" */
+};
+
+struct explained {
+	__u32 isa;
+	__u32 code;
+	char name[64];
+	const char *meaning; /* "": not known */
+	__u64 weight; /* exits, or ns; 0 without a run */
+	unsigned int tenths; /* of a per cent, that it makes up of all */
+};
+
+/* Reasons that one text is about */
+struct chapter {
+	const struct text *text;
+	struct explained *reasons; /* owned */
+	size_t nr_reasons, reasons_room;
+	struct item *items; /* owned */
+	size_t nr_items, items_room;
+	size_t vms_left_out; /* that have these exits too */
+	__u64 weight;
+};
+
+struct explanation {
+	struct explain_style style;
+	struct chapter *chapters; /* owned; what matters most comes first */
+	size_t nr_chapters, room;
+	char note[320]; /* what could not be read and why; "": nothing */
+};
+
+/* Of what makes up less, tenths of a per cent, nothing is said */
+#define TENTHS_THAT_MATTER 30
+
+struct explain;
+
+struct explain *explain__new(const struct explain_style *style); /* NULL: no memory */
+void explain__free(struct explain *e);
+
+/* With all privileges: reads KVM's state of VMs for the first time. What fails is noted. */
+void explain__open(struct explain *e);
+
+/* The files that are still needed: STATE_READS of them at most; how many */
+size_t explain__fds(const struct explain *e, int *fds);
+
+/*
+ * VMs' state: to be had from here on in place of what was known of the same VMs.
+ * @why: it could not be read; NULL: it was. 0 or -ENOMEM.
+ */
+int explain__learn(struct explain *e, const struct state_layout *layout,
+		   const struct vm_states *states, const char *why);
+
+/* An interval: 0 or -ENOMEM */
+int explain__count(struct explain *e, const struct snapshot *snap);
+
+/* All that there is to say, as things are now; valid as @e is. NULL: no memory. */
+const struct explanation *explain__finish(struct explain *e);
+
+/* As text of at most 80 columns */
+void explanation__print(const struct explanation *x, FILE *out);
+
+/*
+ * As records: of the report @snap, or without one (NULL). 0 or -errno.
+ */
+int explanation__print_json(const struct explanation *x, FILE *out, const struct snapshot *snap);
+
+/* One text, without any values: indented by so many columns */
+void text__print(const struct text *text, FILE *out, int indent);
+
+#endif

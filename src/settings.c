@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "settings.h"
+
+#include <dirent.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "util.h"
+#include "vm.h"
+
+/* Files that tell a setting; of the choices "always [madvise] never" the one in brackets */
+static const struct {
+	const char *name, *path;
+} files[] = {
+	{ "clocksource", "/sys/devices/system/clocksource/clocksource0/current_clocksource" },
+	{ "transparent_hugepage", "/sys/kernel/mm/transparent_hugepage/enabled" },
+	{ "transparent_hugepage/shmem", "/sys/kernel/mm/transparent_hugepage/shmem_enabled" },
+	{ "ksm/run", "/sys/kernel/mm/ksm/run" },
+	{ "ksm/pages_sharing", "/sys/kernel/mm/ksm/pages_sharing" },
+	{ "kernel.numa_balancing", "/proc/sys/kernel/numa_balancing" },
+	{ "nr_hugepages", "/proc/sys/vm/nr_hugepages" },
+	{ "kernel.nmi_watchdog", "/proc/sys/kernel/nmi_watchdog" },
+	{ "cpu/nohz_full", "/sys/devices/system/cpu/nohz_full" },
+	{ "cpu/isolated", "/sys/devices/system/cpu/isolated" },
+};
+
+static const char *const modules[] = { "kvm.", "kvm_intel.", "kvm_amd." };
+static const char cmdline[] = "cmdline.";
+
+static const char *file_of(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(files); i++)
+		if (!strcmp(files[i].name, name))
+			return files[i].path;
+	return NULL;
+}
+
+static bool is_parameter(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(modules); i++)
+		if (!strncmp(name, modules[i], strlen(modules[i])))
+			return true;
+	return false;
+}
+
+static bool is_cmdline(const char *name)
+{
+	return !strncmp(name, cmdline, strlen(cmdline));
+}
+
+bool settings__is_name(const char *name)
+{
+	return is_parameter(name) || is_cmdline(name) || file_of(name);
+}
+
+/* A file below @root, without the newline at its end: whether it could be read */
+static bool read_below(const char *root, const char *path, char *text, size_t size)
+{
+	char whole[PATH_MAX];
+	int n;
+
+	if (snprintf(whole, sizeof(whole), "%s%s", root, path) >= (int)sizeof(whole))
+		return false;
+	n = read_file(whole, text, size);
+	if (n < 0)
+		return false;
+	text[strcspn(text, "\n")] = 0;
+	return true;
+}
+
+static void set_value(char *value, size_t size, const char *text, size_t len)
+{
+	utf8__clean(value, size, text, len, size);
+	utf8__printable(value);
+}
+
+static void choose_bracketed(char *value)
+{
+	char *open = strchr(value, '['), *close = open ? strchr(open, ']') : NULL;
+
+	if (!close)
+		return;
+	*close = 0;
+	memmove(value, open + 1, close - open);
+}
+
+/*
+ * What the kernel was started with: of "KEY=VALUE" the value, of "KEY" "yes"; several
+ * are several.
+ */
+static void find_word(const char *text, const char *key, char *value, size_t size)
+{
+	size_t len = strlen(key), used = 0, n;
+	const char *p;
+
+	*value = 0;
+	for (p = text + strspn(text, " "); *p; p += n, p += strspn(p, " ")) {
+		n = strcspn(p, " ");
+		if (strncmp(p, key, len) || (n != len && p[len] != '=') || used + 1 >= size)
+			continue;
+		if (used)
+			value[used++] = ' ';
+		if (n == len)
+			set_value(value + used, size - used, "yes", 3);
+		else
+			set_value(value + used, size - used, p + len + 1, n - len - 1);
+		used += strlen(value + used);
+	}
+	if (!used)
+		snprintf(value, size, "not given");
+}
+
+static bool read_cmdline(const char *root, const char *key, char *value, size_t size)
+{
+	char text[4096];
+
+	if (!read_below(root, "/proc/cmdline", text, sizeof(text)))
+		return false;
+	find_word(text, key, value, size);
+	return true;
+}
+
+static bool read_parameter(const char *root, const char *name, char *text, size_t size)
+{
+	const char *dot = strchr(name, '.');
+	char path[128];
+
+	snprintf(path, sizeof(path), "/sys/module/%.*s/parameters/%s", (int)(dot - name), name,
+		 dot + 1);
+	return read_below(root, path, text, size);
+}
+
+bool settings__read(const char *root, const char *name, char *value, size_t size)
+{
+	char text[SETTING_SIZE];
+
+	if (is_cmdline(name))
+		return read_cmdline(root, name + strlen(cmdline), value, size);
+	if (is_parameter(name)
+		    ? !read_parameter(root, name, text, sizeof(text))
+		    : !file_of(name) || !read_below(root, file_of(name), text, sizeof(text)))
+		return false;
+	choose_bracketed(text);
+	set_value(value, size, *text ? text : "none", *text ? strlen(text) : 4);
+	return true;
+}
+
+/* ---- control groups ---- */
+
+/* What "KEY NUMBER" lines have of @key; 0: nothing */
+static __u64 find_number(const char *text, const char *key)
+{
+	size_t len = strlen(key);
+
+	for (; text; text = strchr(text, '\n'), text = text ? text + 1 : NULL)
+		if (!strncmp(text, key, len) && text[len] == ' ')
+			return strtoull(text + len + 1, NULL, 10);
+	return 0;
+}
+
+/* The group at @path: its quota, if it has one, where it was held up longest so far */
+static void look_at_group(const char *root, const char *path, struct cpu_limit *limit)
+{
+	char file[PATH_MAX + 64], max[64], stat[1024], quota[32], period[32];
+	__u64 throttled;
+
+	snprintf(file, sizeof(file), "/sys/fs/cgroup%.4000s/cpu.max", path);
+	if (!read_below(root, file, max, sizeof(max)) ||
+	    sscanf(max, "%31s %31s", quota, period) != 2 || !strcmp(quota, "max"))
+		return;
+	snprintf(file, sizeof(file), "%s/sys/fs/cgroup%.4000s/cpu.stat", root, path);
+	if (read_file(file, stat, sizeof(stat)) < 0)
+		*stat = 0;
+	throttled = find_number(stat, "throttled_usec");
+	if (*limit->max && throttled <= limit->throttled_us)
+		return;
+	limit->throttled_us = throttled;
+	limit->throttled = find_number(stat, "nr_throttled");
+	snprintf(limit->max, sizeof(limit->max), "%.24s of %.24s us", quota, period);
+	set_value(limit->group, sizeof(limit->group), path, strlen(path));
+}
+
+/* Of @path and all groups above it, which hold it up too */
+static void look_upwards(const char *root, char *path, struct cpu_limit *limit)
+{
+	char *slash;
+
+	while ((slash = strrchr(path, '/')) && slash[1]) {
+		look_at_group(root, path, limit);
+		*slash = 0;
+	}
+}
+
+static bool group_of(const char *root, __u32 pid, const char *tid, char *path, size_t size)
+{
+	char file[PATH_MAX], text[PATH_MAX];
+	const char *line;
+
+	snprintf(file, sizeof(file), "%s/proc/%u/task/%.20s/cgroup", root, pid, tid);
+	if (read_file(file, text, sizeof(text)) < 0)
+		return false;
+	line = !strncmp(text, "0::", 3) ? text : strstr(text, "\n0::");
+	line = line ? strchr(line, '/') : NULL;
+	if (!line)
+		return false;
+	snprintf(path, size, "%.*s", (int)strcspn(line, "\n"), line);
+	return true;
+}
+
+void settings__read_cpu_limit(const char *root, __u32 pid, struct cpu_limit *limit)
+{
+	char path[PATH_MAX], last[PATH_MAX] = "";
+	const struct dirent *e;
+	char dir_path[PATH_MAX];
+	DIR *dir;
+
+	*limit = (struct cpu_limit){ 0 };
+	snprintf(dir_path, sizeof(dir_path), "%s/proc/%u/task", root, pid);
+	dir = opendir(dir_path);
+	while (dir && (e = readdir(dir))) {
+		if (*e->d_name == '.' || !group_of(root, pid, e->d_name, path, sizeof(path)) ||
+		    !strcmp(path, last))
+			continue;
+		snprintf(last, sizeof(last), "%s", path);
+		look_upwards(root, path, limit);
+	}
+	if (dir)
+		closedir(dir);
+}

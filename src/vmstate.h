@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What KVM knows of each VM: its own state, which its module's parameters do not
+ * tell. Read by a BPF program from the open files of processes (bpf/vmstate.bpf.c).
+ */
+#ifndef VMSTATE_H
+#define VMSTATE_H
+
+#include <linux/types.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+enum state {
+	STATE_APICV_INHIBITS,
+	STATE_DISABLED_EXITS, /* since 6.17; before that the next four */
+	STATE_MWAIT_IN_GUEST,
+	STATE_HLT_IN_GUEST,
+	STATE_PAUSE_IN_GUEST,
+	STATE_CSTATE_IN_GUEST,
+	STATE_OVERRIDE_HALT_POLL,
+	STATE_MAX_HALT_POLL,
+	STATE_HALT_POLL_NOW, /* the largest of its vCPUs */
+	STATE_DIRTY_LOGGING,
+	STATE_DIRTY_RING,
+	STATE_MASTER_CLOCK,
+	STATE_IRQCHIP,
+	STATE_PMU,
+	STATE_USER_MSRS,
+	STATE_NO_NX_HUGE_PAGES,
+	STATE_NONCOHERENT_DMA,
+	STATE_NOTIFY_WINDOW,
+	STATE_BUS_LOCKS,
+	STATE_VGIC,
+	NR_STATES
+};
+
+#define INHIBIT_NAME_SIZE 40
+
+/* What this kernel tells, from its BTF */
+struct state_layout {
+	__u32 there; /* bits 1 << enum state */
+	char inhibits[64][INHIBIT_NAME_SIZE]; /* names of the bits; "": not known */
+	bool is_svm; /* the host's CPU: there it is AVIC, else APICv */
+};
+
+struct vm_state {
+	__u32 pid;
+	__u64 vm; /* which one of that process */
+	__u32 nr_vcpus;
+	__u64 values[NR_STATES];
+};
+
+struct vm_states {
+	struct vm_state *vms; /* owned; by PID */
+	size_t nr;
+	size_t room;
+};
+
+/*
+ * A setting by its name in explain.def ("vm.apicv"): what it is called, and into
+ * @value what it is for this VM. NULL: there is none of this name, or this kernel
+ * does not tell it.
+ */
+const char *vm_state__tell(const struct state_layout *layout, const struct vm_state *state,
+			   const char *name, char *value, size_t size);
+
+/* Whether there is such a setting on any kernel */
+bool vm_state__is_name(const char *name);
+
+struct vmstate;
+
+/*
+ * Loads what reads it. 0 or -errno, and in *@what what failed. Needs privilege, as
+ * reading does not.
+ */
+int vmstate__open(struct vmstate **out, const char **what);
+void vmstate__close(struct vmstate *state);
+
+/* How often it can be read */
+#define STATE_READS 2
+
+/* All VMs of this host, as they are now: 0 or -errno. To be freed in either case. */
+int vmstate__read(struct vmstate *state, struct vm_states *states);
+void vm_states__free(struct vm_states *states);
+
+const struct state_layout *vmstate__layout(const struct vmstate *state);
+
+/* The files that reading still needs, STATE_READS of them; -1: nobody's */
+const int *vmstate__fds(const struct vmstate *state);
+
+#endif

@@ -1,0 +1,434 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * --explain: its texts, the settings of a made-up host, and what is printed of them,
+ * against tests/golden/explain*. To be run where tests/ is. With --print it only prints
+ * records, for the schema's test; with --write the golden files are made anew.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "../src/explain.h"
+#include "../src/filter.h"
+#include "../src/reasons.h"
+#include "../src/run.h"
+#include "../src/times.h"
+#include "../src/util.h"
+#include "check.h"
+
+static char root[] = "/tmp/kvmexit-explain-XXXXXX";
+
+/* ---- texts ---- */
+
+static bool is_setting(const char *word)
+{
+	return settings__is_name(word) || vm_state__is_name(word) || !strcmp(word, "vm.cpu_max") ||
+	       !strcmp(word, "vm.throttled");
+}
+
+static void check_sentence(const char *text)
+{
+	size_t len = text ? strlen(text) : 0;
+
+	CHECK(len > 10 && len < 600);
+	CHECK(len && text[len - 1] == '.' && text[len - 2] != '.');
+}
+
+static void test_texts(void)
+{
+	bool used[texts_count];
+	size_t i;
+
+	memset(used, 0, sizeof(used));
+	for (i = 0; i < reasons_count; i++)
+		used[text__of(reasons[i].isa, reasons[i].name) - texts] = true;
+	for (i = 0; i < texts_count; i++) {
+		const struct text *t = &texts[i];
+		const char *p = t->settings;
+		const struct advice *a;
+		char word[64];
+
+		if (!CHECK(used[i]))
+			fprintf(stderr, "of no reason: %s\n", t->what);
+		check_sentence(t->what);
+		check_sentence(t->causes);
+		check_sentence(t->cost);
+		while (next_word(&p, word, sizeof(word)))
+			if (!CHECK(is_setting(word)))
+				fprintf(stderr, "no such setting: %s\n", word);
+		for (a = t->advice; a->condition; a++)
+			CHECK(*a->condition && *a->advice && a->price && *a->price &&
+			      a->price[strlen(a->price) - 1] != '.');
+	}
+	CHECK(!is_setting("vm.nonsense") && !is_setting("nonsense"));
+}
+
+static const struct {
+	__u32 isa;
+	const char *reason, *in_text;
+} some_texts[] = {
+	{ ISA_VMX, "HLT", "halts its vCPU" },
+	{ ISA_SVM, "IDLE_HLT", "halts its vCPU" },
+	{ ISA_ARM64, "WFX", "(WFI)" },
+	{ ISA_VMX, "MSR_READ", "model-specific" },
+	{ ISA_SVM, "NPF", "nested page tables" },
+	{ ISA_SVM, "EXCP_UD", "exception" },
+	{ ISA_SVM, "VMRUN", "Nested" },
+	{ ISA_VMX, "VMREAD", "Nested" },
+	{ ISA_VMX, "VMCALL", "called the hypervisor" },
+	{ ISA_SVM, "CR0_WRITE_TRAP", "control register" },
+	{ ISA_SVM, "READ_CR3", "shadow paging" },
+	{ ISA_SVM, "UNKNOWN_4711", "does not ask for" },
+	{ ISA_ARM64, "HVC64", "called the hypervisor" },
+};
+
+static void test_some_texts(void)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(some_texts); i++) {
+		const struct text *t = text__of(some_texts[i].isa, some_texts[i].reason);
+
+		if (!CHECK(strstr(t->what, some_texts[i].in_text)))
+			fprintf(stderr, "%s: %s\n", some_texts[i].reason, t->what);
+	}
+}
+
+/* ---- settings ---- */
+
+static void put(const char *path, const char *text)
+{
+	char whole[512], *slash;
+	FILE *f;
+
+	snprintf(whole, sizeof(whole), "%s%s", root, path);
+	for (slash = whole + strlen(root) + 1; (slash = strchr(slash, '/')); slash++) {
+		*slash = 0;
+		CHECK(!mkdir(whole, 0755) || errno == EEXIST);
+		*slash = '/';
+	}
+	f = fopen(whole, "w");
+	if (CHECK(f)) {
+		fputs(text, f);
+		fclose(f);
+	}
+}
+
+static void make_host(void)
+{
+	put("/proc/cmdline",
+	    "root=/dev/sda1 nohz_full=2-7 isolcpus=2,3 isolcpus=managed_irq,5 nosmt "
+	    "mitigations=off\n");
+	put("/sys/module/kvm/parameters/halt_poll_ns", "200000\n");
+	put("/sys/module/kvm/parameters/nx_huge_pages", "N\n");
+	put("/sys/module/kvm_amd/parameters/avic", "N\n");
+	put("/sys/devices/system/clocksource/clocksource0/current_clocksource", "hpet\n");
+	put("/sys/kernel/mm/transparent_hugepage/enabled", "always [madvise] never\n");
+	put("/sys/kernel/mm/ksm/run", "1\n");
+	put("/sys/devices/system/cpu/isolated", "\n");
+	put("/proc/4242/task/4242/cgroup", "0::/machine.slice/web1/emulator\n");
+	put("/proc/4242/task/4250/cgroup", "4:cpuset:/x\n0::/machine.slice/web1/vcpu0\n");
+	put("/sys/fs/cgroup/machine.slice/web1/vcpu0/cpu.max", "max 100000\n");
+	put("/sys/fs/cgroup/machine.slice/web1/cpu.max", "50000 100000\n");
+	put("/sys/fs/cgroup/machine.slice/web1/cpu.stat",
+	    "usage_usec 1\nnr_periods 90\nnr_throttled 89\nthrottled_usec 1234567\n");
+	put("/sys/fs/cgroup/machine.slice/cpu.max", "800000 100000\n");
+	put("/sys/fs/cgroup/machine.slice/cpu.stat", "nr_throttled 0\nthrottled_usec 0\n");
+	put("/proc/4300/task/4300/cgroup", "0::/machine.slice\n");
+}
+
+static const struct {
+	const char *name, *value; /* NULL: there is none */
+} settings[] = {
+	{ "kvm.halt_poll_ns", "200000" },
+	{ "kvm_amd.avic", "N" },
+	{ "kvm_intel.enable_apicv", NULL },
+	{ "kvm.nonsense", NULL },
+	{ "nonsense", NULL },
+	{ "clocksource", "hpet" },
+	{ "transparent_hugepage", "madvise" },
+	{ "ksm/run", "1" },
+	{ "ksm/pages_sharing", NULL },
+	{ "cpu/isolated", "none" },
+	{ "cmdline.nohz_full", "2-7" },
+	{ "cmdline.nohz", "not given" },
+	{ "cmdline.isolcpus", "2,3 managed_irq,5" },
+	{ "cmdline.nosmt", "yes" },
+	{ "cmdline.mitigations", "off" },
+	{ "cmdline.irqaffinity", "not given" },
+};
+
+static void test_settings(void)
+{
+	char value[SETTING_SIZE];
+	struct cpu_limit limit;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(settings); i++) {
+		bool there = settings__read(root, settings[i].name, value, sizeof(value));
+
+		CHECK_STR(there ? value : NULL, settings[i].value);
+	}
+	settings__read_cpu_limit(root, 4242, &limit);
+	CHECK_STR(limit.max, "50000 of 100000 us");
+	CHECK_STR(limit.group, "/machine.slice/web1");
+	CHECK_INT(limit.throttled_us, 1234567);
+	CHECK_INT(limit.throttled, 89);
+	settings__read_cpu_limit(root, 4300, &limit);
+	CHECK_STR(limit.max, "800000 of 100000 us");
+	settings__read_cpu_limit(root, 1, &limit);
+	CHECK_STR(limit.max, "");
+}
+
+/* ---- KVM's state ---- */
+
+/* 6.12's, as far as it matters */
+static const struct state_layout layout = {
+	.there = 1u << STATE_APICV_INHIBITS | 1u << STATE_HLT_IN_GUEST |
+		 1u << STATE_MWAIT_IN_GUEST | 1u << STATE_PAUSE_IN_GUEST |
+		 1u << STATE_CSTATE_IN_GUEST | 1u << STATE_OVERRIDE_HALT_POLL |
+		 1u << STATE_MAX_HALT_POLL | 1u << STATE_HALT_POLL_NOW | 1u << STATE_DIRTY_LOGGING |
+		 1u << STATE_IRQCHIP,
+	.inhibits = { [0] = "DISABLED", [2] = "ABSENT", [9] = "PIT_REINJ" },
+	.is_svm = true,
+};
+
+static void check_state(const struct state_layout *l, const struct vm_state *s, const char *name,
+			const char *want)
+{
+	char value[SETTING_SIZE], text[2 * SETTING_SIZE];
+	const char *label = vm_state__tell(l, s, name, value, sizeof(value));
+
+	snprintf(text, sizeof(text), "%s: %s", label ? label : "", label ? value : "");
+	CHECK_STR(label ? text : NULL, want);
+}
+
+static void test_states(void)
+{
+	struct state_layout old = layout, newer = layout;
+	struct vm_state s = { .pid = 1 };
+
+	check_state(&layout, &s, "vm.apicv", "AVIC: not inhibited");
+	check_state(&layout, &s, "vm.halt_poll", "halt polling: as kvm.halt_poll_ns says");
+	check_state(&layout, &s, "vm.disabled_exits", "exits turned off: none");
+	check_state(&layout, &s, "vm.dirty_logging", "dirty logging: off");
+	check_state(&layout, &s, "vm.irqchip", "interrupt controller: in the VMM");
+	/* What this kernel does not tell is not 0 */
+	check_state(&layout, &s, "vm.dirty_ring_size", NULL);
+	check_state(&layout, &s, "vm.vgic", NULL);
+	check_state(&layout, &s, "nonsense", NULL);
+
+	s.values[STATE_APICV_INHIBITS] = 1 << 9 | 1 << 5;
+	check_state(&layout, &s, "vm.apicv", "AVIC: inhibited by bit 5, PIT_REINJ");
+	old.is_svm = false;
+	check_state(&old, &s, "vm.apicv", "APICv: inhibited by bit 5, PIT_REINJ");
+	s.values[STATE_OVERRIDE_HALT_POLL] = 1;
+	s.values[STATE_MAX_HALT_POLL] = 7000;
+	check_state(
+		&layout, &s, "vm.halt_poll",
+		"halt polling: 7000 ns at most, set by the VMM: kvm.halt_poll_ns does not count");
+	old.there &= ~(1u << STATE_OVERRIDE_HALT_POLL);
+	check_state(&old, &s, "vm.halt_poll",
+		    "halt polling: 7000 ns at most, as kvm.halt_poll_ns was when the VM was made");
+	s.values[STATE_HLT_IN_GUEST] = s.values[STATE_CSTATE_IN_GUEST] = 1;
+	check_state(&layout, &s, "vm.disabled_exits", "exits turned off: HLT, CSTATE");
+	newer.there = 1u << STATE_DISABLED_EXITS;
+	s = (struct vm_state){ .values[STATE_DISABLED_EXITS] = 0x35 };
+	check_state(&newer, &s, "vm.disabled_exits",
+		    "exits turned off: MWAIT, PAUSE, APERFMPERF, bit 5");
+	s.values[STATE_DIRTY_LOGGING] = 3;
+	check_state(&layout, &s, "vm.dirty_logging", "dirty logging: of 3 memory slots");
+	s.values[STATE_APICV_INHIBITS] = ~0ull;
+	check_state(&layout, &s, "vm.halt_poll_now",
+		    "halt polling now: 0 ns at most, of all vCPUs");
+}
+
+/* ---- what is printed ---- */
+
+static const struct run run = { .node = "host1", .id = "0123abcd" };
+static struct vm web1 = { .run = &run, .pid = 4242, .name = "web1" };
+static struct vm db1 = { .run = &run, .pid = 4300, .name = "d\033b" };
+static struct vm gone = { .run = &run, .pid = 4400, .name = "gone" };
+static struct vm idle = { .run = &run, .pid = 4500, .name = "idle" };
+
+static struct times msr_time = { .part = { [PART_KVM] = 9000000 } };
+static struct times vintr_time = { .part = { [PART_KVM] = 1000000 } };
+static struct times hlt_time = { .part = { [PART_KVM] = 100000, [PART_IDLE] = 900000000 } };
+
+static struct sample samples[] = {
+	{ .vm = &web1, .isa = ISA_SVM, .code = 0x64, .count = 100, .times = &vintr_time },
+	{ .vm = &web1, .isa = ISA_SVM, .code = 0x77, .count = 40 },
+	{ .vm = &web1, .isa = ISA_SVM, .code = 0x78, .count = 600, .times = &hlt_time },
+	{ .vm = &db1, .isa = ISA_SVM, .code = 0x78, .count = 50, .times = &hlt_time },
+	{ .vm = &db1, .isa = ISA_SVM, .code = 0x7c, .count = 20, .times = &msr_time },
+	{ .vm = &gone, .isa = ISA_SVM, .code = 0x78, .count = 30 },
+	{ .vm = &idle, .isa = ISA_SVM, .code = 0x78, .count = 10 },
+	{ .vm = &idle, .isa = ISA_SVM, .code = 0x7b, .count = 29 },
+};
+
+static struct vm_state states[] = {
+	{ .pid = 4242,
+	  .values = { [STATE_APICV_INHIBITS] = 1 << 9, [STATE_HALT_POLL_NOW] = 10000 } },
+	{ .pid = 4300, .values = { [STATE_OVERRIDE_HALT_POLL] = 1, [STATE_IRQCHIP] = 1 } },
+	{ .pid = 4500 },
+};
+
+enum form {
+	TEXT,
+	RECORDS,
+};
+
+static const struct golden {
+	const char *name;
+	const char *reasons; /* operands */
+	bool times;
+	const char *why; /* the state could not be read */
+	enum form form;
+	size_t nr; /* samples */
+} golden[] = {
+	{ "explain.txt", NULL, false, NULL, TEXT, ARRAY_SIZE(samples) },
+	{ "explain-time.txt", NULL, true, NULL, TEXT, ARRAY_SIZE(samples) },
+	{ "explain-one.txt", "pause,ioio", false, NULL, TEXT, ARRAY_SIZE(samples) },
+	{ "explain-denied.txt", "vintr", false,
+	  "loading the BPF program: Operation not permitted; missing CAP_BPF (root has all)", TEXT,
+	  ARRAY_SIZE(samples) },
+	{ "explain-nothing.txt", NULL, false, NULL, TEXT, 0 },
+	{ "explain.ndjson", "vintr,hlt", false, NULL, RECORDS, ARRAY_SIZE(samples) },
+};
+
+/* With times of all of them or of none */
+static struct snapshot make_snapshot(const struct golden *g)
+{
+	static struct sample all[ARRAY_SIZE(samples)];
+	static struct times no_time;
+	struct snapshot snap = {
+		.samples = all,
+		.nr_samples = g->nr,
+		.run = &run,
+		.seq = 3,
+		.end = 1767225620004000000,
+	};
+	size_t i;
+
+	for (i = 0; i < g->nr; i++) {
+		all[i] = samples[i];
+		all[i].times = !g->times ? NULL : all[i].times ? all[i].times : &no_time;
+		snap.exits += all[i].count;
+		snap.service += g->times ? times__service(all[i].times) : 0;
+	}
+	return snap;
+}
+
+static void print_golden(const struct golden *g, FILE *out)
+{
+	struct explain_style style = {
+		.run = true, .times = g->times, .isa = ISA_SVM, .root = root
+	};
+	const struct vm_states vms = { .vms = states, .nr = ARRAY_SIZE(states) };
+	struct snapshot snap = make_snapshot(g);
+	const struct explanation *x;
+	struct explain *e;
+	char why[256];
+
+	if (g->reasons)
+		CHECK_INT(filter__new(&style.reasons, g->reasons, why, sizeof(why)), 0);
+	e = explain__new(&style);
+	CHECK_INT(explain__learn(e, &layout, &vms, g->why), 0);
+	/* In two intervals as in one: shares are of the whole run */
+	CHECK_INT(explain__count(e, &snap), 0);
+	CHECK_INT(explain__count(e, &snap), 0);
+	x = explain__finish(e);
+	if (CHECK(x) && g->form == TEXT)
+		explanation__print(x, out);
+	else if (x)
+		CHECK_INT(explanation__print_json(x, out, &snap), 0);
+	explain__free(e);
+	filter__free(style.reasons);
+}
+
+static char *read_all(const char *path)
+{
+	static char text[65536];
+	int n = read_file(path, text, sizeof(text));
+
+	return n < 0 ? NULL : text;
+}
+
+static void test_golden(bool write)
+{
+	char path[128], *text;
+	size_t i, size;
+
+	for (i = 0; i < ARRAY_SIZE(golden); i++) {
+		FILE *out;
+
+		snprintf(path, sizeof(path), "tests/golden/%s", golden[i].name);
+		out = write ? fopen(path, "w") : open_memstream(&text, &size);
+		if (!CHECK(out))
+			continue;
+		print_golden(&golden[i], out);
+		fclose(out);
+		if (write)
+			continue;
+		if (!CHECK_STR(text, read_all(path)))
+			fprintf(stderr, "%s differs\n", path);
+		free(text);
+	}
+}
+
+/* What was known at the start of a VM that has ended is still told */
+static void test_learning(void)
+{
+	const struct explain_style style = { .run = true, .isa = ISA_SVM, .root = root };
+	const struct vm_states first = { .vms = states, .nr = 2 };
+	struct vm_state later = { .pid = 4300, .values[STATE_APICV_INHIBITS] = 1 };
+	const struct vm_states second = { .vms = &later, .nr = 1 };
+	struct snapshot snap = make_snapshot(&golden[0]);
+	struct explain *e = explain__new(&style);
+	const struct explanation *x;
+	char *text;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	snap.nr_samples = 1;
+	snap.exits = 100;
+	CHECK_INT(explain__learn(e, &layout, &first, NULL), 0);
+	CHECK_INT(explain__learn(e, &layout, &second, NULL), 0);
+	CHECK_INT(explain__count(e, &snap), 0);
+	x = explain__finish(e);
+	if (CHECK(x))
+		explanation__print(x, out);
+	fclose(out);
+	CHECK(strstr(text, "VM web1 (PID 4242):\n    AVIC: inhibited by PIT_REINJ"));
+	CHECK(strstr(text, "VINTR (100.0 % of the exits)"));
+	free(text);
+	explain__free(e);
+}
+
+int main(int argc, char **argv)
+{
+	char command[64];
+
+	if (!CHECK(mkdtemp(root)))
+		return 1;
+	make_host();
+	if (argc > 1 && !strcmp(argv[1], "--print")) {
+		print_golden(&golden[ARRAY_SIZE(golden) - 1], stdout);
+		print_golden(&(struct golden){ .reasons = "hlt",
+					       .why = "no \"BTF\"",
+					       .form = RECORDS,
+					       .nr = ARRAY_SIZE(samples) },
+			     stdout);
+	} else {
+		test_texts();
+		test_some_texts();
+		test_settings();
+		test_states();
+		test_learning();
+		test_golden(argc > 1 && !strcmp(argv[1], "--write"));
+		check__report("explain");
+	}
+	snprintf(command, sizeof(command), "rm -rf %s", root);
+	return system(command) || check__failed;
+}
