@@ -135,6 +135,8 @@ static int take_snapshot(struct session *s, bool final)
 	/* Clocks are read up to this very moment: times add up to the interval's length */
 	if (!err)
 		err = counters__report(s->counters, &s->snapshot, now);
+	if (!err && s->opts->detail)
+		filter__detail(s->opts->detail, &s->snapshot);
 	if (!err && s->opts->filter)
 		filter__apply(s->opts->filter, &s->snapshot);
 	return err;
@@ -374,6 +376,16 @@ static int replace_metrics(void *session, const char *text, size_t size)
 	return 0;
 }
 
+static unsigned int metrics_keys(const struct session *s)
+{
+	const struct options *o = s->opts;
+	struct view view = { .keys = o->keys ? o->keys : KEY_VM | KEY_REASON };
+
+	if (o->detail)
+		view.keys |= KEY_DETAIL;
+	return view__within(view, s->keys).keys;
+}
+
 /* What is made of each snapshot; the exit code */
 static int choose_reports(struct session *s)
 {
@@ -395,10 +407,7 @@ static int choose_reports(struct session *s)
 		.compact = o->compact,
 	};
 	const struct metrics_style metrics = {
-		.keys = view__within((struct view){ .keys = o->keys ? o->keys
-								    : KEY_VM | KEY_REASON },
-				     s->keys)
-				.keys,
+		.keys = metrics_keys(s),
 		.times = o->time,
 		.nodes = o->from,
 	};
@@ -451,6 +460,7 @@ static int start(struct session *s, char *const *argv)
 		return EXIT_INTERNAL;
 	}
 	s->snapshot.run = &s->run;
+	s->snapshot.details = o->detail;
 	err = ticker__open(&s->ticker, o->output);
 	if (err) {
 		complain("signals and timer: %s", strerror(-err));
@@ -528,6 +538,17 @@ static int start_recorded(struct session *s)
 	return EXIT_USAGE;
 }
 
+static void tell_keys(const char *from, unsigned int keys, unsigned int missing)
+{
+	if (missing == KEY_DETAIL)
+		complain("reading %s: its records have no details", from);
+	else
+		complain("reading %s: its records are sums, which tell no more apart than: "
+			 "%s%s%s%s",
+			 from, keys & KEY_VM ? "vm " : "", keys & KEY_VCPU ? "vcpu " : "",
+			 keys & KEY_THREAD ? "thread " : "", keys & KEY_REASON ? "reason" : "");
+}
+
 /* With what is known of the recording from its first intervals; the exit code */
 static int begin_recorded(struct session *s, const struct snapshot *first, unsigned int keys,
 			  bool more)
@@ -535,13 +556,10 @@ static int begin_recorded(struct session *s, const struct snapshot *first, unsig
 	unsigned int wanted = replay__keys(s->opts);
 
 	if (wanted & ~keys) {
-		complain("reading %s: its records are sums, which tell no more apart than: "
-			 "%s%s%s%s",
-			 s->opts->from, keys & KEY_VM ? "vm " : "", keys & KEY_VCPU ? "vcpu " : "",
-			 keys & KEY_THREAD ? "thread " : "", keys & KEY_REASON ? "reason" : "");
+		tell_keys(s->opts->from, keys, wanted & ~keys);
 		return EXIT_NOTHING;
 	}
-	s->keys = keys == (KEY_VM | KEY_VCPU | KEY_THREAD | KEY_REASON) ? 0 : keys;
+	s->keys = (keys & KEY_SAMPLE) == KEY_SAMPLE ? 0 : keys;
 	/* One report alone was made without -i */
 	s->timed = more || first->seq || !first->final;
 	return choose_reports(s);
@@ -589,7 +607,7 @@ static int replay(struct session *s)
 		if (code > 0)
 			break;
 		code = -1;
-		if ((s->keys ? s->keys : KEY_VM | KEY_VCPU | KEY_THREAD | KEY_REASON) & ~keys[i])
+		if (((s->keys ? s->keys : KEY_SAMPLE) | replay__keys(s->opts)) & ~keys[i])
 			left_out++;
 		else
 			code = report_recorded(s, &two[i]);

@@ -20,6 +20,8 @@ static const struct {
 	{ FIELD_VM, "VM", 16, 1 },
 	{ FIELD_VCPU, "VCPU", 4, 2 },
 	{ FIELD_REASON, "KVM_EXIT_REASON", 20, 1 },
+	{ FIELD_DETAIL, "DETAIL", 18, 1 },
+	{ FIELD_NAME, "NAME", 20, 3 },
 };
 
 /* Where there are no names of VMs */
@@ -78,16 +80,18 @@ void columns__choose(struct columns *c, const struct view *view, enum kind kind,
 	}
 }
 
-const char *columns__text(enum field field, const struct sample *row, char buf[FIELD_SIZE])
+const char *columns__text(enum field field, const struct sample *row, const struct snapshot *snap,
+			  char buf[FIELD_SIZE])
 {
 	const struct field_kind *f = &fields[field];
 
-	if (field == FIELD_VCPU && row->vcpu == VCPU_UNKNOWN)
+	if ((field == FIELD_VCPU && row->vcpu == VCPU_UNKNOWN) ||
+	    (field == FIELD_DETAIL && row->detail == DETAIL_NONE))
 		snprintf(buf, FIELD_SIZE, "-");
 	else if (f->number)
 		snprintf(buf, FIELD_SIZE, "%llu", f->number(row));
 	else
-		snprintf(buf, FIELD_SIZE, "%s", f->text(row, (char[FIELD_SIZE]){ 0 }));
+		snprintf(buf, FIELD_SIZE, "%s", f->text(row, snap, (char[FIELD_SIZE]){ 0 }));
 	utf8__printable(buf);
 	return buf;
 }
@@ -114,7 +118,7 @@ static const char *cell(char *buf, const struct column *c, const struct snapshot
 	else if (c->measure)
 		format_measure(buf, c->measure, row, snap);
 	else
-		columns__text(c->field, row, buf);
+		columns__text(c->field, row, snap, buf);
 	return buf;
 }
 

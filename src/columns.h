@@ -50,6 +50,7 @@ void columns__print(FILE *out, const struct columns *c, const struct snapshot *s
 		    const struct sample *row);
 
 /* What a table says of a field; for terminals */
-const char *columns__text(enum field field, const struct sample *row, char buf[FIELD_SIZE]);
+const char *columns__text(enum field field, const struct sample *row, const struct snapshot *snap,
+			  char buf[FIELD_SIZE]);
 
 #endif

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "fields.h"
 
+#include "details.h"
 #include "reasons.h"
 #include "util.h"
 #include "vm.h"
@@ -12,14 +13,16 @@ static __u64 pid(const struct sample *row)
 	return row->vm->pid;
 }
 
-static const char *comm(const struct sample *row, char *buf)
+static const char *comm(const struct sample *row, const struct snapshot *snap, char *buf)
 {
+	(void)snap;
 	(void)buf;
 	return row->vm->comm;
 }
 
-static const char *vm_name(const struct sample *row, char *buf)
+static const char *vm_name(const struct sample *row, const struct snapshot *snap, char *buf)
 {
+	(void)snap;
 	(void)buf;
 	return row->vm->name;
 }
@@ -34,20 +37,35 @@ static __u64 tid(const struct sample *row)
 	return row->tid;
 }
 
-static const char *isa(const struct sample *row, char *buf)
+static const char *isa(const struct sample *row, const struct snapshot *snap, char *buf)
 {
+	(void)snap;
 	(void)buf;
 	return isa__name(row->isa);
 }
 
-static const char *reason(const struct sample *row, char *buf)
+static const char *reason(const struct sample *row, const struct snapshot *snap, char *buf)
 {
+	(void)snap;
 	return reason__name(row->isa, row->code, buf, FIELD_SIZE);
 }
 
 static __u64 code(const struct sample *row)
 {
 	return row->code;
+}
+
+static const char *detail_text(const struct sample *row, const struct snapshot *snap, char *buf)
+{
+	(void)snap;
+	return detail__text(row->isa, row->code, row->detail, buf, FIELD_SIZE);
+}
+
+static const char *name(const struct sample *row, const struct snapshot *snap, char *buf)
+{
+	(void)snap;
+	(void)buf;
+	return detail__name(row->detail);
 }
 
 const struct field_kind fields[NR_FIELDS] = {
@@ -59,6 +77,8 @@ const struct field_kind fields[NR_FIELDS] = {
 	[FIELD_ISA] = { "isa", KEY_REASON, .text = isa },
 	[FIELD_REASON] = { "reason", KEY_REASON, .text = reason },
 	[FIELD_CODE] = { "code", KEY_REASON, .number = code },
+	[FIELD_DETAIL] = { "detail", KEY_DETAIL, .text = detail_text },
+	[FIELD_NAME] = { "name", KEY_DETAIL, .text = name },
 };
 
 bool field__is_in(enum field field, unsigned int keys)
@@ -205,7 +225,8 @@ SHARE_OF(wait_share, PART_WAIT)
 SHARE_OF(poll_share, PART_POLL)
 SHARE_OF(idle_share, PART_IDLE)
 
-#define ANY (COUNTED | TIMED | THREADS)
+#define EXITS (COUNTED | TIMED | DETAILED)
+#define SPANS (TIMED | DETAILED)
 #define WAIT_BIT (1u << PART_WAIT)
 #define POLL_BIT (1u << PART_POLL)
 
@@ -222,37 +243,37 @@ SHARE_OF(idle_share, PART_IDLE)
 	}
 
 const struct measure_kind measures[NR_MEASURES] = {
-	RECORDED("count", "exits", COUNTED | TIMED, count, .sums = true, .metric = "exits",
+	RECORDED("count", "exits", EXITS, count, .sums = true, .metric = "exits",
 		 .help = "VM exits"),
-	RECORDED("total", "exits", COUNTED | TIMED, total, .since_start = true),
+	RECORDED("total", "exits", EXITS, total, .since_start = true),
 	RECORDED("wall_ns", "ns", THREADS, wall_ns, .sums = true),
 	RECORDED("guest_ns", "ns", THREADS, guest_ns, .sums = true),
-	RECORDED("time_ns", "ns", TIMED, time_ns, .sums = true),
-	RECORDED("kvm_ns", "ns", TIMED | THREADS, kvm_ns, .sums = true, .metric = "kvm_seconds",
+	RECORDED("time_ns", "ns", SPANS, time_ns, .sums = true),
+	RECORDED("kvm_ns", "ns", SPANS | THREADS, kvm_ns, .sums = true, .metric = "kvm_seconds",
 		 .help = "Time out of the guest spent in KVM"),
-	RECORDED("user_ns", "ns", TIMED | THREADS, user_ns, .sums = true, .metric = "user_seconds",
+	RECORDED("user_ns", "ns", SPANS | THREADS, user_ns, .sums = true, .metric = "user_seconds",
 		 .help = "Time out of the guest spent in the VMM"),
-	RECORDED("wait_ns", "ns", TIMED | THREADS, wait_ns, .sums = true, .needs = WAIT_BIT,
+	RECORDED("wait_ns", "ns", SPANS | THREADS, wait_ns, .sums = true, .needs = WAIT_BIT,
 		 .metric = "wait_seconds", .help = "Time out of the guest spent waiting for a CPU"),
-	RECORDED("poll_ns", "ns", TIMED | THREADS, poll_ns, .sums = true, .needs = POLL_BIT,
+	RECORDED("poll_ns", "ns", SPANS | THREADS, poll_ns, .sums = true, .needs = POLL_BIT,
 		 .metric = "poll_seconds", .help = "Time out of the guest spent polling, halted"),
-	RECORDED("idle_ns", "ns", TIMED | THREADS, idle_ns, .sums = true, .metric = "idle_seconds",
+	RECORDED("idle_ns", "ns", SPANS | THREADS, idle_ns, .sums = true, .metric = "idle_seconds",
 		 .help = "Time out of the guest spent asleep, halted"),
 	RECORDED("max_ns", "ns", TIMED, max_ns),
 	RECORDED("p50_ns", "ns", TIMED, p50_ns),
 	RECORDED("p99_ns", "ns", TIMED, p99_ns),
-	RECORDED("untimed", "exits", TIMED, untimed, .sums = true, .metric = "untimed_exits",
+	RECORDED("untimed", "exits", SPANS, untimed, .sums = true, .metric = "untimed_exits",
 		 .help = "VM exits whose time is not known"),
 	RECORDED("exits", "exits", THREADS, count, .sums = true),
 	RECORDED("unseen", "exits", THREADS, unseen, .sums = true),
-	SHOWN("COUNT", 8, 0, "exits", ANY, count, .sums = true),
+	SHOWN("COUNT", 8, 0, "exits", EXITS | THREADS, count, .sums = true),
 	SHOWN("PER_SEC", 8, 0, "exits/s", COUNTED, rate, .live = true),
-	SHOWN("TIME%", 5, 1, "%", TIMED, time_share, .sums = true),
-	SHOWN("KVM_MS", 7, 1, "ms", TIMED, kvm_ms, .sums = true),
-	SHOWN("USER_MS", 7, 1, "ms", TIMED, user_ms, .sums = true),
-	SHOWN("WAIT_MS", 7, 1, "ms", TIMED, wait_ms, .sums = true, .needs = WAIT_BIT),
-	SHOWN("IDLE_MS", 7, 1, "ms", TIMED, idle_ms, .sums = true),
-	SHOWN("AVG_US", 7, 1, "us", TIMED, average_us),
+	SHOWN("TIME%", 5, 1, "%", SPANS, time_share, .sums = true),
+	SHOWN("KVM_MS", 7, 1, "ms", SPANS, kvm_ms, .sums = true),
+	SHOWN("USER_MS", 7, 1, "ms", SPANS, user_ms, .sums = true),
+	SHOWN("WAIT_MS", 7, 1, "ms", SPANS, wait_ms, .sums = true, .needs = WAIT_BIT),
+	SHOWN("IDLE_MS", 7, 1, "ms", SPANS, idle_ms, .sums = true),
+	SHOWN("AVG_US", 7, 1, "us", SPANS, average_us),
 	SHOWN("P99_US", 7, 1, "us", TIMED, p99_us),
 	SHOWN("MAX_US", 7, 1, "us", TIMED, max_us),
 	SHOWN("GUEST%", 6, 1, "%", THREADS, guest_share),

@@ -23,6 +23,8 @@ enum field {
 	FIELD_ISA,
 	FIELD_REASON,
 	FIELD_CODE,
+	FIELD_DETAIL,
+	FIELD_NAME, /* the detail's */
 	NR_FIELDS,
 };
 
@@ -31,7 +33,7 @@ extern const struct field_kind {
 	const char *key; /* in records, and the label of a metric */
 	unsigned int keys; /* rows that are told apart by all of these have it (view.h) */
 	/* One of the two; text is valid UTF-8, as long as the row or in @buf */
-	const char *(*text)(const struct sample *row, char *buf);
+	const char *(*text)(const struct sample *row, const struct snapshot *snap, char *buf);
 	__u64 (*number)(const struct sample *row);
 } fields[NR_FIELDS];
 
@@ -42,7 +44,8 @@ bool field__is_in(enum field field, unsigned int keys);
 enum kind {
 	COUNTED = 1 << 0, /* without --time */
 	TIMED = 1 << 1, /* with times: of exits, told apart by reason */
-	THREADS = 1 << 2, /* with times: all that there is of threads */
+	DETAILED = 1 << 2, /* the same, and by detail */
+	THREADS = 1 << 3, /* with times: all that there is of threads */
 };
 
 #define NR_MEASURES 32

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "details.h"
 #include "reasons.h"
 #include "util.h"
 
@@ -74,6 +75,19 @@ void filter__apply(struct filter *f, struct snapshot *snap)
 			snap->service -= times__service(s->times);
 	}
 	snap->nr_samples = left;
+}
+
+void filter__detail(struct filter *f, struct snapshot *snap)
+{
+	size_t i;
+
+	for (i = 0; i < snap->nr_samples; i++) {
+		struct sample *s = &snap->samples[i];
+
+		if (!s->detail &&
+		    !(detail__can_have(s->isa, s->code) && filter__keeps(f, s->isa, s->code)))
+			s->detail = DETAIL_NONE;
+	}
 }
 
 /* Whether some reason has this name: a listed one, or UNKNOWN_<code> */

@@ -19,6 +19,9 @@ void filter__free(struct filter *f);
 
 bool filter__keeps(struct filter *f, __u32 isa, __u32 code);
 
+/* Of samples whose reason is not kept, or cannot have any, no detail is told */
+void filter__detail(struct filter *f, struct snapshot *snap);
+
 /* Moves what the filter leaves out from the samples to `hidden` */
 void filter__apply(struct filter *f, struct snapshot *snap);
 

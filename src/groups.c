@@ -72,13 +72,14 @@ static size_t hash(const struct sample *s)
 	h = (h ^ s->tid) * 0x9e3779b97f4a7c15ull;
 	h = (h ^ h >> 32 ^ s->vcpu) * 0x9e3779b97f4a7c15ull;
 	h = (h ^ h >> 32 ^ s->code ^ (__u64)s->isa << 32) * 0x9e3779b97f4a7c15ull;
+	h = (h ^ h >> 32 ^ s->detail) * 0x9e3779b97f4a7c15ull;
 	return h ^ h >> 32;
 }
 
 static bool is_same(const struct sample *a, const struct sample *b)
 {
 	return a->vm == b->vm && a->tid == b->tid && a->vcpu == b->vcpu && a->isa == b->isa &&
-	       a->code == b->code;
+	       a->code == b->code && a->detail == b->detail;
 }
 
 /* Where @row is in the index, or belongs */
@@ -186,23 +187,45 @@ static void add(struct sample *row, struct times *times, const struct sample *s)
 		times__add(times, s->times);
 }
 
+/* What a sample's row is told apart by */
+static struct sample key_of(const struct groups *g, const struct sample *s)
+{
+	return (struct sample){
+		.vm = g->keys & KEY_VM ? s->vm : NULL,
+		.tid = g->keys & KEY_THREAD ? s->tid : 0,
+		.vcpu = g->keys & KEY_VCPU ? s->vcpu : 0,
+		.isa = g->keys & KEY_REASON ? s->isa : 0,
+		.code = g->keys & KEY_REASON ? s->code : 0,
+		.detail = g->keys & KEY_DETAIL ? s->detail : 0,
+		.times = s->times,
+	};
+}
+
+/* The row of @key, or NULL */
+static struct sample *get_row(const struct groups *g, const struct sample *key)
+{
+	__u32 at = g->size ? *find(g, key) : 0;
+
+	return at ? &g->rows[at - 1] : NULL;
+}
+
+const struct sample *groups__row(const struct groups *g, const struct sample *sample)
+{
+	const struct sample key = key_of(g, sample);
+
+	return get_row(g, &key);
+}
+
 int groups__add(struct groups *g, const struct sample *samples, size_t nr)
 {
 	size_t i;
 
 	for (i = 0; i < nr; i++) {
-		const struct sample *s = &samples[i];
-		const struct sample key = {
-			.vm = g->keys & KEY_VM ? s->vm : NULL,
-			.tid = g->keys & KEY_THREAD ? s->tid : 0,
-			.vcpu = g->keys & KEY_VCPU ? s->vcpu : 0,
-			.isa = g->keys & KEY_REASON ? s->isa : 0,
-			.code = g->keys & KEY_REASON ? s->code : 0,
-			.times = s->times,
-		};
-		__u32 at = g->size ? *find(g, &key) : 0;
-		struct sample *row = at ? &g->rows[at - 1] : add_row(g, &key);
+		const struct sample *s = &samples[i], key = key_of(g, s);
+		struct sample *row = get_row(g, &key);
 
+		if (!row)
+			row = add_row(g, &key);
 		if (!row)
 			return -ENOMEM;
 		add(row, s->times ? &g->times[row - g->rows] : NULL, s);
@@ -224,7 +247,9 @@ static int compare_reasons(const struct sample *x, const struct sample *y)
 {
 	int order = THREE_WAY(x->isa, y->isa);
 
-	return order ? order : THREE_WAY(x->code, y->code);
+	if (!order)
+		order = THREE_WAY(x->code, y->code);
+	return order ? order : THREE_WAY(x->detail, y->detail);
 }
 
 /* Most first: of the time that is neither the guest's nor idle, if known, then of exits */

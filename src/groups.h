@@ -31,6 +31,9 @@ void groups__clear(struct groups *g);
 /* Adds samples, in any order: 0 or -ENOMEM. Their VMs are kept as long as the rows. */
 int groups__add(struct groups *g, const struct sample *samples, size_t nr);
 
+/* The row that a sample was added to, or would be; NULL: there is none yet */
+const struct sample *groups__row(const struct groups *g, const struct sample *sample);
+
 /* Valid until the next call for the same groups */
 struct rows {
 	struct sample *rows;

@@ -22,6 +22,7 @@ enum piece {
 	PIECE_VCPU,
 	PIECE_REASON,
 	PIECE_MEASURES,
+	PIECE_DETAIL,
 	PIECE_SUM,
 	PIECE_REST,
 	PIECE_INTERVAL,
@@ -46,6 +47,7 @@ struct json {
 	struct line tail; /* of lines about @tail_run */
 	const struct run *tail_run;
 	const struct run *told; /* the run that a reader of the file knows */
+	bool details; /* records have them */
 	struct groups *vms; /* and its VMs */
 	struct groups *rows;
 	struct groups *reasons; /* of the rows, where compact */
@@ -99,8 +101,8 @@ static int finish(struct json *j, FILE *out, enum piece piece, const struct run 
 }
 
 /* Of the fields from @first up to @end those that rows told apart by @keys have */
-static void set_fields(struct record *r, const struct sample *row, unsigned int keys,
-		       enum field first, enum field end)
+static void set_fields(struct record *r, const struct sample *row, const struct snapshot *snap,
+		       unsigned int keys, enum field first, enum field end)
 {
 	char buf[FIELD_SIZE];
 	enum field i;
@@ -111,13 +113,17 @@ static void set_fields(struct record *r, const struct sample *row, unsigned int 
 		if (fields[i].number)
 			record__integer(r, fields[i].key, fields[i].number(row));
 		else
-			record__string(r, fields[i].key, fields[i].text(row, buf));
+			record__string(r, fields[i].key, fields[i].text(row, snap, buf));
 	}
 }
 
-static enum kind kind_of(const struct sample *row)
+static enum kind kind_of(const struct json *j, const struct sample *row)
 {
-	return row->times ? TIMED : COUNTED;
+	unsigned int keys = j->style.view.keys;
+
+	if (!row->times)
+		return COUNTED;
+	return (keys ? keys & KEY_DETAIL : j->details) ? DETAILED : TIMED;
 }
 
 static void set_measures(struct record *r, const struct sample *row, const struct snapshot *snap,
@@ -130,7 +136,7 @@ static void set_measures(struct record *r, const struct sample *row, const struc
 			record__integer(r, m->key, m->value(row, snap));
 }
 
-/* Another run may tell other measures: the pieces are made anew */
+/* Where other things are told than before the pieces are made anew */
 static void forget_pieces(struct json *j)
 {
 	size_t i;
@@ -180,6 +186,9 @@ static int print_new(struct json *j, FILE *out, const struct snapshot *snap)
 	const struct sample *vms;
 	int err = 0;
 
+	if (j->details != snap->details)
+		forget_pieces(j);
+	j->details = snap->details;
 	if (j->told != snap->run) {
 		groups__clear(j->vms);
 		forget_pieces(j);
@@ -241,7 +250,7 @@ static bool same_thread(const struct sample *a, const struct sample *b)
 }
 
 /* To dump only what differs from line to line takes half the time */
-static int add_reason(struct json *j, const struct sample *s)
+static int add_reason(struct json *j, const struct sample *s, const struct snapshot *snap)
 {
 	struct reason_text *t = &j->reason_texts[s->code % ARRAY_SIZE(j->reason_texts)];
 	size_t at = j->line.used - 1, size;
@@ -249,7 +258,7 @@ static int add_reason(struct json *j, const struct sample *s)
 
 	if (t->used && t->isa == s->isa && t->code == s->code)
 		return line__append(&j->line, t->text, t->used);
-	set_fields(&j->pieces[PIECE_REASON], s, KEY_ALL, FIELD_REASON, NR_FIELDS);
+	set_fields(&j->pieces[PIECE_REASON], s, snap, KEY_ALL, FIELD_REASON, FIELD_DETAIL);
 	err = line__add(&j->line, &j->pieces[PIECE_REASON]);
 	size = j->line.used - at;
 	if (err || size > sizeof(t->text))
@@ -258,6 +267,19 @@ static int add_reason(struct json *j, const struct sample *s)
 	memcpy(t->text, j->line.text + at, size);
 	t->text[0] = '{';
 	return 0;
+}
+
+/* The detail is last, as it came last: readers of old records find theirs in place */
+static int finish_exit(struct json *j, FILE *out, const struct sample *s,
+		       const struct snapshot *snap)
+{
+	int err;
+
+	if (!snap->details)
+		return finish(j, out, PIECE_MEASURES, snap->run);
+	err = line__add(&j->line, &j->pieces[PIECE_MEASURES]);
+	set_fields(&j->pieces[PIECE_DETAIL], s, snap, KEY_ALL, FIELD_DETAIL, NR_FIELDS);
+	return err ? err : finish(j, out, PIECE_DETAIL, snap->run);
 }
 
 /* What comes before the reason is made once for each thread */
@@ -269,17 +291,17 @@ static int print_exits(struct json *j, FILE *out, const struct snapshot *snap)
 
 	for (s = snap->samples; s != end && !err; last = s++) {
 		if (!last || !same_thread(last, s)) {
-			set_fields(&j->pieces[PIECE_THREAD], s, KEY_ALL, 0, FIELD_REASON);
+			set_fields(&j->pieces[PIECE_THREAD], s, snap, KEY_ALL, 0, FIELD_REASON);
 			j->line.used = head;
 			err = line__add(&j->line, &j->pieces[PIECE_THREAD]);
 			thread = j->line.used;
 		}
 		j->line.used = thread;
 		if (!err)
-			err = add_reason(j, s);
-		set_measures(&j->pieces[PIECE_MEASURES], s, snap, kind_of(s), true);
+			err = add_reason(j, s, snap);
+		set_measures(&j->pieces[PIECE_MEASURES], s, snap, kind_of(j, s), true);
 		if (!err)
-			err = finish(j, out, PIECE_MEASURES, snap->run);
+			err = finish_exit(j, out, s, snap);
 	}
 	return err;
 }
@@ -295,7 +317,7 @@ static int print_vcpus(struct json *j, FILE *out, const struct snapshot *snap)
 		const struct sample *s = &snap->threads[i];
 
 		err = begin_timed(j, "vcpu", snap);
-		set_fields(r, s, KEY_ALL, 0, FIELD_ISA);
+		set_fields(r, s, snap, KEY_ALL, 0, FIELD_ISA);
 		set_measures(r, s, snap, THREADS, true);
 		if (!err)
 			err = finish(j, out, PIECE_VCPU, snap->run);
@@ -309,8 +331,8 @@ static int print_sum(struct json *j, FILE *out, const struct snapshot *snap,
 	struct record *r = &j->pieces[PIECE_SUM];
 	int err = begin(j, "sum", snap);
 
-	set_fields(r, row, j->style.view.keys, 0, NR_FIELDS);
-	set_measures(r, row, snap, kind_of(row), true);
+	set_fields(r, row, snap, j->style.view.keys, 0, NR_FIELDS);
+	set_measures(r, row, snap, kind_of(j, row), true);
 	return err ? err : finish(j, out, PIECE_SUM, snap->run);
 }
 
@@ -330,7 +352,7 @@ static long print_compact(struct json *j, FILE *out, const struct snapshot *snap
 		int err = begin(j, "sum", snap);
 		json_t *exits;
 
-		set_fields(r, first, j->style.view.keys | KEY_REASON, 0, FIELD_REASON);
+		set_fields(r, first, snap, j->style.view.keys | KEY_REASON, 0, FIELD_REASON);
 		exits = record__object(r, "exits");
 		/* With --time also those without an exit, whose span goes on */
 		for (; exits && i < end; i++)
@@ -339,7 +361,7 @@ static long print_compact(struct json *j, FILE *out, const struct snapshot *snap
 					    reason__name(first[i].isa, first[i].code, name,
 							 sizeof(name)),
 					    first[i].count);
-		set_measures(r, row, snap, kind_of(row), false);
+		set_measures(r, row, snap, kind_of(j, row), false);
 		if (!err)
 			err = finish(j, out, PIECE_SUM, snap->run);
 		if (err)
@@ -353,7 +375,7 @@ static int print_rest(struct json *j, FILE *out, const struct snapshot *snap,
 		      const struct rows *rows)
 {
 	struct record *r = &j->pieces[PIECE_REST];
-	enum kind kind = kind_of(&rows->rows[0]);
+	enum kind kind = kind_of(j, &rows->rows[0]);
 	const struct measure_kind *m;
 	int err = begin(j, "rest", snap);
 

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "details.h"
 #include "fields.h"
 #include "groups.h"
 #include "run.h"
@@ -25,6 +26,9 @@ struct metrics {
 	struct renderer renderer;
 	struct metrics_style style;
 	struct groups *groups;
+	/* With details: those of this interval, and of what there are how many series */
+	struct groups *now;
+	struct groups *whole;
 	__u64 created; /* when all counters were 0, CLOCK_REALTIME in ns */
 	__u64 lost; /* exits since then */
 	struct sample *sorted;
@@ -61,7 +65,7 @@ static void print_label(FILE *out, const char *key, const char *value, const cha
 }
 
 static void print_row(FILE *out, const struct metrics *m, const char *name,
-		      const struct sample *row)
+		      const struct sample *row, const struct snapshot *snap)
 {
 	const char *before = "{";
 	char buf[FIELD_SIZE];
@@ -78,7 +82,7 @@ static void print_row(FILE *out, const struct metrics *m, const char *name,
 			continue;
 		if (f->number)
 			snprintf(buf, sizeof(buf), "%llu", f->number(row));
-		print_label(out, f->key, f->number ? buf : f->text(row, buf), &before);
+		print_label(out, f->key, f->number ? buf : f->text(row, snap, buf), &before);
 	}
 	fputs("} ", out);
 }
@@ -101,7 +105,9 @@ static int compare_labels(const struct sample *x, const struct sample *y)
 		order = THREE_WAY(x->tid, y->tid);
 	if (!order)
 		order = THREE_WAY(x->isa, y->isa);
-	return order ? order : THREE_WAY(x->code, y->code);
+	if (!order)
+		order = THREE_WAY(x->code, y->code);
+	return order ? order : THREE_WAY(x->detail, y->detail);
 }
 
 /* Of one time series that which belongs to the younger VM is first */
@@ -168,7 +174,7 @@ static int print_measures(FILE *out, struct metrics *m, const struct snapshot *s
 		fprintf(out, "# UNIT kvmexit_%s %s\n", kind->metric,
 			seconds ? "seconds" : kind->unit);
 		for (k = 0; k < nr; k++) {
-			print_row(out, m, kind->metric, &m->sorted[k]);
+			print_row(out, m, kind->metric, &m->sorted[k], snap);
 			print_value(out, kind->value(&m->sorted[k], snap), seconds);
 		}
 	}
@@ -187,6 +193,59 @@ static void print_info(FILE *out, const struct run *run)
 	fputs("} 1\n", out);
 }
 
+/* Time series of the details of a reason, or of whatever else is told apart */
+#define MOST_DETAILS 16
+
+/* Who once has a series of its own keeps it: counters do not go back */
+static int get_series(struct metrics *m, struct sample *row)
+{
+	enum detail_kind kind = detail__kind(row->detail);
+	struct sample one = *row;
+	const struct sample *whole;
+
+	if (kind == DETAIL_UNKNOWN || kind == DETAIL_SPECIAL || groups__row(m->groups, row))
+		return 0;
+	whole = groups__row(m->whole, row);
+	if (whole && whole->count == MOST_DETAILS) {
+		row->detail = DETAIL_OTHER;
+		return 0;
+	}
+	one.count = 1;
+	one.times = NULL;
+	return groups__add(m->whole, &one, 1);
+}
+
+/* The most frequent ones get series first, what gets none is in that of others */
+static int add_details(struct metrics *m, const struct snapshot *snap)
+{
+	const struct view most_first = { .keys = m->style.keys };
+	struct rows rows;
+	size_t i;
+	int err;
+
+	groups__clear(m->now);
+	err = groups__add(m->now, snap->samples, snap->nr_samples);
+	if (!err)
+		err = groups__sort(m->now, &most_first, &rows);
+	for (i = 0; !err && i < rows.nr; i++) {
+		err = get_series(m, &rows.rows[i]);
+		if (!err)
+			err = groups__add(m->groups, &rows.rows[i], 1);
+	}
+	return err;
+}
+
+static int add_samples(struct metrics *m, const struct snapshot *snap)
+{
+	__u64 gone = snap->end > GRACE ? snap->end - GRACE : 0;
+
+	groups__drop(m->groups, gone);
+	if (!m->now)
+		return groups__add(m->groups, snap->samples, snap->nr_samples);
+	groups__drop(m->whole, gone);
+	return add_details(m, snap);
+}
+
 static int metrics__print(struct renderer *r, FILE *out, const struct snapshot *snap)
 {
 	struct metrics *m = (struct metrics *)r;
@@ -195,8 +254,7 @@ static int metrics__print(struct renderer *r, FILE *out, const struct snapshot *
 	if (!m->created)
 		m->created = snap->run->start ? snap->run->start : snap->end - snap->duration;
 	m->lost += sum_of_causes(snap->lost_now);
-	groups__drop(m->groups, snap->end > GRACE ? snap->end - GRACE : 0);
-	err = groups__add(m->groups, snap->samples, snap->nr_samples);
+	err = add_samples(m, snap);
 	if (!err)
 		err = print_measures(out, m, snap);
 	if (err)
@@ -216,6 +274,8 @@ static void metrics__free(struct renderer *r)
 	struct metrics *m = (struct metrics *)r;
 
 	groups__free(m->groups);
+	groups__free(m->now);
+	groups__free(m->whole);
 	free(m->sorted);
 	free(m);
 }
@@ -223,15 +283,19 @@ static void metrics__free(struct renderer *r)
 struct renderer *metrics__new(const struct metrics_style *style)
 {
 	struct metrics *m = calloc(1, sizeof(*m));
+	bool details = style->keys & KEY_DETAIL;
 
 	if (!m)
 		return NULL;
 	m->renderer = (struct renderer){ .print = metrics__print, .free = metrics__free };
 	m->style = *style;
 	m->groups = groups__new(style->keys);
-	if (!m->groups) {
-		free(m);
-		return NULL;
+	if (details) {
+		m->now = groups__new(style->keys);
+		m->whole = groups__new(style->keys & ~KEY_DETAIL);
 	}
-	return (struct renderer *)m;
+	if (m->groups && !m->now == !details && !m->whole == !details)
+		return (struct renderer *)m;
+	metrics__free((struct renderer *)m);
+	return NULL;
 }

@@ -243,6 +243,10 @@ static void check_combination(struct argp_state *state)
 	if (o->compact && o->keys & KEY_REASON)
 		argp_error(state,
 			   "--compact has the reasons in every line: leave reason out of -g");
+	if (o->keys & KEY_DETAIL && !o->detail && !o->from)
+		argp_error(state, "-g detail needs --detail");
+	if (o->detail && o->keys && !(o->keys & KEY_DETAIL))
+		argp_error(state, "--detail with -g needs detail in its LIST");
 }
 
 static error_t parse_option(int key, char *arg, struct argp_state *state)

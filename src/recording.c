@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "details.h"
 #include "reasons.h"
 #include "sources.h"
 #include "util.h"
@@ -302,7 +303,7 @@ static int begin_interval(struct recording *r, struct source **source, __u64 seq
 		.end = end,
 		.samples = p->samples,
 		.room = p->room,
-		.keys = KEY_VM | KEY_VCPU | KEY_THREAD | KEY_REASON,
+		.keys = KEY_SAMPLE | KEY_DETAIL,
 	};
 	return TAKEN;
 }
@@ -327,6 +328,18 @@ static int add_reasons(struct pending *p, struct sample *sample, json_t *exits)
 	return err;
 }
 
+/* Whether a record has a detail; one that this version cannot read is unknown */
+static bool get_detail(struct recording *r, const json_t *record, struct sample *sample)
+{
+	const char *text = json_string_value(json_object_get(record, "detail"));
+
+	if (!text)
+		return false;
+	if (!detail__parse(sample->isa, sample->code, text, &sample->detail))
+		r->faults.details++;
+	return true;
+}
+
 /* An exit or sum record: its keys are those that samples can be told apart by */
 static int take_counts(struct recording *r, struct source *s, const json_t *record)
 {
@@ -348,6 +361,8 @@ static int take_counts(struct recording *r, struct source *s, const json_t *reco
 	if (get_u32(record, "code", &sample.code))
 		keys |= KEY_REASON;
 	sample.isa = isa__parse(string_or_empty(record, "isa"));
+	if (get_detail(r, record, &sample))
+		keys |= KEY_DETAIL;
 	if (err || !keys || (!exits && !get_integer(record, "count", &sample.count)))
 		return err ? err : FOREIGN;
 	p->keys &= keys;
@@ -436,6 +451,7 @@ static int take_interval(struct recording *r, struct source *s, const json_t *re
 		set_text(s->run.version, sizeof(s->run.version), record, "version");
 	if (!*s->run.probe)
 		set_text(s->run.probe, sizeof(s->run.probe), record, "probe");
+	snap->details = p->nr && p->keys & KEY_DETAIL;
 	snap->run = &s->run;
 	snap->seq = p->seq;
 	snap->end = p->end;
@@ -564,6 +580,9 @@ void recording__tell(const struct recording *r)
 			 path, f->repeated);
 	if (f->rest)
 		complain("reading %s: %llu exits are of rows that --top cut off", path, f->rest);
+	if (f->details)
+		complain("reading %s: %llu records have details that this version cannot read",
+			 path, f->details);
 	if (f->timed)
 		complain("reading %s: %llu records have times, which are not read", path, f->timed);
 }

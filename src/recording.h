@@ -21,6 +21,7 @@ struct faults {
 	__u64 wrong; /* intervals whose counts do not add up to their exits */
 	__u64 orphans; /* records whose interval record is not there: left out */
 	__u64 rest; /* exits that rest records have: of what is not recorded */
+	__u64 details; /* records with one that cannot be read: it is unknown */
 	__u64 timed; /* records with times, of which the counts are taken alone */
 };
 

@@ -28,7 +28,11 @@ struct sample {
 	__u32 code; /* basic exit reason */
 	__u64 count; /* exits in this interval */
 	__u64 total; /* since the start: of this vCPU; of a row, of what it stands for */
-	struct times *times; /* what that took; NULL: without --time; valid as the sample is */
+	/*
+	 * What that took; NULL: without --time; valid as the sample is. Of details the parts
+	 * alone are known: what else there is to tell of a reason one of its samples tells.
+	 */
+	struct times *times;
 	__u64 detail; /* what was behind it (enum detail_kind); 0 without --detail */
 };
 
@@ -45,6 +49,7 @@ struct snapshot {
 	size_t nr_threads;
 	size_t threads_room;
 	__u64 service; /* ns: the samples' times__service() */
+	bool details; /* samples have them */
 	unsigned int untold; /* bits 1 << enum part: what this host does not tell */
 	const struct explanation *explanation; /* --explain, the last report; else NULL */
 	const struct run *run; /* of kvmexit, that counted this (run.h); the source's */

@@ -170,7 +170,9 @@ static int compare_samples(const void *a, const void *b)
 
 	if (!order)
 		order = THREE_WAY(x->isa, y->isa);
-	return order ? order : THREE_WAY(x->code, y->code);
+	if (!order)
+		order = THREE_WAY(x->code, y->code);
+	return order ? order : THREE_WAY(x->detail, y->detail);
 }
 
 void pending__sort(struct pending *p)

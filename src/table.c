@@ -28,6 +28,8 @@ static enum kind kind_of(const struct table_style *style, const struct view *vie
 {
 	if (!style->times)
 		return COUNTED;
+	if (view->keys & KEY_DETAIL)
+		return DETAILED;
 	return view->keys & KEY_REASON ? TIMED : THREADS;
 }
 
@@ -136,7 +138,7 @@ static int print_waiting(FILE *out, struct table *t, const struct snapshot *snap
 		fprintf(out,
 			"%s (PID %u) waited for a CPU %llu.%llu %% of the time: that is the "
 			"host's doing (steal), not the guest's.\n",
-			columns__text(FIELD_VM, &rows.rows[i], name), rows.rows[i].vm->pid,
+			columns__text(FIELD_VM, &rows.rows[i], snap, name), rows.rows[i].vm->pid,
 			share / 10, share % 10);
 	}
 	return n;
@@ -160,6 +162,22 @@ static void print_untold(FILE *out, const struct snapshot *snap)
 	if (all.unseen)
 		fprintf(out, "%llu entries into a guest came without an exit before them.\n",
 			all.unseen);
+}
+
+/* Exits whose detail was not kept */
+static void print_others(FILE *out, const struct snapshot *snap)
+{
+	__u64 others = 0;
+	size_t i;
+
+	for (i = 0; i < snap->nr_samples; i++)
+		if (snap->samples[i].detail == DETAIL_OTHER)
+			others += snap->samples[i].count;
+	if (others)
+		fprintf(out,
+			"%llu of these exits are of other details: a vCPU thread has no room for "
+			"more.\n",
+			others);
 }
 
 /* Rows that fit into so many lines; 0: any number. What view->top says is at most so. */
@@ -256,6 +274,8 @@ static int make_notes(const struct table_style *style, const struct snapshot *sn
 	if (snap->hidden)
 		fprintf(out, "(%llu exits of other reasons)\n", snap->hidden);
 	print_flags(out, snap);
+	if (style->view.keys & KEY_DETAIL)
+		print_others(out, snap);
 	print_untold(out, snap);
 	if (!style->timed)
 		print_sum(out, snap);

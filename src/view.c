@@ -15,11 +15,12 @@ static const struct {
 	{ "vcpu", KEY_VM | KEY_VCPU },
 	{ "thread", KEY_VM | KEY_THREAD },
 	{ "reason", KEY_REASON },
+	{ "detail", KEY_REASON | KEY_DETAIL },
 };
 
 const char *view__key_names(void)
 {
-	return "vm, vcpu, thread, reason";
+	return "vm, vcpu, thread, reason, detail";
 }
 
 /* The keys that the first @len bytes of @name are the name of; 0: of none */
@@ -80,7 +81,7 @@ struct view view__of(const struct options *o, bool live)
 	if (o->keys) {
 		view.keys = o->keys;
 		view.plain = o->keys == KEY_REASON && !o->time;
-	} else if (o->time && !o->wide && !o->alltids) {
+	} else if ((o->time || o->detail) && !o->wide && !o->alltids) {
 		view.keys = o->pid || o->nr_tids ? KEY_REASON : KEY_VM | KEY_REASON;
 	} else if (o->wide || (live && !o->nr_tids && !o->pid)) {
 		view.keys = KEY_VM | KEY_VCPU | thread;
@@ -92,6 +93,10 @@ struct view view__of(const struct options *o, bool live)
 		view.keys = view.listed || (o->alltids && !o->nr_tids) ? thread
 			    : o->nr_tids || o->pid		       ? KEY_REASON
 								       : KEY_VM | thread;
+	}
+	if (o->detail) {
+		view.keys |= KEY_DETAIL;
+		view.plain = false;
 	}
 	return view;
 }

@@ -15,6 +15,8 @@ enum key {
 	KEY_VCPU = 1 << 1,
 	KEY_THREAD = 1 << 2,
 	KEY_REASON = 1 << 3,
+	KEY_DETAIL = 1 << 4,
+	KEY_SAMPLE = KEY_VM | KEY_VCPU | KEY_THREAD | KEY_REASON, /* of any live host's */
 	KEY_ALL = 1 << 30, /* no rows: the samples as they are */
 };
 
@@ -28,11 +30,11 @@ struct view {
 
 /*
  * The keys in @list, separated by commas; a vCPU or thread is told apart by its VM
- * too. 0 or -EINVAL: not of names only, each once.
+ * too, a detail by its reason. 0 or -EINVAL: not of names only, each once.
  */
 int view__parse_keys(const char *list, unsigned int *keys);
 
-/* The names for -g, "vm, vcpu, thread, reason" */
+/* The names for -g, "vm, vcpu, thread, reason, detail" */
 const char *view__key_names(void);
 
 /* @live: shown in place on a terminal */

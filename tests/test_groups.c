@@ -42,6 +42,7 @@ static void check_rows(int line, const struct rows *rows, const struct sample *w
 		ok &= check__int(__FILE__, line, "vcpu", row->vcpu, want[i].vcpu);
 		ok &= check__int(__FILE__, line, "isa", row->isa, want[i].isa);
 		ok &= check__int(__FILE__, line, "code", row->code, want[i].code);
+		ok &= check__int(__FILE__, line, "detail", row->detail, want[i].detail);
 		ok &= check__int(__FILE__, line, "count", row->count, want[i].count);
 		if (!ok)
 			fprintf(stderr, "\tin row %zu\n", i);
@@ -124,6 +125,41 @@ static void test_most_first(void)
 	CHECK_VIEW(KEY_VM, false, vms);
 	CHECK_VIEW(KEY_VM | KEY_VCPU, false, vcpus);
 	CHECK_VIEW(KEY_VM | KEY_REASON, false, vms_reasons);
+}
+
+/* A detail is told apart by what it is of; without the key it is none */
+static void test_details(void)
+{
+	static struct sample detailed[] = {
+		{ &a, 2001, 0, ISA_VMX, 32, 5, .detail = 7 },
+		{ &a, 2002, 1, ISA_VMX, 32, 4, .detail = 7 },
+		{ &a, 2001, 0, ISA_VMX, 31, 3, .detail = 7 },
+		{ &a, 2001, 0, ISA_VMX, 32, 2, .detail = DETAIL_OTHER },
+		{ &b, 301, 0, ISA_VMX, 32, 1, .detail = 0 },
+	};
+	static const struct sample want[] = {
+		{ NULL, 0, 0, ISA_VMX, 32, 9, .detail = 7 },
+		{ NULL, 0, 0, ISA_VMX, 31, 3, .detail = 7 },
+		{ NULL, 0, 0, ISA_VMX, 32, 2, .detail = DETAIL_OTHER },
+		{ NULL, 0, 0, ISA_VMX, 32, 1, .detail = 0 },
+	};
+	static const struct sample reasons[] = {
+		{ NULL, 0, 0, ISA_VMX, 32, 12 },
+		{ NULL, 0, 0, ISA_VMX, 31, 3 },
+	};
+	struct groups *g = groups__new(KEY_REASON | KEY_DETAIL), *whole = groups__new(KEY_REASON);
+	struct rows rows;
+
+	CHECK(!groups__row(g, &detailed[1]));
+	CHECK_INT(groups__add(g, detailed, ARRAY_SIZE(detailed)), 0);
+	CHECK_INT(groups__row(g, &detailed[1])->count, 9);
+	CHECK_INT(groups__sort(g, &(struct view){ 0 }, &rows), 0);
+	check_rows(__LINE__, &rows, want, ARRAY_SIZE(want));
+	CHECK_INT(groups__add(whole, detailed, ARRAY_SIZE(detailed)), 0);
+	CHECK_INT(groups__sort(whole, &(struct view){ 0 }, &rows), 0);
+	check_rows(__LINE__, &rows, reasons, ARRAY_SIZE(reasons));
+	groups__free(g);
+	groups__free(whole);
 }
 
 static void test_empty(void)
@@ -269,6 +305,7 @@ int main(void)
 	test_tids();
 	test_reasons();
 	test_most_first();
+	test_details();
 	test_empty();
 	test_any_order();
 	test_cut();

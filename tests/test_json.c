@@ -71,6 +71,31 @@ static const struct snapshot snap = {
 
 static const struct json_style plain;
 
+/* --detail: what was behind them */
+#define MSR_WRITTEN ((__u64)DETAIL_MSR << DETAIL_SHIFT | 1ull << 32)
+#define MMIO ((__u64)DETAIL_MMIO << DETAIL_SHIFT)
+
+static struct sample detailed[] = {
+	{ &vm_a, 4250, 0, ISA_VMX, 12, 12034, 24110, .detail = DETAIL_NONE },
+	{ &vm_a, 4251, 1, ISA_VMX, 32, 9, 20, .detail = MSR_WRITTEN | 0x6e0 },
+	{ &vm_a, 4251, 1, ISA_VMX, 32, 2, 2, .detail = MSR_WRITTEN | 0x830 | DETAIL_L2 },
+	{ &vm_a, 4251, 1, ISA_VMX, 32, 1, 1, .detail = 0 },
+	{ &vm_a, 4251, 1, ISA_VMX, 32, 3, 3, .detail = DETAIL_OTHER },
+	{ &vm_b, 1, 4294967295, ISA_SVM, 0x7c, 5, 6, .detail = MSR_WRITTEN | 0x6e0 },
+	{ &vm_b, 1, 4294967295, ISA_SVM, 0x400, 1, 1, .detail = MMIO | 0xfebd5000 },
+};
+
+static struct snapshot detailed_snapshot(void)
+{
+	struct snapshot s = snap;
+
+	s.samples = detailed;
+	s.nr_samples = ARRAY_SIZE(detailed);
+	s.details = true;
+	s.exits = 12055 + s.hidden;
+	return s;
+}
+
 static const struct {
 	const char *name; /* of the golden file */
 	struct json_style style;
@@ -80,6 +105,8 @@ static const struct {
 	{ "sums-vm-reason", { { .keys = KEY_VM | KEY_REASON } } },
 	{ "sums-reason-top", { { .keys = KEY_REASON, .top = 2 } } },
 	{ "sums-vcpu-thread", { { .keys = KEY_VM | KEY_VCPU | KEY_THREAD } } },
+	{ "details", { .compact = false } },
+	{ "sums-detail-top", { { .keys = KEY_REASON | KEY_DETAIL, .top = 3 } } },
 	{ "compact", { { .keys = KEY_VM }, .compact = true } },
 	{ "compact-vcpu-top", { { .keys = KEY_VM | KEY_VCPU, .top = 1 }, .compact = true } },
 };
@@ -112,7 +139,8 @@ static void test_golden(bool make)
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(cases); i++) {
-		char *text = print(&cases[i].style, &snap);
+		struct snapshot s = strstr(cases[i].name, "detail") ? detailed_snapshot() : snap;
+		char *text = print(&cases[i].style, &s);
 		FILE *f;
 
 		snprintf(path, sizeof(path), "tests/golden/%s.ndjson", cases[i].name);
@@ -310,6 +338,7 @@ static struct snapshot worst(struct sample *s, struct vm *vm, size_t nr)
 	struct snapshot worst = { .run = &worst_run,
 				  .samples = s,
 				  .nr_samples = nr,
+				  .details = true,
 				  .seq = max,
 				  .end = END,
 				  .duration = max,
@@ -323,8 +352,17 @@ static struct snapshot worst(struct sample *s, struct vm *vm, size_t nr)
 	memset(&most, 0xff, sizeof(most));
 	/* The longest name is an unknown code's or VMGEXIT_...: either will do */
 	for (i = 0; i < nr; i++)
-		s[i] = (struct sample){ vm,	  4294967295, 4294967295, ISA_SVM, 4294967295 - i,
-					max / nr, max,	      &most };
+		s[i] = (struct sample){
+			.vm = vm,
+			.tid = 4294967295,
+			.vcpu = 4294967295,
+			.isa = ISA_SVM,
+			.code = 4294967295 - i,
+			.count = max / nr,
+			.total = max,
+			.times = &most,
+			.detail = detail_fault(max, ACCESS_WRITE, 0) | DETAIL_L2,
+		};
 	for (i = 0; i < NR_CAUSES; i++)
 		worst.lost[i] = worst.lost_now[i] = max / NR_CAUSES;
 	return worst;
@@ -347,8 +385,8 @@ static struct times all_times = {
 	.unseen = 6,
 };
 static struct sample timed_samples[] = {
-	{ &vm_a, 10, 0, ISA_VMX, 12, 0, 8, &times },
-	{ &vm_a, 10, 0, ISA_VMX, 48, 3, 3, &times },
+	{ &vm_a, 10, 0, ISA_VMX, 12, 0, 8, &times, DETAIL_NONE },
+	{ &vm_a, 10, 0, ISA_VMX, 48, 3, 3, &times, MMIO },
 };
 static struct sample threads[] = { { &vm_a, 10, 0, ISA_VMX, 0, 8, 0, &all_times } };
 
@@ -392,12 +430,23 @@ static void test_times(void)
 	CHECK(!strstr(text, "wait_ns") && !strstr(text, "poll_ns"));
 	CHECK(strstr(text, "\"user_ns\":4,\"idle_ns\":1,\"max_ns\":9"));
 	free(text);
+	/* Of a detail only what is known of it; but of its reason, with others, all */
+	s = timed_snapshot(0);
+	s.details = true;
+	text = print(&plain, &s);
+	CHECK(strstr(text, "\"idle_ns\":1,\"untimed\":7,\"detail\":\"\",\"name\":\"\",\"node\":"));
+	CHECK(!strstr(text, "max_ns") && !strstr(text, "p99_ns"));
+	free(text);
+	text = print(&cases[2].style, &s);
+	CHECK(strstr(text, "\"idle_ns\":1,\"max_ns\":9,\"p50_ns\":9,"));
+	CHECK(!strstr(text, "detail"));
+	free(text);
 	s = timed_snapshot(0);
 	text = print(&cases[1].style, &s);
 	CHECK(strstr(text, "\"count\":3,\"total\":3,\"time_ns\":30,"));
 	CHECK(!strstr(text, "wall_ns"));
 	free(text);
-	text = print(&cases[5].style, &s);
+	text = print(&cases[7].style, &s);
 	CHECK(strstr(text, "\"exits\":{\"EPT_VIOLATION\":3},\"total\":3,\"time_ns\":30,"));
 	free(text);
 }
@@ -451,7 +500,7 @@ static void test_split(void)
 	static struct sample many[MANY];
 	struct vm vm = vm_named(WORST_64);
 	struct snapshot s = worst(many, &vm, MANY);
-	char *text = print(&cases[5].style, &s);
+	char *text = print(&cases[7].style, &s);
 	size_t i, reasons_told = 0;
 	json_t *o;
 
@@ -592,7 +641,9 @@ static int print_all(void)
 	for (i = 0; i < ARRAY_SIZE(cases); i++) {
 		struct renderer *r = json__new(&cases[i].style);
 
-		err = err || r->print(r, stdout, &snap) || r->print(r, stdout, &idle);
+		s = detailed_snapshot();
+		err = err || r->print(r, stdout, &snap) || r->print(r, stdout, &idle) ||
+		      r->print(r, stdout, &s);
 		s = worst(many, &vm, i % 2 ? 1 : MANY);
 		err = err || r->print(r, stdout, &s);
 		r->free(r);
@@ -605,6 +656,8 @@ static int print_all(void)
 
 		untold.run = &other;
 		err = err || r->print(r, stdout, &told) || r->print(r, stdout, &untold);
+		told.details = true;
+		err = err || r->print(r, stdout, &told);
 		r->free(r);
 	}
 	return err || fflush(stdout);

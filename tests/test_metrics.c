@@ -296,6 +296,55 @@ static void test_nodes(void)
 	r->free(r);
 }
 
+/* Details of one reason: no more series than so many, and no exit in none of them */
+static void test_details(void)
+{
+	enum {
+		MOST = 16,
+		MSRS = 40
+	};
+	struct renderer *r =
+		metrics__new(&(struct metrics_style){ .keys = KEY_VM | KEY_REASON | KEY_DETAIL });
+	struct sample written[MSRS];
+	struct snapshot s = snap;
+	char *text, *p;
+	size_t i, round;
+
+	for (i = 0; i < MSRS; i++)
+		written[i] = (struct sample){ &web, 4001, 0, ISA_VMX, 32, 1 + i };
+	for (i = 0; i < MSRS; i++)
+		written[i].detail = detail_msr(0x6e0 + i, 1);
+	written[0].detail = 0;
+	written[1].detail = DETAIL_OTHER;
+	s.samples = written;
+	s.nr_samples = MSRS;
+	for (round = 1; round <= 2; round++) {
+		unsigned long long sum = 0;
+		size_t series_told = 0;
+
+		text = series(print(r, &s));
+		for (p = text; *p; p += strcspn(p, "\n") + 1, series_told++)
+			sum += strtoull(strstr(p, "} ") + 2, NULL, 10);
+		CHECK_INT(series_told, MOST + 2);
+		CHECK_INT(sum, round * MSRS * (MSRS + 1) / 2);
+		/* The most frequent ones have got theirs, and keep them when others lead */
+		CHECK(strstr(text, "reason=\"MSR_WRITE\",detail=\"msr 0x707\",name=\"\"}"));
+		CHECK(strstr(text, "detail=\"unknown\"") && strstr(text, "detail=\"other\""));
+		CHECK(!strstr(text, "msr 0x6e3"));
+		free(text);
+		for (i = 0; i < MSRS; i++)
+			written[i].count = MSRS - i;
+	}
+	/* Another reason has its own */
+	written[0] = (struct sample){ &web, 4001, 0, ISA_VMX, 31, 1 };
+	written[0].detail = detail_msr(0x10, 0);
+	text = series(print(r, &s));
+	CHECK(strstr(text, "isa=\"vmx\",reason=\"MSR_READ\",detail=\"msr 0x10\","
+			   "name=\"IA32_TSC\"} 1\n"));
+	free(text);
+	r->free(r);
+}
+
 int main(int argc, char **argv)
 {
 	if (argc > 1 && !strcmp(argv[1], "--print")) {
@@ -312,5 +361,6 @@ int main(int argc, char **argv)
 	test_end();
 	test_times();
 	test_nodes();
+	test_details();
 	return check__report("metrics");
 }

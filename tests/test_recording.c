@@ -217,6 +217,45 @@ static void test_metrics(void)
 	free(records);
 }
 
+/* Samples told apart by what was behind them: back as they were, and summed up */
+static void test_details(void)
+{
+	static const unsigned int keys[] = { 0, KEY_VM | KEY_REASON | KEY_DETAIL,
+					     KEY_REASON | KEY_DETAIL, KEY_VM | KEY_REASON };
+	struct sample detailed[] = {
+		{ &vms[0], 301, 0, ISA_SVM, 0x7c, 7, 7, .detail = detail_msr(0x6e0, 1) },
+		{ &vms[0], 301, 0, ISA_SVM, 0x7c, 6, 6, .detail = detail_msr(0x6e0, 0) },
+		{ &vms[0], 301, 0, ISA_SVM, 0x7c, 5, 5, .detail = 0 },
+		{ &vms[1], 4001, 0, ISA_VMX, 12, 5, 5, .detail = DETAIL_NONE },
+		{ &vms[1], 4001, 0, ISA_VMX, 32, 4, 4, .detail = detail_msr(0x6e0, 1) | DETAIL_L2 },
+		{ &vms[1], 4002, 1, ISA_VMX, 32, 3, 3, .detail = DETAIL_OTHER },
+	};
+	struct snapshot whole = snaps[0];
+	const struct table_style table = { .view = { .keys = keys[1] }, .timed = true };
+	const struct metrics_style metrics = { .keys = keys[2] };
+	char *records;
+	size_t i;
+
+	snaps[0].samples = detailed;
+	snaps[0].nr_samples = ARRAY_SIZE(detailed);
+	snaps[0].exits = 30 + snaps[0].hidden;
+	snaps[0].details = snaps[2].details = true;
+	records = text_of(json__new(&(struct json_style){ 0 }));
+	CHECK(strstr(records, "\"detail\":\"msr 0x6e0 read\""));
+	for (i = 0; i < ARRAY_SIZE(keys); i++)
+		CHECK_SAME(replayed(records,
+				    json__new(&(struct json_style){ .view.keys = keys[i] })),
+			   text_of(json__new(&(struct json_style){ .view.keys = keys[i] })));
+	CHECK_SAME(replayed(records, table__new(&table)), text_of(table__new(&table)));
+	CHECK_SAME(replayed(records, metrics__new(&metrics)), text_of(metrics__new(&metrics)));
+	free(records);
+	records = text_of(json__new(&(struct json_style){ .view.keys = keys[1] }));
+	CHECK_SAME(replayed(records, table__new(&table)), text_of(table__new(&table)));
+	free(records);
+	snaps[0] = whole;
+	snaps[2].details = false;
+}
+
 #define HEAD(type, ts, seq)                                                               \
 	"{\"v\":1,\"type\":\"" type "\",\"ts\":\"2026-01-01T00:00:" ts "Z\",\"seq\":" seq \
 	",\"dur_ms\":1000,"
@@ -302,6 +341,12 @@ static const struct {
 			  OF("a", "1"),
 	  "a 0 5",
 	  { .repeated = 1 } },
+	/* What a later version finds behind an exit */
+	{ EXIT("01.000", "0", "a", "5") ",\"detail\":\"moon 0x1\",\"name\":\"\"" OF("a", "1")
+		  EXIT("01.000", "0", "a", "4") ",\"detail\":\"\",\"name\":\"\"" OF("a", "1")
+			  INTERVAL("01.000", "0", "2", "9") OF("a", "1"),
+	  "a 0 9",
+	  { .details = 1 } },
 	{ EXIT("01.000", "0", "a", "5") OF("a", "1")
 		  HEAD("rest", "01.000", "0") "\"rows\":3,\"count\":4" OF("a", "1")
 			  INTERVAL("01.000", "0", "2", "9") OF("a", "1"),
@@ -425,6 +470,7 @@ int main(void)
 	test_records();
 	test_sums();
 	test_metrics();
+	test_details();
 	test_faults();
 	test_cuts();
 	test_vms();

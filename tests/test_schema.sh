@@ -163,6 +163,17 @@ for kind in "exit", "sum", "rest", "vcpu":
         check(not validator.is_valid({**r, key: -1}), f"the schema takes a negative {key}")
 check(any(r["type"] == "exit" and r["count"] == 0 for r in records), "no record without exits")
 
+# Details: with their names, and without what is not known of them
+for kind in "exit", "sum":
+    of_kind = [r for r in records if r["type"] == kind and "detail" in r]
+    for r in (next(r for r in of_kind if "time_ns" not in r), next(r for r in of_kind if "time_ns" in r)):
+        check(validator.is_valid(r), f"the schema refuses {r}")
+        check(not validator.is_valid({k: v for k, v in r.items() if k != "name"}), f"{kind} without name")
+        check(not validator.is_valid({k: v for k, v in r.items() if k != "detail"}), f"{kind} without detail")
+        check(not validator.is_valid({**r, "detail": "MSR 1"}), f"{kind} with an odd detail")
+        if "time_ns" in r:
+            check(not validator.is_valid({**r, "max_ns": 1, "p50_ns": 1, "p99_ns": 1}), f"{kind} with max_ns")
+
 # Of a sum, keys that go together
 both = next(r for r in records
             if r["type"] == "sum" and "pid" in r and "reason" in r and "time_ns" not in r)
@@ -181,9 +192,16 @@ common = manual["In all of these"]
 of_stream = [k for k in schema["oneOf"] if "ts" in k["required"]]
 for name in sorted({k["properties"]["type"]["const"] for k in of_stream}):
     got = common[:-2] + manual[name] + common[-2:]
-    longest = max((list(k["properties"]) for k in of_stream
-                   if k["properties"]["type"]["const"] == name), key=len)
-    check(got == longest, f"man/kvmexit.8 has the {name} record as {got}, not {longest}")
+    keys = {}
+    for k in of_stream:
+        if k["properties"]["type"]["const"] == name:
+            keys.update(k["properties"])
+    check(set(got) == set(keys) and len(got) == len(keys),
+          f"man/kvmexit.8 has the {name} record as {got}, not {list(keys)}")
+    for k in of_stream:
+        if k["properties"]["type"]["const"] == name:
+            want = list(k["properties"])
+            check([key for key in got if key in want] == want, f"man/kvmexit.8 has {name} in another order")
 
 # What else the tool prints as JSON
 if os.access(sys.argv[2], os.X_OK):

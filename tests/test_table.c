@@ -63,6 +63,8 @@ static struct sample odd[] = {
 	{ &vm_4294967295, 4294967295, 0, ISA_SVM, 0x80000018, 1, 1 },
 };
 
+#define MSR_WRITTEN ((__u64)DETAIL_MSR << DETAIL_SHIFT | 1ull << 32)
+
 /* Names that a table must not break on: wide, replaced, meant for a terminal */
 static struct vm web1 = { .pid = 4294967000, .name = "web1" };
 static struct vm odd_name = {
@@ -117,6 +119,28 @@ static struct sample threads[] = {
 	{ &odd_name, 4294967101, 7, ISA_VMX, 0, 0, 0, &odd_all },
 };
 
+/* What was behind exits: of all kinds; of HLT there is nothing to be told */
+static struct sample detailed[] = {
+	{ &web1, 4294967001, 0, ISA_VMX, 12, 1000, 1000, .detail = DETAIL_NONE },
+	{ &web1, 4294967001, 0, ISA_VMX, 32, 900, 900, NULL, MSR_WRITTEN | 0x6e0 },
+	{ &web1, 4294967001, 0, ISA_VMX, 32, 30, 30, NULL, MSR_WRITTEN | 0x830 | DETAIL_L2 },
+	{ &web1, 4294967001, 0, ISA_VMX, 32, 5, 5, NULL, 0 },
+	{ &web1, 4294967001, 0, ISA_VMX, 32, 7, 7, NULL, DETAIL_OTHER },
+	{ &web1, 4294967002, 1, ISA_VMX, 32, 100, 100, NULL, MSR_WRITTEN | 0x6e0 },
+	{ &odd_name, 4294967101, 7, ISA_SVM, 0x7c, 60, 60, NULL, MSR_WRITTEN | 0x6e0 },
+	{ &odd_name, 4294967101, 7, ISA_SVM, 0x7c, 50, 50, NULL, MSR_WRITTEN | 0xdead },
+	{ &odd_name, 4294967101, 7, ISA_SVM, 0x400, 40, 40, NULL,
+	  (__u64)DETAIL_MMIO << DETAIL_SHIFT | 0xfee00300 },
+};
+static struct times tsc_deadline = { MS(90, 0, 1, 0, 0) };
+static struct times doorbell = { MS(3, 700, 1000, 0, 0), .untimed = 2 };
+static struct sample timed_details[] = {
+	{ &web1, 4294967001, 0, ISA_VMX, 12, 1000, 1000, &web1_hlt, DETAIL_NONE },
+	{ &web1, 4294967001, 0, ISA_VMX, 32, 900, 900, &tsc_deadline, MSR_WRITTEN | 0x6e0 },
+	{ &odd_name, 4294967101, 7, ISA_VMX, 49, 4, 4, &doorbell,
+	  (__u64)DETAIL_MMIO << DETAIL_SHIFT | 0xfebd5000 },
+};
+
 /* The views by the options that lead to them */
 #define VIEW_ALL  \
 	{         \
@@ -143,11 +167,14 @@ static struct sample threads[] = {
 		.keys = (k) \
 	}
 
+#define DETAILS ((struct filter *)&details_given)
 #define SAMPLES(s) .samples = (s), .nr_samples = ARRAY_SIZE(s)
 #define TIMES                                                                          \
 	SAMPLES(timed_samples), .threads = threads, .nr_threads = ARRAY_SIZE(threads), \
 				.exits = 1030, .service = 1731000000
 #define END 1767225620004000000 /* 2026-01-01T00:00:20.004Z */
+
+static char details_given;
 
 static const struct {
 	const char *name; /* of the golden file */
@@ -199,6 +226,27 @@ static const struct {
 	{ "empty-tids", VIEW_TID_LIST, false, { .final = true } },
 	{ "flags", VIEW_REASONS, false, { SAMPLES(one_vm), .flags = { 3, 0, 123456789 } } },
 	{ "flags-all", VIEW_REASONS, false, { SAMPLES(amd), .flags = { 1, 2, 3 } } },
+	/* --detail */
+	{ "detail", { .detail = DETAILS }, false, { SAMPLES(detailed), .details = true } },
+	{ "detail-pid",
+	  { .detail = DETAILS, .pid = 1 },
+	  false,
+	  { SAMPLES(detailed), .details = true } },
+	{ "detail-wide",
+	  { .detail = DETAILS, .wide = true },
+	  false,
+	  { SAMPLES(detailed), .details = true } },
+	{ "detail-top",
+	  { .detail = DETAILS, .pid = 1, .top = 2 },
+	  false,
+	  { SAMPLES(detailed), .details = true, .hidden = 5 } },
+	/* -r of a recording with details, without -g detail */
+	{ "detail-reasons", GROUPED(KEY_REASON), false, { SAMPLES(detailed), .details = true } },
+	{ "detail-time",
+	  { .detail = DETAILS, .time = true },
+	  false,
+	  { SAMPLES(timed_details), .threads = threads, .nr_threads = ARRAY_SIZE(threads),
+	    .details = true, .service = 1814000000 } },
 	/* --time: VMs, then reasons; unless -g says what is wanted */
 	{ "time", { .time = true }, false, { TIMES } },
 	{ "time-pid", { .time = true, .pid = 1 }, false, { TIMES } },

@@ -24,6 +24,9 @@ static void test_keys(void)
 		{ "reason,vm", KEY_VM | KEY_REASON },
 		{ "vm,vcpu", KEY_VM | KEY_VCPU },
 		{ "thread,vcpu,reason,vm", WIDE },
+		{ "detail", KEY_REASON | KEY_DETAIL },
+		{ "vm,detail", KEY_VM | KEY_REASON | KEY_DETAIL },
+		{ "reason,detail", KEY_REASON | KEY_DETAIL },
 		{ "", 0 },
 		{ ",", 0 },
 		{ "vm,", 0 },
@@ -35,6 +38,7 @@ static void test_keys(void)
 		{ "v", 0 },
 		{ "vms", 0 },
 		{ "pid", 0 },
+		{ "detail,detail", 0 },
 	};
 	size_t i;
 
@@ -51,9 +55,11 @@ static void test_keys(void)
 
 static void test_view_of(void)
 {
+	static char is_given;
+	struct filter *any = (struct filter *)&is_given;
 	static struct task tids[] = { { .tid = 7 }, { .tid = 8 } };
 	/* Views: plain, by_key, listed */
-	static const struct {
+	const struct {
 		struct options opts;
 		bool live;
 		struct view view;
@@ -65,6 +71,23 @@ static void test_view_of(void)
 		{ { .pid = 1, .has_vcpu = true, .vcpu = 4 },
 		  false,
 		  { KEY_REASON, true, true, false, 0 } },
+		/* --detail: a key more, and a row for each reason and thread only where asked for
+		 */
+		{ { .detail = any },
+		  false,
+		  { KEY_VM | KEY_REASON | KEY_DETAIL, false, false, false, 0 } },
+		{ { .detail = any, .time = true, .pid = 1, .top = 3 },
+		  true,
+		  { KEY_REASON | KEY_DETAIL, false, false, false, 3 } },
+		{ { .detail = any, .tids = tids, .nr_tids = 2 },
+		  false,
+		  { KEY_REASON | KEY_DETAIL, false, false, false, 0 } },
+		{ { .detail = any, .wide = true },
+		  false,
+		  { WIDE | KEY_DETAIL, true, false, false, 0 } },
+		{ { .detail = any, .keys = KEY_REASON | KEY_DETAIL },
+		  false,
+		  { KEY_REASON | KEY_DETAIL, false, false, false, 0 } },
 		{ { .pid = 1, .alltids = true },
 		  false,
 		  { KEY_THREAD | KEY_REASON, true, true, false, 0 } },
