@@ -130,6 +130,11 @@ $(BUILD)/bench/%.bpf.o: tests/bench/%.bpf.c
 	@mkdir -p $(@D)
 	$(Q)$(CLANG) $(BPF_CFLAGS) -MMD -MP -c -o $@ $<
 
+# Without root, without a network, in a minute; T=test_json: this one test
+test:
+	$(Q)tests/run $(or $(T),quick)
+
+# All of them; says how long that takes
 check:
 	$(Q)tests/run
 
@@ -210,6 +215,6 @@ clean:
 	rm -rf $(BUILD) kvmexit kvmexit-arm64
 
 .PHONY: all arm64 bench bench-programs check check-hosts check-sanitized clean demo fuzz install \
-	lint soak
+	lint soak test
 .DELETE_ON_ERROR:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -13,16 +13,6 @@ report() {
 	[ "$failed" = 0 ]
 }
 
-# await SECONDS COMMAND...: whether it succeeds in time
-await() {
-	local end=$((SECONDS + $1))
-	shift
-	until "$@"; do
-		[ $SECONDS -lt $end ] || return
-		sleep 0.1
-	done
-}
-
 # N ports that nobody listens on
 free_ports() {
 	python3 -c 'import socket, sys

@@ -34,18 +34,6 @@ no_gap()
 	jq -s '[.[] | select(.type == "interval").seq] | . == [range(length)]' <"$1"
 }
 
-# await COMMAND...: up to ten seconds
-await()
-{
-	local i
-
-	for ((i = 0; i < 500; i++)); do
-		"$@" 2>/dev/null && return
-		sleep 0.02
-	done
-	check "await: $*" missing there
-}
-
 # start OPTION...: JSON in short intervals, in the background; the process is $pid
 start()
 {
@@ -91,11 +79,11 @@ test_disk_full()
 	mkdir "$dir/full"
 	mount -t tmpfs -o size=16k tmpfs "$dir/full" || { skipped=$((skipped + 1)); return; }
 	start -o "$log"
-	await grep -q 'No space' "$dir/err"
+	wait_for "a message" grep -q 'No space' "$dir/err"
 	sleep 1
 	check 'disk full: the lines before' "$(($(wc -l <"$log") > 50))" 1
 	mount -o remount,size=1m "$dir/full"
-	await more_lines "$log" 100
+	wait_for "more reports" more_lines "$log" 100
 	finish 'disk full, freed' 0 "$again
 kvmexit: writing $log: possible again, nothing was lost"
 	check_records 'disk full, freed' "$log"
@@ -105,7 +93,7 @@ kvmexit: writing $log: possible again, nothing was lost"
 	rm "$log"
 	mount -o remount,size=32k "$dir/full"
 	start -o "$log"
-	await grep -q 'No space' "$dir/err"
+	wait_for "a message" grep -q 'No space' "$dir/err"
 	finish 'disk full to the end' 74 "$again
 $full"
 	timeout 20 "$kvmexit" -j -i 0.005 -o "$log" 0.5 2>"$dir/err"
@@ -133,17 +121,17 @@ test_disk_cleared()
 	mount -t tmpfs -o size=16k tmpfs "$dir/full" || { skipped=$((skipped + 1)); return; }
 	for how in rotated removed; do
 		start -i 0.05 -o "$log"
-		await grep -q 'No space' "$dir/err"
+		wait_for "a message" grep -q 'No space' "$dir/err"
 		cp "$log" "$dir/log.1"
 		if [ $how = rotated ]; then
 			mv "$log" "$log.1"
 			kill -HUP "$pid"
-			await test -e "$log"
+			wait_for "a new file" test -e "$log"
 			rm "$log.1"
 		else
 			rm "$log"
 		fi
-		await more_lines "$log" 5
+		wait_for "more reports" more_lines "$log" 5
 		finish "full disk, $how" 0 '*No space*possible again, nothing was lost'
 		# A cut line is at the end of the old file, where nothing is put behind it
 		[ "$(tail -c 1 "$dir/log.1" | od -An -tx1)" = ' 0a' ] || echo >>"$dir/log.1"
@@ -163,10 +151,10 @@ test_file_limit()
 	: >"$dir/err"
 	(ulimit -f 16 && exec "$kvmexit" -j -i 0.05 -o "$log" 2>"$dir/err") &
 	pid=$!
-	await grep -q 'File too large' "$dir/err"
+	wait_for "a message" grep -q 'File too large' "$dir/err"
 	mv "$log" "$log.1"
 	kill -HUP "$pid"
-	await more_lines "$log" 5
+	wait_for "more reports" more_lines "$log" 5
 	finish 'file limit' 0 '*File too large*possible again, nothing was lost'
 	[ "$(tail -c 1 "$log.1" | od -An -tx1)" = ' 0a' ] || echo >>"$log.1"
 	check_records 'file limit' "$log.1" "$log"

