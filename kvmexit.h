@@ -94,6 +94,7 @@ struct hint {
 #define SLOT_UNKNOWN 0xffffffffu /* no hint of it */
 #define MAX_SLOTS_LIMIT (1u << 20)
 #define MAX_SLOTS_IN_ONE (1u << 18) /* of one map value: the verifier adds up to 512 MB */
+#define MAX_CLOCKS_IN_ONE (1u << 16)
 
 #define NR_WAYS 4
 #define NR_SETS 4096u
@@ -131,6 +132,7 @@ struct slot {
  * thread and vCPU is a span; it is the exit reason's.
  */
 #define NR_ROWS 32
+#define NR_INDICES 256 /* of counters: a power of two, for a mask instead of a test */
 #define NR_BUCKETS 40
 
 /* The spans of one reason in one slot, once they are over; ns */
@@ -176,7 +178,7 @@ struct clock {
 	__u64 thread; /* of the last owner; not cleared */
 	__u32 nr_rows; /* in use, but for the first */
 	__u32 pad;
-	__u8 row_of[NR_COUNTERS]; /* 0: none yet */
+	__u8 row_of[NR_INDICES]; /* 0: none yet; from NR_COUNTERS on none */
 	struct spans rows[NR_ROWS]; /* the first is of reasons that found none */
 } __attribute__((aligned(64)));
 
@@ -405,17 +407,20 @@ struct config {
 
 /*
  * Numbers in the program's instructions that are to be replaced before it is loaded:
- * by offsets[which], by max_slots, and by the address of the first slot.
+ * by offsets[which], by max_slots, and by the address of the first slot or clock.
  */
 #define PATCH_OFFSET(which) (0x6b766d00 + (which))
 #define PATCH_MAX_SLOTS 0x6b766d81
 #define PATCH_SLOTS 0x6b766d90
+#define PATCH_CLOCKS 0x6b766d91
 
 _Static_assert(sizeof(struct hint) * NR_WAYS == 64, "a set of hints is a cache line");
 _Static_assert(sizeof(struct slot) == 64 + 8 * NR_COUNTERS, "struct slot");
 _Static_assert(sizeof(struct spans) == 216, "struct spans");
 _Static_assert(sizeof(struct clock) == 7296, "struct clock");
 _Static_assert(sizeof(struct slot) * MAX_SLOTS_IN_ONE < 1u << 29, "MAX_SLOTS_IN_ONE");
+_Static_assert(sizeof(struct clock) * MAX_CLOCKS_IN_ONE < 1u << 29, "MAX_CLOCKS_IN_ONE");
+_Static_assert(NR_COUNTERS < NR_INDICES, "NR_INDICES");
 _Static_assert(NR_COUNTERS < 1 << (64 - DETAIL_INDEX_SHIFT), "a detail has room for any counter");
 _Static_assert(DETAIL_SPECIAL < 1 << (DETAIL_INDEX_SHIFT - DETAIL_SHIFT), "enum detail_kind");
 _Static_assert(sizeof(struct lost_line) == 64, "struct lost_line is a cache line");

@@ -155,22 +155,26 @@ static int configure(struct kvmexit_bpf *skel, const struct options *opts, const
 	return 0;
 }
 
-/* One value of so many slots: since 6.0 it may have more than 4 MB (87ac0d600943) */
-static int make_slots(struct bpf_map *slots, __u32 max)
+/*
+ * Makes @map's elements, as many as it has, one value: since 6.0 that may have more
+ * than 4 MB (87ac0d600943)
+ */
+static int make_one(struct bpf_map *map)
 {
 	struct bpf_map_create_opts opts = { .sz = sizeof(opts), .map_flags = BPF_F_MMAPABLE };
-	int err, fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "slots", sizeof(__u32),
-				     max * sizeof(struct slot), 1, &opts);
+	__u32 size = bpf_map__value_size(map) * bpf_map__max_entries(map);
+	int err, fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, bpf_map__name(map), sizeof(__u32), size, 1,
+				     &opts);
 
 	if (fd < 0)
 		return fd;
-	err = bpf_map__reuse_fd(slots, fd);
+	err = bpf_map__reuse_fd(map, fd);
 	close(fd);
 	return err;
 }
 
 /* What stands for something else (kvmexit.h) in one instruction */
-static void patch(struct bpf_insn *insn, const __u32 *offsets, int slots, __u32 max)
+static void patch(struct bpf_insn *insn, const __u32 *offsets, int slots, int clocks, __u32 max)
 {
 	const __u32 imm = insn->imm;
 	const __u32 which = imm - PATCH_OFFSET(0), above = imm - PATCH_MAX_SLOTS + 1;
@@ -179,21 +183,29 @@ static void patch(struct bpf_insn *insn, const __u32 *offsets, int slots, __u32 
 		insn->imm = offsets[which];
 	} else if (BPF_CLASS(insn->code) == BPF_JMP && above <= 1) {
 		insn->imm = max - 1 + above; /* >= max, or > max - 1 */
-	} else if (insn->code == (BPF_LD | BPF_IMM | BPF_DW) && insn->imm == PATCH_SLOTS) {
+	} else if (insn->code == (BPF_LD | BPF_IMM | BPF_DW) &&
+		   (imm == PATCH_SLOTS || imm == PATCH_CLOCKS)) {
 		insn->src_reg = BPF_PSEUDO_MAP_VALUE;
-		insn->imm = slots;
+		insn->imm = imm == PATCH_SLOTS ? slots : clocks;
 	}
 }
 
-int probe__prepare(struct bpf_program *prog, const __u32 *offsets, struct bpf_map *slots, __u32 max)
+int probe__prepare(struct bpf_program *const *progs, size_t n, const __u32 *offsets,
+		   struct bpf_map *slots, struct bpf_map *clocks, __u32 max)
 {
-	/* libbpf's own copy, which nobody has seen yet */
-	struct bpf_insn *insn = (struct bpf_insn *)bpf_program__insns(prog);
-	size_t i, n = bpf_program__insn_cnt(prog);
-	int err = slots ? make_slots(slots, max) : 0;
+	int err = slots ? make_one(slots) : 0;
+	size_t i, k;
 
-	for (i = 0; i < n && !err; i++)
-		patch(&insn[i], offsets, slots ? bpf_map__fd(slots) : -1, max);
+	if (!err && clocks)
+		err = make_one(clocks);
+	for (i = 0; i < n && !err; i++) {
+		/* libbpf's own copy, which nobody has seen yet */
+		struct bpf_insn *insn = (struct bpf_insn *)bpf_program__insns(progs[i]);
+
+		for (k = 0; k < bpf_program__insn_cnt(progs[i]); k++)
+			patch(&insn[k], offsets, slots ? bpf_map__fd(slots) : -1,
+			      clocks ? bpf_map__fd(clocks) : -1, max);
+	}
 	return err;
 }
 
@@ -353,8 +365,9 @@ static int try_variant(struct probe *probe, const struct variant *variant,
 	if (err)
 		return err;
 	*what = "creating a BPF map";
-	err = probe__prepare(progs[n - 1], f->offsets,
-			     variant->kfunc ? probe->skel->maps.slots : NULL, probe->max);
+	err = probe__prepare(progs, n, f->offsets, variant->kfunc ? probe->skel->maps.slots : NULL,
+			     variant->kfunc && opts->time ? probe->skel->maps.clocks : NULL,
+			     probe->max);
 	if (err)
 		return err;
 	*what = "loading the BPF program";

@@ -27,12 +27,13 @@ const char *probe__name(const struct probe *probe);
 unsigned int probe__untold(const struct probe *probe);
 
 /*
- * Before loading, puts into the program what it has to know of this kernel: @offsets
- * (enum offset); and if @slots is not NULL, gives that map one value of @max slots
- * and the program its address, which the object with the kfunc wants. 0 or -errno.
+ * Before loading, puts into @n programs what they have to know of this kernel: @offsets
+ * (enum offset); and if @slots and @clocks are not NULL, gives those maps, sized for @max,
+ * one value, and the programs its address, which the object with the kfunc wants. 0 or
+ * -errno.
  */
-int probe__prepare(struct bpf_program *prog, const __u32 *offsets, struct bpf_map *slots,
-		   __u32 max);
+int probe__prepare(struct bpf_program *const *progs, size_t n, const __u32 *offsets,
+		   struct bpf_map *slots, struct bpf_map *clocks, __u32 max);
 
 /* Memory shared with the kernel; valid until probe__close() */
 const struct shared *probe__memory(const struct probe *probe);

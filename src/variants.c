@@ -212,6 +212,8 @@ const char *variant__objection(const struct variant *v, const struct options *op
 
 	if (!why && v->kfunc && opts->max_vcpus > MAX_SLOTS_IN_ONE)
 		why = "--max-vcpus is above 262144";
+	if (!why && v->kfunc && opts->time && opts->max_vcpus > MAX_CLOCKS_IN_ONE)
+		why = "with --time, --max-vcpus is above 65536";
 	if (!why && opts->time)
 		why = time_hindrance(v, f);
 	if (!why && variant__threads_only(v) && opts->has_vcpu)

@@ -74,7 +74,8 @@ static struct kvmexit_bpf *open_object(void)
 
 static bool load(const char *program, const struct config *config)
 {
-	struct bpf_program *prog;
+	struct bpf_program *progs[ARRAY_SIZE(timers) + 1];
+	size_t n = 0;
 	__u32 i;
 
 	skel = open_object();
@@ -89,14 +90,15 @@ static bool load(const char *program, const struct config *config)
 	bpf_map__set_max_entries(skel->maps.tids, 4);
 	bpf_map__set_max_entries(skel->maps.clocks, MAX_SLOTS);
 	bpf_map__set_max_entries(skel->maps.runners, MAX_SLOTS);
-	prog = bpf_object__find_program_by_name(skel->obj, program);
+	progs[n++] = bpf_object__find_program_by_name(skel->obj, program);
 	if (strstr(program, "_timed"))
 		for (i = 0; i < ARRAY_SIZE(timers); i++)
-			bpf_program__set_autoload(
-				bpf_object__find_program_by_name(skel->obj, timers[i]), true);
-	if (!CHECK(prog) || !CHECK_INT(bpf_program__set_autoload(prog, true), 0) ||
-	    !CHECK_INT(probe__prepare(prog, config->offsets, plain ? NULL : skel->maps.slots,
-				      MAX_SLOTS),
+			progs[n++] = bpf_object__find_program_by_name(skel->obj, timers[i]);
+	for (i = 0; i < n; i++)
+		if (!CHECK(progs[i]) || !CHECK_INT(bpf_program__set_autoload(progs[i], true), 0))
+			return false;
+	if (!CHECK_INT(probe__prepare(progs, n, config->offsets, plain ? NULL : skel->maps.slots,
+				      plain ? NULL : skel->maps.clocks, MAX_SLOTS),
 		       0) ||
 	    !CHECK_INT(kvmexit_bpf__load(skel), 0))
 		return false;

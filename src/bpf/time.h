@@ -12,6 +12,7 @@
 
 #include "reasons.h"
 
+/* As `slots` is: in the object with the kfunc one value */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
@@ -27,6 +28,24 @@ struct {
 	__type(key, __u64);
 	__type(value, __u32);
 } runners SEC(".maps");
+
+/* NULL: no clock has this number. As slot_at_once(), so in what is inlined only. */
+static __always_inline struct clock *clock_at(__u32 nr)
+{
+	__u64 i = nr, first;
+	struct clock *clock;
+
+	if (!HAVE_KFUNC)
+		return bpf_map_lookup_elem(&clocks, &nr);
+	barrier_var(i);
+	if (unlikely(i >= PATCH_MAX_SLOTS))
+		return NULL;
+	clock = (void *)(i * sizeof(*clock));
+	asm volatile("%1 = %2 ll; %0 += %1" : "+r"(clock), "=&r"(first) : "i"(PATCH_CLOCKS));
+	if (!clock)
+		__builtin_unreachable();
+	return clock;
+}
 
 /* What the kernel tells of a thread and its vCPU, ns since their start */
 struct away {
@@ -120,7 +139,7 @@ static __always_inline void set_runner(struct clock *clock, __u32 nr)
 	clock->thread = thread;
 	known = bpf_map_lookup_elem(&runners, &thread);
 	other = known ? *known : nr;
-	of_other = bpf_map_lookup_elem(&clocks, &other);
+	of_other = clock_at(other);
 	if (other != nr && of_other && of_other->thread == thread)
 		clock->shared = of_other->shared = 1;
 	bpf_map_update_elem(&runners, &thread, &nr, BPF_ANY);
@@ -140,7 +159,7 @@ static __always_inline void start_clock(__u64 key, const struct kvm_vcpu *vcpu, 
 	if (!known)
 		return;
 	*nr = *known;
-	clock = bpf_map_lookup_elem(&clocks, nr);
+	clock = clock_at(*nr);
 	if (!clock || clock->first)
 		return;
 	read_away(&away, is_typed(access) ? (void *)bpf_get_current_task_btf() : NULL, vcpu,
@@ -153,12 +172,9 @@ static __always_inline void start_clock(__u64 key, const struct kvm_vcpu *vcpu, 
 /* The row of the open span's reason. The first is for those for which there is none. */
 static __always_inline struct spans *row_of(struct clock *clock)
 {
-	__u32 index = clock->index, row;
+	__u32 index = clock->index & (NR_INDICES - 1), row = clock->row_of[index];
 
-	if (unlikely(index >= NR_COUNTERS))
-		return &clock->rows[0];
-	row = clock->row_of[index];
-	if (unlikely(!row) && clock->nr_rows < NR_ROWS - 1) {
+	if (unlikely(!row) && index < NR_COUNTERS && clock->nr_rows < NR_ROWS - 1) {
 		row = ++clock->nr_rows;
 		clock->row_of[index] = row;
 	}
@@ -182,17 +198,18 @@ static __noinline int odd_exit(struct clock *clock, __u32 nr)
 /* Opens the span of an exit that was counted at @index */
 static __always_inline void note_exit(__u32 *nr, __u32 index)
 {
-	struct clock *clock = bpf_map_lookup_elem(&clocks, nr);
-	__u64 now;
+	struct clock *clock = clock_at(*nr);
+	__u64 now, entered;
 
 	if (!clock)
 		return;
 	if (unlikely(clock->exit | clock->shared))
 		odd_exit(clock, *nr);
 	now = bpf_ktime_get_ns();
+	entered = clock->entry;
 	/* It may step back a little when the clock is adjusted */
-	if (unlikely((__s64)(now - clock->entry) < 0))
-		now = clock->entry;
+	if (unlikely(now < entered))
+		now = entered;
 	clock->index = index;
 	*(volatile __u64 *)&clock->exit = now;
 }
@@ -214,46 +231,52 @@ static __noinline __u32 look_for(__u64 key)
 static __always_inline struct clock *clock_of(__u64 key)
 {
 	__u32 nr = hint_of(key);
+	struct clock *clock = clock_at(nr);
 
-	if (unlikely(nr == SLOT_UNKNOWN))
-		nr = look_for(key);
-	return bpf_map_lookup_elem(&clocks, &nr);
+	if (unlikely(!clock) && nr == SLOT_UNKNOWN)
+		clock = clock_at(look_for(key));
+	return clock;
 }
 
 /*
  * The half octave of n, as buckets count them: 0 for 0 and 1, then 2 * log2(n) - 1,
- * and one more from three quarters of the way on
+ * and one more from three quarters of the way on. In bytes, as of buckets.
  */
+#define BYTES(buckets) ((buckets) * sizeof(__u32))
 const volatile __u8 half_octaves[256] = {
-	[2] = 1,
-	[3] = 2,
-	[4 ... 5] = 3,
-	[6 ... 7] = 4,
-	[8 ... 11] = 5,
-	[12 ... 15] = 6,
-	[16 ... 23] = 7,
-	[24 ... 31] = 8,
-	[32 ... 47] = 9,
-	[48 ... 63] = 10,
-	[64 ... 95] = 11,
-	[96 ... 127] = 12,
-	[128 ... 191] = 13,
-	[192 ... 255] = 14,
+	[2] = BYTES(1),
+	[3] = BYTES(2),
+	[4 ... 5] = BYTES(3),
+	[6 ... 7] = BYTES(4),
+	[8 ... 11] = BYTES(5),
+	[12 ... 15] = BYTES(6),
+	[16 ... 23] = BYTES(7),
+	[24 ... 31] = BYTES(8),
+	[32 ... 47] = BYTES(9),
+	[48 ... 63] = BYTES(10),
+	[64 ... 95] = BYTES(11),
+	[96 ... 127] = BYTES(12),
+	[128 ... 191] = BYTES(13),
+	[192 ... 255] = BYTES(14),
 };
 
-static __always_inline __u32 bucket_of(__u64 ns)
+static __always_inline __u64 half_octave(__u64 n)
+{
+	return half_octaves[n] & BYTES(15);
+}
+
+/* Where its bucket is among the others */
+static __always_inline __u64 bucket_of(__u64 ns)
 {
 	__u64 n = ns >> 7;
 
 	if (likely(n < 256))
-		return (half_octaves[n] & 15);
+		return half_octave(n);
 	n >>= 6;
 	if (n < 256)
-		return (half_octaves[n] & 15) + 12;
+		return half_octave(n) + BYTES(12);
 	n >>= 6;
-	if (n < 256)
-		return (half_octaves[n] & 15) + 24;
-	return NR_BUCKETS - 1;
+	return n < 256 ? half_octave(n) + BYTES(24) : BYTES(NR_BUCKETS - 1);
 }
 
 static __always_inline __u64 at_most(__u64 ns, __u64 most)
@@ -274,9 +297,9 @@ static __always_inline __u64 beyond(__u64 ns, __u64 start)
  * waiting for a CPU; waiting in user space cannot be part of it.
  */
 static __always_inline __u64 split(struct clock *clock, struct spans *row, const struct away *away,
-				   __u64 now, int halt_known)
+				   int halt_known)
 {
-	__u64 left = now - clock->exit, ns, in_user = 0;
+	__u64 now = clock->entry, left = now - clock->exit, ns, in_user = 0;
 	__u64 wait = beyond(away->run_delay, clock->run_delay), wait_in_user = 0;
 	__u64 poll = beyond(away->poll, clock->poll);
 	__u64 halt = halt_known ? beyond(away->halt, clock->halt) : beyond(clock->halted, poll);
@@ -301,14 +324,42 @@ static __always_inline __u64 split(struct clock *clock, struct spans *row, const
 	return ns;
 }
 
-/* Closes the span that is open */
+/* @busy: the span's time without idle */
+static __always_inline void close_span(struct clock *clock, struct spans *row, __u64 busy)
+{
+	if (busy > row->max)
+		row->max = busy;
+	++*(__u32 *)((void *)row->buckets + bucket_of(busy));
+	barrier();
+	*(volatile __u64 *)&clock->exit = 0;
+}
+
+static __always_inline void split_and_close(struct clock *clock, struct spans *row,
+					    const struct away *away, int halt_known)
+{
+	__u64 busy = clock->entry - clock->exit;
+
+	close_span(clock, row, busy - split(clock, row, away, halt_known));
+}
+
+/* Out of line, or what it needs of registers would cost every span some */
+static __noinline int split_typed(struct clock *clock, struct spans *row,
+				  const struct task_struct *task, const struct kvm_vcpu *vcpu)
+{
+	struct away away;
+
+	if (!clock || !row || !task || !vcpu)
+		return 0;
+	load_away(&away, task, vcpu);
+	split_and_close(clock, row, &away, 1);
+	return 0;
+}
+
+/* Closes the span that is open; most often it is all KVM's own */
 static __always_inline void note_entry(struct clock *clock, const struct task_struct *task,
 				       const struct kvm_vcpu *vcpu, enum access access)
 {
 	const struct kvm_vcpu *const none = NULL;
-	int halt_known =
-		is_typed(access) ||
-		(access != NO_VCPU && bpf_core_field_exists(none->stat.generic.halt_wait_ns));
 	__u64 now = bpf_ktime_get_ns(), began = clock->exit, entered = clock->entry, busy;
 	struct spans *row;
 	struct away away;
@@ -317,22 +368,25 @@ static __always_inline void note_entry(struct clock *clock, const struct task_st
 		clock->unseen++;
 		return;
 	}
-	if (unlikely((__s64)(now - began) < 0))
+	/* As in note_exit() */
+	if (unlikely(now < began))
 		now = began;
 	*(volatile __u64 *)&clock->entry = now;
 	barrier();
-	row = row_of(clock);
 	busy = now - began;
-	row->time += busy;
 	clock->guest += began - entered;
+	row = row_of(clock);
+	barrier_var(row);
+	row->time += busy;
 	read_away(&away, task, vcpu, access);
-	if (unlikely(away.run_delay + away.halt + away.poll != clock->away))
-		busy -= split(clock, row, &away, now, halt_known);
-	if (busy > row->max)
-		row->max = busy;
-	row->buckets[bucket_of(busy)]++;
-	barrier();
-	*(volatile __u64 *)&clock->exit = 0;
+	if (likely(away.run_delay + away.halt + away.poll == clock->away))
+		close_span(clock, row, busy);
+	else if (is_typed(access))
+		split_typed(clock, row, task, vcpu);
+	else
+		split_and_close(clock, row, &away,
+				access != NO_VCPU &&
+					bpf_core_field_exists(none->stat.generic.halt_wait_ns));
 }
 
 /* Of the vCPU that this thread has run last, if it is out of its guest */
@@ -345,7 +399,7 @@ static __always_inline struct clock *open_clock(void)
 	if (!known)
 		return NULL;
 	nr = *known;
-	clock = bpf_map_lookup_elem(&clocks, &nr);
+	clock = clock_at(nr);
 	return clock && clock->thread == thread && clock->exit ? clock : NULL;
 }
 

@@ -101,7 +101,8 @@ static inline void own__load(struct own *own, const char *object, const char *pr
 		errx(1, "%s: no program %s", object, program);
 	own__configure(own, slots, tgid, &config);
 	bpf_program__set_autoload(own->prog, true);
-	if (probe__prepare(own->prog, config.offsets, one ? own__map(own, "slots") : NULL, slots) ||
+	if (probe__prepare(&own->prog, 1, config.offsets, one ? own__map(own, "slots") : NULL, NULL,
+			   slots) ||
 	    bpf_object__load(own->obj))
 		err(1, "loading %s of %s", program, object);
 	own->slots = own__mmap(own, "slots", slots * sizeof(*own->slots));

@@ -55,6 +55,7 @@ def supported(probe, kernel, vendor, case):
 
 
 VENDOR = ""  # amd, intel, arm64; amd-i, arm64-i: with a clock that counts instructions
+KERNEL = (0, 0)
 
 
 class Wrong(Exception):
@@ -729,10 +730,13 @@ def check_stamps(lines, exits):
     """By thread and reason, sum and maximum of the kernel's own stamps: how many spans,
     how much ours and theirs in us. On the clock that counts instructions the
     difference is what runs between the two stamps, the same for every span but a thread's
-    first; else the host may lose its CPU there, for milliseconds."""
+    first; else the host may lose its CPU there, for milliseconds. SVM before 6.5 lets in
+    what interrupted the guest before it traces the exit: it may come between them."""
     exact, first, each = VENDOR.endswith("-i"), 5, 0.6
     if VENDOR.startswith("arm64"):
         first, each = 10, 1
+    elif VENDOR.startswith("amd") and KERNEL < (6, 5):
+        first = 100
     out, spans = {}, collections.defaultdict(list)
     for line in lines:
         tid, stamp, event, name = (line.split(" ", 3) + [""])[:4]
@@ -831,9 +835,9 @@ CASES = {"caps": case_caps, "hidepid": case_hidepid, "clock": case_clock, "misse
 
 
 def main():
-    global VENDOR
+    global VENDOR, KERNEL
     kernel, vendor, path = sys.argv[1:]
-    VENDOR = vendor
+    VENDOR, KERNEL = vendor, tuple(map(int, kernel.split(".")))
     with open(path, errors="replace") as f:
         cases = parse(f.read())
     passed = failed = 0
