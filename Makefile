@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 CC ?= gcc
+HOSTCC ?= cc
 CLANG ?= clang
 BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool) bpftool)
 PKG_CONFIG ?= pkg-config
@@ -184,29 +185,44 @@ check-sanitized:
 soak: all $(BUILD)/guest
 	$(Q)KVMEXIT_SOAK=$${KVMEXIT_SOAK:-180} tests/hosts/run amd 6.12 direct soak
 
+# The manual page made of explain.def and reasons.def, by a program for this machine
+man: $(BUILD)/kvmexit-reasons.7
+
+MAN_SRCS := man/kvmexit-reasons.c src/texts.c src/reasons.c src/util.c
+
+$(BUILD)/kvmexit-reasons.7: $(MAN_SRCS) src/texts.h src/reasons.h src/options.h explain.def reasons.def
+	$(say) MAN $@
+	@mkdir -p $(@D)
+	$(Q)$(HOSTCC) -std=gnu11 -D_GNU_SOURCE -o $(@:.7=) $(MAN_SRCS)
+	$(Q)$(@:.7=) >$@.tmp
+	$(Q)mv $@.tmp $@
+
 # Shows the tool on real exits, on a machine with nothing prepared
 demo:
 	$(Q)scripts/install-deps build test
 	$(Q)$(MAKE) --no-print-directory all $(BUILD)/guest
 	$(Q)scripts/demo
 
-install: kvmexit
+install: kvmexit man
 	install -D -m 755 -s kvmexit $(DESTDIR)$(PREFIX)/sbin/kvmexit
 	install -D -m 644 man/kvmexit.8 $(DESTDIR)$(PREFIX)/share/man/man8/kvmexit.8
+	install -D -m 644 $(BUILD)/kvmexit-reasons.7 \
+		$(DESTDIR)$(PREFIX)/share/man/man7/kvmexit-reasons.7
 	install -D -m 644 scripts/kvmexit.bash-completion \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/kvmexit
 	install -D -m 644 tests/kvmexit.schema.json \
 		$(DESTDIR)$(PREFIX)/share/kvmexit/kvmexit.schema.json
 
-C_FILES := $(wildcard *.[ch] src/*.[ch] tests/*.[ch] tests/bench/*.[ch] tests/fuzz/*.[ch])
+C_FILES := $(wildcard *.[ch] src/*.[ch] man/*.[ch] tests/*.[ch] tests/bench/*.[ch] tests/fuzz/*.[ch])
 SHELL_FILES := $(shell grep -ls '^\#!/bin/.*sh' scripts/* tests/*.sh tests/run tests/hosts/* \
 	tests/bench/* .ci/run) tests/check.sh scripts/kvmexit.bash-completion
 
 # What is measured is no test, but has to build
-lint: $(SKEL) bench-programs
+lint: $(SKEL) bench-programs man
 	$(Q)scripts/install-deps lint
 	clang-format --dry-run -Werror $(C_FILES)
 	shellcheck -x $(SHELL_FILES)
+	mandoc -Tlint -Wwarning $(BUILD)/kvmexit-reasons.7
 	cppcheck --quiet --error-exitcode=1 --inline-suppr --std=c11 --enable=warning,portability \
 		-D__x86_64__ --suppress=missingIncludeSystem $(SRCS)
 	set -e; for file in $(SRCS); do $(CC) $(CFLAGS) -fanalyzer -Werror -c -o /dev/null $$file; done
@@ -215,6 +231,6 @@ clean:
 	rm -rf $(BUILD) kvmexit kvmexit-arm64
 
 .PHONY: all arm64 bench bench-programs check check-hosts check-sanitized clean demo fuzz install \
-	lint soak test
+	lint man soak test
 .DELETE_ON_ERROR:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -95,18 +95,18 @@ static int add_state(struct vm_states *states, const struct vm_state *state)
 	return 0;
 }
 
+void explain__cannot_learn(struct explain *e, const char *why)
+{
+	snprintf(e->x.note, sizeof(e->x.note), "KVM's state of the VMs was not read: %s", why);
+}
+
 int explain__learn(struct explain *e, const struct state_layout *layout,
-		   const struct vm_states *states, const char *why)
+		   const struct vm_states *states)
 {
 	struct vm_states both = { 0 };
 	size_t i;
 	int err = 0;
 
-	if (why) {
-		snprintf(e->x.note, sizeof(e->x.note), "KVM's state of the VMs was not read: %s",
-			 why);
-		return 0;
-	}
 	e->layout = *layout;
 	/* Of those that have ended meanwhile it is what was known before */
 	for (i = 0; i < e->states.nr && !err; i++)
@@ -141,7 +141,7 @@ static int read_states(struct explain *e)
 	int err = vmstate__read(e->reader, &states);
 
 	if (!err)
-		err = explain__learn(e, vmstate__layout(e->reader), &states, NULL);
+		err = explain__learn(e, vmstate__layout(e->reader), &states);
 	vm_states__free(&states);
 	return err;
 }
@@ -157,7 +157,7 @@ void explain__open(struct explain *e)
 		err = read_states(e);
 	}
 	if (err)
-		explain__learn(e, NULL, NULL, why_unread(what, err, text, sizeof(text)));
+		explain__cannot_learn(e, why_unread(what, err, text, sizeof(text)));
 }
 
 size_t explain__fds(const struct explain *e, int *fds)

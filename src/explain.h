@@ -87,12 +87,12 @@ void explain__open(struct explain *e);
 /* The files that are still needed: STATE_READS of them at most; how many */
 size_t explain__fds(const struct explain *e, int *fds);
 
-/*
- * VMs' state: to be had from here on in place of what was known of the same VMs.
- * @why: it could not be read; NULL: it was. 0 or -ENOMEM.
- */
+/* VMs' state, in place of what was known of the same VMs: 0 or -ENOMEM */
 int explain__learn(struct explain *e, const struct state_layout *layout,
-		   const struct vm_states *states, const char *why);
+		   const struct vm_states *states);
+
+/* It could not be read, and why */
+void explain__cannot_learn(struct explain *e, const char *why);
 
 /* An interval: 0 or -ENOMEM */
 int explain__count(struct explain *e, const struct snapshot *snap);

@@ -134,7 +134,7 @@ void explanation__print(const struct explanation *x, FILE *out)
 		print_chapter(out, x, &x->chapters[i]);
 	}
 	if (x->style.run && !x->nr_chapters)
-		fprintf(out, "\nNothing to explain: no reason%s makes up %u %% of %s.\n",
+		fprintf(out, "\nNothing to explain: no reason%s makes up %d %% of %s.\n",
 			x->style.reasons ? " of those named" : "", TENTHS_THAT_MATTER / 10,
 			all_of(x));
 	if (*x->note) {

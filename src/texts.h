@@ -10,6 +10,7 @@
 #define MAX_ADVICE 4
 
 struct text {
+	const char *title;
 	const char *vmx, *svm, *arm64; /* the reasons it is about; NULL: none there */
 	const char *what, *causes, *cost;
 	const char *settings; /* NULL, "": none */
