@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "src/counters.h"
+#include "src/devices.h"
 #include "src/explain.h"
 #include "src/filter.h"
 #include "src/info.h"
@@ -47,6 +48,7 @@ struct session {
 	struct counters *counters;
 	struct vms *vms;
 	struct recording *recording; /* NULL: this host */
+	struct devices *devices; /* --devices */
 	struct explain *explain; /* NULL: nothing is explained */
 	struct output output;
 	struct replaced metrics;
@@ -445,6 +447,25 @@ static int start_explaining(struct session *s)
 	return EXIT_OK;
 }
 
+/* --devices; the exit code */
+static int read_devices(struct session *s)
+{
+	const char *path = s->opts->devices;
+	FILE *file = fopen(path, "re");
+	char why[128];
+	int err = file ? devices__read(&s->devices, file, why, sizeof(why)) : -errno;
+
+	if (file)
+		fclose(file);
+	if (err == -EINVAL)
+		complain("--devices %s: %s", path, why);
+	else if (err)
+		complain("reading %s: %s", path, strerror(-err));
+	if (!err)
+		return EXIT_OK;
+	return err == -EINVAL ? EXIT_USAGE : err == -ENOMEM ? EXIT_INTERNAL : EXIT_NOTHING;
+}
+
 /* Everything that needs privilege; the exit code */
 static int start(struct session *s, char *const *argv)
 {
@@ -461,6 +482,7 @@ static int start(struct session *s, char *const *argv)
 	}
 	s->snapshot.run = &s->run;
 	s->snapshot.details = o->detail;
+	s->snapshot.devices = s->devices;
 	err = ticker__open(&s->ticker, o->output);
 	if (err) {
 		complain("signals and timer: %s", strerror(-err));
@@ -497,6 +519,7 @@ static int stop(struct session *s, int code)
 	counters__free(s->counters);
 	reports__free(s->reports, s->nr_reports);
 	explain__free(s->explain);
+	devices__free(s->devices);
 	vms__free(s->vms);
 	recording__free(s->recording);
 	free(s->snapshot.samples);
@@ -571,6 +594,7 @@ static int report_recorded(struct session *s, struct snapshot *snap)
 	size_t failed;
 	int err;
 
+	snap->devices = s->devices;
 	replay__select(s->opts, snap);
 	if (s->opts->filter)
 		filter__apply(s->opts->filter, snap);
@@ -660,6 +684,8 @@ int main(int argc, char **argv)
 			code = info__explain(&opts);
 	} else if (opts.list_vms) {
 		code = info__list_vms(&opts);
+	} else if (opts.devices && (code = read_devices(&s))) {
+		code = stop(&s, code);
 	} else if (opts.from) {
 		code = start_recorded(&s);
 		if (!code)

@@ -2,6 +2,7 @@
 #include "fields.h"
 
 #include "details.h"
+#include "devices.h"
 #include "reasons.h"
 #include "util.h"
 #include "vm.h"
@@ -63,9 +64,10 @@ static const char *detail_text(const struct sample *row, const struct snapshot *
 
 static const char *name(const struct sample *row, const struct snapshot *snap, char *buf)
 {
-	(void)snap;
+	const char *device = snap->devices ? devices__name(snap->devices, row->detail) : NULL;
+
 	(void)buf;
-	return detail__name(row->detail);
+	return device ? device : detail__name(row->detail);
 }
 
 const struct field_kind fields[NR_FIELDS] = {

@@ -90,6 +90,17 @@ void filter__detail(struct filter *f, struct snapshot *snap)
 	}
 }
 
+bool filter__wants(struct filter *f, const struct named_detail *named)
+{
+	size_t i;
+
+	for (i = 0; i < reasons_count; i++)
+		if (named_detail__is_of(named, reasons[i].isa, reasons[i].code) &&
+		    filter__keeps(f, reasons[i].isa, reasons[i].code))
+			return true;
+	return false;
+}
+
 /* Whether some reason has this name: a listed one, or UNKNOWN_<code> */
 static bool is_known(const char *pattern)
 {

@@ -19,6 +19,11 @@ void filter__free(struct filter *f);
 
 bool filter__keeps(struct filter *f, __u32 isa, __u32 code);
 
+struct named_detail;
+
+/* Whether a reason that is kept can have it */
+bool filter__wants(struct filter *f, const struct named_detail *named);
+
 /* Of samples whose reason is not kept, or cannot have any, no detail is told */
 void filter__detail(struct filter *f, struct snapshot *snap);
 

@@ -6,7 +6,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "details.h"
 #include "explain.h"
+#include "filter.h"
 #include "json.h"
 #include "options.h"
 #include "reasons.h"
@@ -93,23 +95,50 @@ int info__list_vms(const struct options *o)
 	return EXIT_INTERNAL;
 }
 
+static bool lists(const struct options *o, const struct reason *r)
+{
+	return !o->reasons || filter__keeps(o->reasons, r->isa, r->code);
+}
+
+/* What can be behind these reasons, as far as it has a name */
+static void list_details(const struct options *o)
+{
+	char text[DETAIL_TEXT_MAX];
+	bool any = false;
+	size_t i;
+
+	for (i = 0; i < named_details_count; i++) {
+		const struct named_detail *n = &named_details[i];
+
+		if (!filter__wants(o->reasons, n))
+			continue;
+		if (!any)
+			printf("\n%-28s %s\n", "DETAIL", "NAME");
+		any = true;
+		printf("%-28s %s\n", named_detail__text(n, text, sizeof(text)), n->name);
+	}
+}
+
 int info__list_reasons(const struct options *o)
 {
 	size_t i;
 
 	if (o->json) {
-		if (json__print_reasons(stdout)) {
+		if (json__print_reasons(stdout, o->reasons)) {
 			complain("out of memory");
 			return EXIT_INTERNAL;
 		}
-	} else {
-		printf("%-5s %10s  %-26s %s\n", "ISA", "CODE", "REASON", "MEANING");
-		for (i = 0; i < reasons_count; i++)
+		return EXIT_OK;
+	}
+	printf("%-5s %10s  %-26s %s\n", "ISA", "CODE", "REASON", "MEANING");
+	for (i = 0; i < reasons_count; i++)
+		if (lists(o, &reasons[i]))
 			printf(reasons[i].isa == ISA_VMX ? "%-5s %10u  %-26s %s\n"
 							 : "%-5s %#10x  %-26s %s\n",
 			       isa__name(reasons[i].isa), reasons[i].code, reasons[i].name,
 			       reasons[i].meaning);
-	}
+	if (o->reasons)
+		list_details(o);
 	return EXIT_OK;
 }
 

@@ -5,7 +5,9 @@
 #include <string.h>
 
 #include "explain.h"
+#include "details.h"
 #include "fields.h"
+#include "filter.h"
 #include "groups.h"
 #include "reasons.h"
 #include "record.h"
@@ -544,19 +546,34 @@ int json__print_vms(FILE *out, const struct vmlist *list)
 	return err;
 }
 
-int json__print_reasons(FILE *out)
+static int print_detail(FILE *out, struct record *r, const struct named_detail *named)
 {
-	struct record r = { 0 };
+	char text[DETAIL_TEXT_MAX];
+
+	record__string(r, "detail", named_detail__text(named, text, sizeof(text)));
+	record__string(r, "name", named->name);
+	return record__print(out, r);
+}
+
+int json__print_reasons(FILE *out, struct filter *wanted)
+{
+	struct record r = { 0 }, details = { 0 };
 	int err = 0;
 	size_t i;
 
 	for (i = 0; i < reasons_count && !err; i++) {
+		if (wanted && !filter__keeps(wanted, reasons[i].isa, reasons[i].code))
+			continue;
 		record__string(&r, "isa", isa__name(reasons[i].isa));
 		record__integer(&r, "code", reasons[i].code);
 		record__string(&r, "reason", reasons[i].name);
 		record__string(&r, "meaning", reasons[i].meaning);
 		err = record__print(out, &r);
 	}
+	for (i = 0; wanted && i < named_details_count && !err; i++)
+		if (filter__wants(wanted, &named_details[i]))
+			err = print_detail(out, &details, &named_details[i]);
 	record__free(&r);
+	record__free(&details);
 	return err;
 }

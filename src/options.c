@@ -25,6 +25,7 @@ enum {
 	KEY_VMS,
 	KEY_TIME,
 	KEY_DETAILS,
+	KEY_DEVICES,
 	KEY_METRICS,
 	KEY_COMPACT,
 	KEY_NODE,
@@ -49,6 +50,8 @@ static const struct argp_option argp_options[] = {
 	  "Also how long exits kept vCPUs out of their guests, and where that time went", 1 },
 	{ "detail", KEY_DETAILS, "LIST", OPTION_ARG_OPTIONAL | OPTION_HIDDEN,
 	  "Also what was behind each exit, or each of these reasons", 1 },
+	{ "devices", KEY_DEVICES, "FILE", OPTION_HIDDEN,
+	  "With -p or -n and --detail: names for addresses and ports, QEMU's info mtree -f", 1 },
 	{ NULL, 0, NULL, 0, "When and how to report:", 2 },
 	{ "interval", 'i', "SEC", 0,
 	  "Report every SEC seconds (or 500ms, 10s, 5m), not once at the end", 2 },
@@ -203,20 +206,21 @@ static void note_option(struct options *o, int key)
 /* A DURATION begins with a digit or a point, a reason's name never does */
 static bool is_reason(const struct options *o, const char *arg)
 {
-	return o->explain && !strchr("0123456789.", *arg);
+	return o->list_reasons || (o->explain && !strchr("0123456789.", *arg));
 }
 
 /* All of them as one list; @arg is the first that is to be taken */
 static void take_reason(struct argp_state *state, const char *arg)
 {
 	struct options *o = state->input;
+	const char *option = o->list_reasons ? "--list-reasons" : "--explain";
 	size_t used = strlen(o->reason_list);
 
 	if (used + strlen(arg) + 2 > sizeof(o->reason_list))
-		argp_error(state, "--explain: too many names");
+		argp_error(state, "%s: too many names", option);
 	snprintf(o->reason_list + used, sizeof(o->reason_list) - used, "%s%s", used ? "," : "",
 		 arg);
-	need_filter(state, "--explain", o->reason_list, &o->reasons);
+	need_filter(state, option, o->reason_list, &o->reasons);
 	note(o, "REASON");
 }
 
@@ -287,6 +291,11 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		if (!DETAILS_COUNTED)
 			argp_error(state, "--detail: not counted by this version");
 		need_filter(state, "--detail", arg ? arg : "*", &o->detail);
+		break;
+	case KEY_DEVICES:
+		if (!*arg)
+			argp_error(state, "--devices: an empty file name");
+		o->devices = arg;
 		break;
 	case KEY_COMPACT:
 		o->compact = true;

@@ -34,6 +34,7 @@ struct options {
 	size_t nr_tids;
 	struct filter *filter; /* -r, NULL: all reasons; owned */
 	struct filter *detail; /* --detail: of these reasons; NULL: of none; owned */
+	const char *devices; /* a file of names for addresses and ports; NULL: none */
 	unsigned int keys; /* -g: enum key (view.h), 0: not given */
 	bool wide;
 	__u64 top; /* rows of a table, 0: all */
@@ -50,7 +51,7 @@ struct options {
 	const char *probe; /* a variant's name, NULL: the best that works */
 	bool list_reasons;
 	bool explain;
-	struct filter *reasons; /* operands of --explain, NULL: none; owned */
+	struct filter *reasons; /* operands of --explain, --list-reasons; NULL: none; owned */
 	bool verbose;
 	char reason_list[1024]; /* the same as text, for options.c */
 	char given[384]; /* options given, for rules.h */

@@ -34,6 +34,8 @@ static const struct {
 	{ "--no-clear", NULL, "-i", "-i SEC" },
 	{ "--compact", NULL, "-j", "-j" },
 	{ "--node", NULL, "-j --metrics", "-j or --metrics FILE" },
+	{ "--devices", NULL, "-p -n", "-p PID or -n VM: the file is of one VM" },
+	{ "--devices", NULL, "--detail -f", "--detail" },
 	{ "--top", "-j", "-g --compact", "-g LIST or --compact" },
 };
 
@@ -43,7 +45,7 @@ static const struct {
 	const char *unless, *why; /* but with one of these they do; NULL: never */
 } alone[] = {
 	{ "--list-vms", "-j", NULL, NULL },
-	{ "--list-reasons", "-j", NULL, NULL },
+	{ "--list-reasons", "-j REASON", NULL, NULL },
 	{ "--explain", "-j -p -n -f REASON --verbose", "DURATION -i",
 	  "without DURATION or -i nothing is counted" },
 };

@@ -15,6 +15,7 @@
 
 struct explanation;
 struct vm;
+struct devices;
 
 /*
  * What was counted of one vCPU thread and exit reason; or, as a row, of all that
@@ -50,6 +51,7 @@ struct snapshot {
 	size_t threads_room;
 	__u64 service; /* ns: the samples' times__service() */
 	bool details; /* samples have them */
+	const struct devices *devices; /* of the one VM there are samples of; NULL: not known */
 	unsigned int untold; /* bits 1 << enum part: what this host does not tell */
 	const struct explanation *explanation; /* --explain, the last report; else NULL */
 	const struct run *run; /* of kvmexit, that counted this (run.h); the source's */

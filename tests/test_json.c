@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "../src/devices.h"
 #include "../src/json.h"
 #include "../src/reasons.h"
 #include "../src/run.h"
@@ -295,6 +296,7 @@ static void test_time(void)
 /* Six bytes each as JSON */
 #define WORST_15 "\1\2\3\4\5\6\7\10\13\14\16\17\20\21\22"
 #define WORST_64 "\1\1\1\1" WORST_15 WORST_15 WORST_15 WORST_15
+#define NAME_60 "a-very-long-name-of-a-device-which-goes-on-and-on-and-on-and-on"
 #define QUOTES_8 "\"\\\"\\\"\\\"\\"
 #define QUOTES_64 QUOTES_8 QUOTES_8 QUOTES_8 QUOTES_8 QUOTES_8 QUOTES_8 QUOTES_8 QUOTES_8
 
@@ -331,6 +333,21 @@ enum {
 	MANY = 500
 };
 
+/* A device of the longest name, wherever */
+static struct devices *longest_device(void)
+{
+	static char text[] = "FlatView #0\nAS \"memory\"\n"
+			     "0000000000000000-ffffffffffffffff (prio 0, i/o): " NAME_60 "\n"
+			     "FlatView #1\nAS \"I/O\"\n";
+	FILE *file = fmemopen(text, strlen(text), "r");
+	struct devices *d = NULL;
+	char why[64];
+
+	CHECK_INT(devices__read(&d, file, why, sizeof(why)), 0);
+	fclose(file);
+	return d;
+}
+
 /* The largest of everything: @vm exited for very many reasons */
 static struct snapshot worst(struct sample *s, struct vm *vm, size_t nr)
 {
@@ -361,7 +378,7 @@ static struct snapshot worst(struct sample *s, struct vm *vm, size_t nr)
 			.count = max / nr,
 			.total = max,
 			.times = &most,
-			.detail = detail_fault(max, ACCESS_WRITE, 0) | DETAIL_L2,
+			.detail = detail_fault(max, ACCESS_WRITE, 1),
 		};
 	for (i = 0; i < NR_CAUSES; i++)
 		worst.lost[i] = worst.lost_now[i] = max / NR_CAUSES;
@@ -481,6 +498,7 @@ static void test_worst(void)
 		struct vm vm = vm_named(names[i]);
 		struct snapshot s = worst(many, &vm, 1);
 
+		s.devices = longest_device();
 		for (k = 0; k < ARRAY_SIZE(cases); k++) {
 			char *text = print(&cases[k].style, &s);
 			json_t *o = record_of(text, "vm", 0);
@@ -491,6 +509,7 @@ static void test_worst(void)
 			json_decref(o);
 			free(text);
 		}
+		devices__free((struct devices *)s.devices);
 	}
 }
 
@@ -607,7 +626,7 @@ static void test_reasons(void)
 	size_t size = 0, i;
 	FILE *out = open_memstream(&text, &size);
 
-	CHECK_INT(json__print_reasons(out), 0);
+	CHECK_INT(json__print_reasons(out, NULL), 0);
 	fclose(out);
 	p = text;
 	for (i = 0; i < reasons_count && *p; i++) {

@@ -209,6 +209,10 @@ if os.access(sys.argv[2], os.X_OK):
     check(len(listed) > 100, f"{len(listed)} reasons")
     for r in listed:
         check_record(r)
+    named = [r for r in lines(sys.argv[2], "--list-reasons", "-j", "!HLT") if "detail" in r]
+    check(len(named) > 200, f"{len(named)} named details")
+    for r in named:
+        check_record(r)
     explained = lines(sys.argv[2], "--explain", "-j")
     check(len(explained) > 1000, f"{len(explained)} explanations")
     for r in explained:
