@@ -272,10 +272,13 @@ static __always_inline __u64 bucket_of(__u64 ns)
 
 	if (likely(n < 256))
 		return half_octave(n);
+	/* To kernels up to 6.1 what is tested must be the very register that is used */
 	n >>= 6;
+	barrier_var(n);
 	if (n < 256)
 		return half_octave(n) + BYTES(12);
 	n >>= 6;
+	barrier_var(n);
 	return n < 256 ? half_octave(n) + BYTES(24) : BYTES(NR_BUCKETS - 1);
 }
 
