@@ -88,6 +88,9 @@ static const struct kind {
 
 #define BIT(n) (1ull << (n))
 
+/* In details.def, of addresses of arm64 */
+#define ARM_ADDRESS BIT(62)
+
 /* The kinds that exits of a reason can have, and what bits of the value are for sure */
 static const struct of_reason {
 	__u32 isa;
@@ -125,6 +128,15 @@ static const struct of_reason {
 	{ ISA_SVM, 0x400, DETAIL_MMIO, 0, 0 },
 	{ ISA_SVM, 0x401, DETAIL_AVIC, 0, 0 },
 	{ ISA_SVM, 0x402, DETAIL_APIC, 0, 0 },
+	{ ISA_ARM64, 0x01, DETAIL_SYSREG, BIT(16), 0 },
+	{ ISA_ARM64, 0x12, DETAIL_HYPERCALL, BIT(32) | BIT(33), (__u64)HYPERCALL_SMCCC << 32 },
+	{ ISA_ARM64, 0x13, DETAIL_HYPERCALL, BIT(32) | BIT(33), (__u64)HYPERCALL_SMCCC << 32 },
+	{ ISA_ARM64, 0x16, DETAIL_HYPERCALL, BIT(32) | BIT(33), (__u64)HYPERCALL_SMCCC << 32 },
+	{ ISA_ARM64, 0x17, DETAIL_HYPERCALL, BIT(32) | BIT(33), (__u64)HYPERCALL_SMCCC << 32 },
+	{ ISA_ARM64, 0x18, DETAIL_SYSREG, 0, 0 },
+	{ ISA_ARM64, 0x20, DETAIL_FAULT, 0, 0 },
+	{ ISA_ARM64, 0x24, DETAIL_FAULT, 0, 0 },
+	{ ISA_ARM64, 0x24, DETAIL_MMIO, 0, 0 },
 };
 
 /* clang-format off */
@@ -174,12 +186,14 @@ __u64 detail__subject(__u64 detail)
 	return kind < DETAIL_SPECIAL ? bits_of(detail, kinds[kind].shift, kinds[kind].bits) : 0;
 }
 
-const char *detail__name(__u64 detail)
+const char *detail__name(__u32 isa, __u64 detail)
 {
 	enum detail_kind kind = detail__kind(detail);
 	__u64 subject = detail__subject(detail);
 	size_t i;
 
+	if (isa == ISA_ARM64 && kind == DETAIL_MMIO)
+		subject |= ARM_ADDRESS;
 	for (i = 0; i < named_details_count; i++) {
 		const struct named_detail *n = &named_details[i];
 
@@ -389,8 +403,14 @@ const char *named_detail__text(const struct named_detail *named, char *buf, size
 	format(kind, named->first << kind->shift, ~told, buf, size);
 	used = strlen(buf);
 	if (named->last != named->first && used < size)
-		snprintf(buf + used, size - used, "-0x%llx", named->last);
+		snprintf(buf + used, size - used, "-0x%llx", named->last & ~ARM_ADDRESS);
 	return buf;
+}
+
+/* Addresses mean something on one machine only */
+static bool is_where(const struct named_detail *named, __u32 isa)
+{
+	return named->kind != DETAIL_MMIO || !(named->first & ARM_ADDRESS) == (isa != ISA_ARM64);
 }
 
 bool named_detail__is_of(const struct named_detail *named, __u32 isa, __u32 code)
@@ -398,7 +418,7 @@ bool named_detail__is_of(const struct named_detail *named, __u32 isa, __u32 code
 	const struct of_reason *of = find_of(isa, code, named->kind);
 	__u64 bits;
 
-	if (!of)
+	if (!of || !is_where(named, isa))
 		return false;
 	bits = of->known & (BIT(kinds[of->kind].bits) - 1) << kinds[of->kind].shift;
 	return (named->first << kinds[of->kind].shift & bits) == (of->value & bits);

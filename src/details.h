@@ -16,7 +16,7 @@
 /* What has a name, in the order of details.def: of a kind, its subjects in a row */
 struct named_detail {
 	enum detail_kind kind;
-	__u64 first; /* detail__subject() */
+	__u64 first; /* detail__subject(), and bit 62 set of an address of arm64 */
 	__u64 last;
 	const char *name;
 };
@@ -33,7 +33,7 @@ static inline enum detail_kind detail__kind(__u64 detail)
 __u64 detail__subject(__u64 detail);
 
 /* Its name in details.def, or "" */
-const char *detail__name(__u64 detail);
+const char *detail__name(__u32 isa, __u64 detail);
 
 /* Whether exits of this reason can have a detail: of this kind, or of any */
 bool detail__can_be(__u32 isa, __u32 code, enum detail_kind kind);

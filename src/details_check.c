@@ -16,6 +16,7 @@ enum {
 #define HOST_VECTOR(nr, name) name##_VECTOR = nr,
 #define EXCEPTION(nr, name) name##_VECTOR = nr,
 #define AVIC(nr, name) AVIC_IPI_FAILURE_##name = nr,
+#define PSCI(prefix, nr, name) PSCI_##prefix##_##name = (int)(nr),
 #include "../details.def"
 };
 
@@ -24,6 +25,8 @@ enum {
 #include <asm/kvm_para.h>
 #include <linux/kvm_para.h>
 #endif
+
+#include <linux/psci.h>
 
 #define SAME(header, nr) \
 	_Static_assert((unsigned int)(header) == (nr), "details.def: " #header " is not " #nr);
@@ -39,4 +42,5 @@ enum {
 #define HOST_VECTOR(nr, name) SAME(name##_VECTOR, nr)
 #define EXCEPTION(nr, name) SAME(name##_VECTOR, nr)
 #define AVIC(nr, name) SAME(AVIC_IPI_FAILURE_##name, nr)
+#define PSCI(prefix, nr, name) SAME(PSCI_##prefix##_##name, nr)
 #include "../details.def"

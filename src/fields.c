@@ -67,7 +67,7 @@ static const char *name(const struct sample *row, const struct snapshot *snap, c
 	const char *device = snap->devices ? devices__name(snap->devices, row->detail) : NULL;
 
 	(void)buf;
-	return device ? device : detail__name(row->detail);
+	return device ? device : detail__name(row->isa, row->detail);
 }
 
 const struct field_kind fields[NR_FIELDS] = {

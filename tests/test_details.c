@@ -64,7 +64,7 @@ static void test_cases(void)
 		  "sched_op" },
 		{ SVM(0x81), detail_hypercall(29, HYPERCALL_KVM), "hypercall 0x1d", "" },
 		{ ISA_ARM64, 0x16, detail_hypercall(0xc4000003, HYPERCALL_SMCCC),
-		  "hypercall 0xc4000003 smccc", "" },
+		  "hypercall 0xc4000003", "PSCI CPU_ON" },
 		{ VMX(1), detail_vector(0xec, VECTOR_HOST), "vector 0xec", "LOCAL_TIMER" },
 		{ VMX(1), detail_vector(0x22, VECTOR_HOST), "vector 0x22",
 		  "a device of the host: /proc/interrupts" },
@@ -87,7 +87,14 @@ static void test_cases(void)
 		{ VMX(15), detail(DETAIL_PMC, 0x40000000), "pmc 0x40000000", "" },
 		/* S3_0_C12_C11_5: ICC_SGI1R_EL1 */
 		{ ISA_ARM64, 0x18, detail_sysreg(3 << 14 | 12 << 7 | 11 << 3 | 5, 1),
-		  "sysreg s3_0_c12_c11_5 write", "" },
+		  "sysreg s3_0_c12_c11_5 write", "ICC_SGI1R_EL1" },
+		{ ISA_ARM64, 0x01, detail_sysreg(3 << 11 | 2 << 7 | 3, 0), "sysreg s0_3_c2_c0_3",
+		  "WFI" },
+		{ ISA_ARM64, 0x24, detail_mmio(0x9000018), "mmio 0x9000018",
+		  "PL011 UART, if QEMU virt" },
+		{ ISA_ARM64, 0x24, detail_mmio(0xfee00300), "mmio 0xfee00300", "" },
+		{ ISA_ARM64, 0x20, detail_fault(0x40200000, ACCESS_EXEC, 0),
+		  "fault 0x40200000 2M exec", "not there: first touch, swapped, ballooned" },
 		{ ISA_ARM64, 0x18, detail_sysreg(0xffff, 0), "sysreg s3_7_c15_c15_7 read", "" },
 		{ VMX(32), 0, "unknown", "" },
 		{ SVM(0x7c), DETAIL_OTHER, "other", "" },
@@ -104,7 +111,7 @@ static void test_cases(void)
 						 sizeof(buf)),
 				    cases[i].text);
 
-		ok &= CHECK_STR(detail__name(cases[i].detail), cases[i].name);
+		ok &= CHECK_STR(detail__name(cases[i].isa, cases[i].detail), cases[i].name);
 		ok &= CHECK(detail__parse(cases[i].isa, cases[i].code, cases[i].text, &again));
 		ok &= CHECK_INT(again, cases[i].detail);
 		if (!ok)
@@ -125,7 +132,8 @@ static void test_any(void)
 
 		detail = ((__u64)random() << 31 ^ random() ^ (__u64)random() << 50) & DETAIL_MASK;
 		detail__text(isa, code, detail, buf, sizeof(buf));
-		wrong += strlen(buf) + 1 >= sizeof(buf) || strlen(detail__name(detail)) > 48;
+		wrong += strlen(buf) + 1 >= sizeof(buf) ||
+			 strlen(detail__name(ISA_ARM64, detail)) > 48;
 		if (!detail__parse(isa, code, buf, &again))
 			continue;
 		read++;
