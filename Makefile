@@ -14,22 +14,38 @@ PROGRAM ?= kvmexit
 MULTIARCH := $(shell $(CC) -print-multiarch)
 ON_ARM64 := $(filter aarch64-%,$(MULTIARCH))
 GUEST := src/guest_$(if $(ON_ARM64),arm64,x86).c
+# The one place of the version, and what it was built from; kept where git cannot tell
+VERSION := $(shell sed -n 's/^\#define KVMEXIT_VERSION "\(.*\)"/\1/p' src/options.h)
+ifndef COMMIT
+COMMIT := $(shell GIT_OPTIONAL_LOCKS=0 git describe --always --dirty=+ --abbrev=12 --exclude='*' 2>/dev/null)
+endif
+COMMIT_H := \#define KVMEXIT_COMMIT "$(or $(COMMIT),unknown)"
+$(shell mkdir -p $(BUILD); [ -z '$(COMMIT)' ] && [ -e $(BUILD)/commit.h ] || \
+	echo '$(COMMIT_H)' | cmp -s - $(BUILD)/commit.h || echo '$(COMMIT_H)' >$(BUILD)/commit.h)
 LIBS := libbpf libelf zlib jansson
 SRCS := kvmexit.c $(filter-out src/guest_%.c,$(wildcard src/*.c)) $(GUEST)
 OBJS := $(SRCS:%.c=$(BUILD)/%.o)
 SKEL := $(BUILD)/kvmexit.skel.h $(BUILD)/plain.skel.h $(BUILD)/vmstate.skel.h
 
-override CFLAGS += -std=gnu11 -Wall -Wextra -Wshadow -Wmissing-prototypes -Wstrict-prototypes \
+# No path of the build's in what it makes
+MAP := -ffile-prefix-map=$(CURDIR)=.
+override CFLAGS += $(MAP) -std=gnu11 -Wall -Wextra -Wshadow -Wmissing-prototypes -Wstrict-prototypes \
 	-D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -I$(BUILD) $(shell $(PKG_CONFIG) --cflags $(LIBS))
 # What an exploit has to get past; tests/test_hardening.sh looks for it in the
 # binary. No -fcf-protection: Debian's static libraries are built without, so the
 # linker takes it off the whole.
 HARDEN ?= -fPIE -fstack-protector-strong -fstack-clash-protection -D_FORTIFY_SOURCE=2
-LINK ?= -static-pie -Wl,-z,relro,-z,now,-z,noexecstack
+comma := ,
+# dynamic: with the system's libraries, as distributions want it
+LINKAGE ?= static
+# Packed relocations: 90 kB less. Not where the system's libc may be too old for them.
+LINK ?= $(if $(filter dynamic,$(LINKAGE)),-pie,-static-pie -Wl$(comma)-z$(comma)pack-relative-relocs) \
+	-Wl,-z,relro,-z,now,-z,noexecstack
+LINK_LIBS = $$($(PKG_CONFIG) $(if $(filter static,$(LINKAGE)),--static) --libs $(LIBS))
 override CFLAGS += $(HARDEN)
 # kvm_exit has other arguments on arm64
 BPF_TARGET := $(if $(ON_ARM64),-D__TARGET_ARCH_arm64,-D__TARGET_ARCH_x86)
-BPF_CFLAGS := -g -O2 -target bpf -mcpu=v3 -Wall -Wextra -Werror $(BPF_TARGET) \
+BPF_CFLAGS := -g -O2 -target bpf -mcpu=v3 -Wall -Wextra -Werror $(BPF_TARGET) $(MAP) \
 	-I/usr/include/$(MULTIARCH)
 
 ifeq ($(V),1)
@@ -45,7 +61,7 @@ all: $(PROGRAM)
 $(PROGRAM): $(OBJS)
 	$(say) LINK $@
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(LINK) -o $@ $(OBJS) \
-		-Wl,--start-group $$($(PKG_CONFIG) --static --libs $(LIBS)) -Wl,--end-group
+		-Wl,--start-group $(LINK_LIBS) -Wl,--end-group
 
 $(BUILD)/%.o: %.c | $(SKEL)
 	$(say) CC $@
@@ -203,8 +219,13 @@ demo:
 	$(Q)$(MAKE) --no-print-directory all $(BUILD)/guest
 	$(Q)scripts/demo
 
-install: kvmexit man
-	install -D -m 755 -s kvmexit $(DESTDIR)$(PREFIX)/sbin/kvmexit
+# Units are installed, not enabled
+UNITDIR ?= $(PREFIX)/lib/systemd/system
+STRIP ?= strip
+UNITS := kvmexit.service kvmexit-snapshot.service kvmexit-snapshot.timer
+
+install: $(PROGRAM) man
+	install -D -m 755 -s --strip-program=$(STRIP) $(PROGRAM) $(DESTDIR)$(PREFIX)/sbin/kvmexit
 	install -D -m 644 man/kvmexit.8 $(DESTDIR)$(PREFIX)/share/man/man8/kvmexit.8
 	install -D -m 644 $(BUILD)/kvmexit-reasons.7 \
 		$(DESTDIR)$(PREFIX)/share/man/man7/kvmexit-reasons.7
@@ -212,6 +233,15 @@ install: kvmexit man
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/kvmexit
 	install -D -m 644 tests/kvmexit.schema.json \
 		$(DESTDIR)$(PREFIX)/share/kvmexit/kvmexit.schema.json
+	set -e; install -d $(DESTDIR)$(UNITDIR); for unit in $(UNITS); do \
+		sed 's|/usr/local/sbin/|$(PREFIX)/sbin/|' scripts/ship/$$unit >$(DESTDIR)$(UNITDIR)/$$unit; \
+		chmod 644 $(DESTDIR)$(UNITDIR)/$$unit; \
+	done
+
+# Into dist/: a static program with all that make install has, packages for Debian and
+# for RPM, for this machine's architecture and, on amd64, for arm64
+dist deb rpm:
+	$(Q)scripts/package $@
 
 C_FILES := $(wildcard *.[ch] src/*.[ch] man/*.[ch] tests/*.[ch] tests/bench/*.[ch] tests/fuzz/*.[ch])
 SHELL_FILES := $(shell grep -ls '^\#!/bin/.*sh' scripts/* tests/*.sh tests/run tests/hosts/* \
@@ -228,9 +258,9 @@ lint: $(SKEL) bench-programs man
 	set -e; for file in $(SRCS); do $(CC) $(CFLAGS) -fanalyzer -Werror -c -o /dev/null $$file; done
 
 clean:
-	rm -rf $(BUILD) kvmexit kvmexit-arm64
+	rm -rf $(BUILD) dist kvmexit kvmexit-arm64
 
-.PHONY: all arm64 bench bench-programs check check-hosts check-sanitized clean demo fuzz install \
-	lint man soak test
+.PHONY: all arm64 bench bench-programs check check-hosts check-sanitized clean deb demo dist fuzz \
+	install lint man rpm soak test
 .DELETE_ON_ERROR:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -2,14 +2,15 @@
 #include "options.h"
 
 #include <argp.h>
+#include <bpf/libbpf.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "commit.h"
 #include "filter.h"
 #include "rules.h"
-#include "terminal.h"
 #include "util.h"
 #include "variants.h"
 #include "view.h"
@@ -245,8 +246,6 @@ static void check_combination(struct argp_state *state)
 
 	if (rules__are_broken(o->given, why, sizeof(why)))
 		argp_error(state, "%s", why);
-	if (o->from && o->interval && (o->json || o->output || !terminal__can_show()))
-		argp_error(state, "-f with -i is shown in place, on a terminal only");
 	if (o->compact && o->keys & KEY_REASON)
 		argp_error(state,
 			   "--compact has the reasons in every line: leave reason out of -g");
@@ -382,7 +381,8 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		argp_state_help(state, stdout, ARGP_HELP_USAGE | ARGP_HELP_EXIT_OK);
 		break;
 	case 'V':
-		printf("kvmexit %s\n", KVMEXIT_VERSION);
+		printf("kvmexit %s (commit %s, libbpf %s)\n", KVMEXIT_VERSION, KVMEXIT_COMMIT,
+		       libbpf_version_string() + 1);
 		exit(EXIT_OK);
 	case ARGP_KEY_ARG:
 		if (is_reason(o, arg)) {

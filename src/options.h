@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define KVMEXIT_VERSION "0.1.0"
+#define KVMEXIT_VERSION "0.2.0"
 #define DEFAULT_MAX_VCPUS 4096
 
 /* A thread that -t or -T names */

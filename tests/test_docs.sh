@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #
 # README.md is for a stranger: at most 150 lines. Every link of a page leads to a file
-# that is there, one with #ANCHOR to a heading of it.
+# that is there, one with #ANCHOR to a heading of it. And whatever names the version
+# names the same.
 set -u
 cd "$(dirname "$(realpath "$0")")/.." || exit
 # shellcheck source=tests/check.sh
@@ -29,5 +30,14 @@ for page in *.md docs/*.md scripts/*/*.md; do
 	done < <(links "$page")
 done
 check 'links found' "$((n >= 10))" 1
+
+version=$(sed -n 's/^#define KVMEXIT_VERSION "\(.*\)"/\1/p' src/options.h)
+for page in man/*.[78]; do
+	check "$page: version" "$(sed -n 's/^\.TH .*"kvmexit \([^"]*\)".*/\1/p' "$page")" "$version"
+done
+check 'CHANGELOG.md: version' "$(sed -n 's/^## //p' CHANGELOG.md | head -n 1)" "$version"
+check 'debian/changelog: version' "$(sed -n '1s/.*(\(.*\)).*/\1/p' debian/changelog)" "$version"
+check 'scripts/kvmexit.spec: version' \
+	"$(sed -n 's/.*global upstream \(.*\)}/\1/p' scripts/kvmexit.spec)" "$version"
 echo "docs: $passed passed, $failed failed"
 [ "$failed" = 0 ]
