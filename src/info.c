@@ -119,6 +119,25 @@ static void list_details(const struct options *o)
 	}
 }
 
+/* What there is to say about them, each text once */
+static void list_texts(const struct options *o)
+{
+	const struct text *said = NULL;
+	size_t i, k;
+
+	for (i = 0; i < texts_count; i++)
+		for (k = 0; k < reasons_count; k++) {
+			const struct reason *r = &reasons[k];
+
+			if (said == &texts[i] || !lists(o, r) ||
+			    text__of(r->isa, r->name) != &texts[i])
+				continue;
+			said = &texts[i];
+			fputc('\n', stdout);
+			text__print(said, stdout, 0);
+		}
+}
+
 int info__list_reasons(const struct options *o)
 {
 	size_t i;
@@ -137,8 +156,10 @@ int info__list_reasons(const struct options *o)
 							 : "%-5s %#10x  %-26s %s\n",
 			       isa__name(reasons[i].isa), reasons[i].code, reasons[i].name,
 			       reasons[i].meaning);
-	if (o->reasons)
+	if (o->reasons) {
+		list_texts(o);
 		list_details(o);
+	}
 	return EXIT_OK;
 }
 

@@ -130,8 +130,10 @@ static bool tell_halt_poll(const struct state_layout *l, const __u64 *v, char *o
 	if (!is_there(l, STATE_MAX_HALT_POLL))
 		return false;
 	if (!is_there(l, STATE_OVERRIDE_HALT_POLL))
-		snprintf(out, size, "%llu ns at most, as kvm.halt_poll_ns was when the VM was made",
-			 v[STATE_MAX_HALT_POLL]);
+		snprintf(
+			out, size,
+			"%llu ns at most: set by the VMM, or kvm.halt_poll_ns when the VM was made",
+			v[STATE_MAX_HALT_POLL]);
 	else if (v[STATE_OVERRIDE_HALT_POLL])
 		snprintf(out, size,
 			 "%llu ns at most, set by the VMM: kvm.halt_poll_ns does not count",

@@ -5,8 +5,13 @@
  * records, for the schema's test; with --write the golden files are made anew.
  */
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/kvm.h>
+#include <signal.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "../src/explain.h"
@@ -229,8 +234,9 @@ static void test_states(void)
 		&layout, &s, "vm.halt_poll",
 		"halt polling: 7000 ns at most, set by the VMM: kvm.halt_poll_ns does not count");
 	old.there &= ~(1u << STATE_OVERRIDE_HALT_POLL);
-	check_state(&old, &s, "vm.halt_poll",
-		    "halt polling: 7000 ns at most, as kvm.halt_poll_ns was when the VM was made");
+	check_state(
+		&old, &s, "vm.halt_poll",
+		"halt polling: 7000 ns at most: set by the VMM, or kvm.halt_poll_ns when the VM was made");
 	s.values[STATE_HLT_IN_GUEST] = s.values[STATE_CSTATE_IN_GUEST] = 1;
 	check_state(&layout, &s, "vm.disabled_exits", "exits turned off: HLT, CSTATE");
 	newer.there = 1u << STATE_DISABLED_EXITS;
@@ -409,6 +415,60 @@ static void test_learning(void)
 	explain__free(e);
 }
 
+/* ---- this host's KVM ---- */
+
+static const struct vm_state *find_state(const struct vm_states *vms, pid_t pid)
+{
+	size_t i;
+
+	for (i = 0; i < vms->nr; i++)
+		if (vms->vms[i].pid == (__u32)pid)
+			return &vms->vms[i];
+	return NULL;
+}
+
+/* A VM with two vCPUs, and a child that has its files but not its memory */
+static void test_this_host(void)
+{
+	struct kvm_enable_cap poll = { .cap = KVM_CAP_HALT_POLL, .args = { 7000 } };
+	int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+	int fd = kvm < 0 ? -1 : ioctl(kvm, KVM_CREATE_VM, 0);
+	const struct vm_state *state;
+	struct vmstate *reader;
+	struct vm_states vms;
+	const char *what;
+	pid_t child;
+	int i;
+
+	if (fd < 0 || ioctl(fd, KVM_ENABLE_CAP, &poll) || vmstate__open(&reader, &what)) {
+		fprintf(stderr, "explain: this host's VMs: skipped, no KVM or no privilege\n");
+		return;
+	}
+	CHECK(ioctl(fd, KVM_CREATE_VCPU, 0) >= 0 && ioctl(fd, KVM_CREATE_VCPU, 1) >= 0);
+	child = fork();
+	if (!child) {
+		pause();
+		_exit(0);
+	}
+	for (i = 0; i < STATE_READS; i++) {
+		CHECK_INT(vmstate__read(reader, &vms), 0);
+		CHECK(!find_state(&vms, child));
+		state = find_state(&vms, getpid());
+		if (CHECK(state)) {
+			CHECK_INT(state->nr_vcpus, 2);
+			CHECK_INT(state->values[STATE_MAX_HALT_POLL], 7000);
+		}
+		vm_states__free(&vms);
+	}
+	/* There are no more */
+	CHECK_INT(vmstate__read(reader, &vms), -EBADF);
+	kill(child, SIGKILL);
+	waitpid(child, NULL, 0);
+	vmstate__close(reader);
+	close(fd);
+	close(kvm);
+}
+
 int main(int argc, char **argv)
 {
 	char command[64];
@@ -429,6 +489,7 @@ int main(int argc, char **argv)
 		test_settings();
 		test_states();
 		test_learning();
+		test_this_host();
 		test_golden(argc > 1 && !strcmp(argv[1], "--write"));
 		check__report("explain");
 	}
