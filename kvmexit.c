@@ -32,6 +32,7 @@
 #include "src/replay.h"
 #include "src/report.h"
 #include "src/run.h"
+#include "src/selftest.h"
 #include "src/sight.h"
 #include "src/table.h"
 #include "src/target.h"
@@ -662,6 +663,11 @@ static void flush_stdout(void)
 
 int main(int argc, char **argv)
 {
+	/*
+	 * stdio forgets what it could not write; the flush at the end, which tells, is to
+	 * be the first that is tried with --help, which has more than 4096 bytes.
+	 */
+	static char room[1 << 14];
 	struct options opts;
 	struct session s = {
 		.opts = &opts,
@@ -673,6 +679,7 @@ int main(int argc, char **argv)
 	/* These are errors of the write */
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN);
+	setvbuf(stdout, room, _IOFBF, sizeof(room));
 	atexit(flush_stdout);
 	privileges__occupy_standard_fds();
 	options__parse(&opts, argc, argv);
@@ -684,6 +691,8 @@ int main(int argc, char **argv)
 			code = info__explain(&opts);
 	} else if (opts.list_vms) {
 		code = info__list_vms(&opts);
+	} else if (opts.self_test) {
+		code = selftest__run(&opts);
 	} else if (opts.devices && (code = read_devices(&s))) {
 		code = stop(&s, code);
 	} else if (opts.from) {

@@ -46,23 +46,27 @@ int kvm_ioctl(int fd, unsigned long request, const char *what, unsigned long arg
 
 int guest__open(struct guest *guest)
 {
-	int ret;
+	int size;
 
+	guest->kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+	if (guest->kvm < 0)
+		return fail_errno("/dev/kvm");
+	size = KVM(guest->kvm, KVM_GET_VCPU_MMAP_SIZE, 0);
+	if (size < 0) {
+		guest__close(guest);
+		return size;
+	}
+	guest->run_size = size;
+	return 0;
+}
+
+int guest__prepare(struct guest *guest)
+{
 	guest->loops = 0;
 	for (int kind = 0; kind < NR_KINDS; kind++)
 		if (guest->counts[kind] > guest->loops)
 			guest->loops = guest->counts[kind];
-	guest->kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
-	if (guest->kvm < 0)
-		return fail_errno("/dev/kvm");
-	ret = KVM(guest->kvm, KVM_GET_VCPU_MMAP_SIZE, 0);
-	if (ret > 0) {
-		guest->run_size = ret;
-		ret = machine__open(guest);
-	}
-	if (ret < 0)
-		guest__close(guest);
-	return ret;
+	return machine__open(guest);
 }
 
 void guest__close(struct guest *guest)
@@ -195,4 +199,40 @@ int guest_vcpu__run(struct guest_vcpu *vcpu)
 	if (!err)
 		return handle_exit(vcpu);
 	return err == EINTR || err == EAGAIN ? 0 : guest__fail(-err, "KVM_RUN: %s", strerror(err));
+}
+
+/* The statistic @name of a vCPU among those that the file @fd describes; 0: none */
+static uint64_t read_statistic(int fd, const char *name)
+{
+	struct kvm_stats_header head;
+	struct {
+		struct kvm_stats_desc desc;
+		char name[64];
+	} stat;
+	size_t size;
+	uint64_t value;
+
+	if (pread(fd, &head, sizeof(head), 0) != sizeof(head) || head.name_size > sizeof(stat.name))
+		return 0;
+	size = sizeof(stat.desc) + head.name_size;
+	for (uint32_t i = 0; i < head.num_desc; i++) {
+		if (pread(fd, &stat, size, head.desc_offset + i * size) != (ssize_t)size)
+			return 0;
+		if (!strncmp(stat.name, name, head.name_size))
+			return pread(fd, &value, sizeof(value),
+				     head.data_offset + stat.desc.offset) == sizeof(value)
+				       ? value
+				       : 0;
+	}
+	return 0;
+}
+
+uint64_t guest_vcpu__exits(const struct guest_vcpu *vcpu)
+{
+	int fd = ioctl(vcpu->fd, KVM_GET_STATS_FD, NULL);
+	uint64_t exits = fd < 0 ? 0 : read_statistic(fd, "exits");
+
+	if (fd >= 0)
+		close(fd);
+	return exits;
 }

@@ -129,6 +129,7 @@ struct guest_vcpu {
  * did not do what it was told; anything else is the kernel's.
  */
 int guest__open(struct guest *guest); /* /dev/kvm */
+int guest__prepare(struct guest *guest); /* for what is filled in; again when that changes */
 void guest__close(struct guest *guest);
 int guest_vm__create(struct guest_vm *vm, const struct guest *guest);
 void guest_vm__destroy(struct guest_vm *vm);
@@ -137,6 +138,9 @@ int guest_vcpu__create(struct guest_vcpu *vcpu, const struct guest_vm *vm, int i
 /* One KVM_RUN: a return to user space, or a signal */
 int guest_vcpu__run(struct guest_vcpu *vcpu);
 void guest_vcpu__destroy(struct guest_vcpu *vcpu);
+
+/* How often it left the guest, by KVM's own count; 0: this kernel (before 5.14) has none */
+uint64_t guest_vcpu__exits(const struct guest_vcpu *vcpu);
 
 /* Why the last call of this thread failed, as "KVM_RUN: Invalid argument" */
 const char *guest__why(void);

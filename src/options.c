@@ -31,6 +31,7 @@ enum {
 	KEY_METRICS,
 	KEY_COMPACT,
 	KEY_NODE,
+	KEY_SELF_TEST,
 	KEY_END,
 };
 
@@ -87,6 +88,9 @@ static const struct argp_option argp_options[] = {
 	{ "explain", KEY_EXPLAIN, NULL, 0,
 	  "Explain these REASONs, or all, with the settings of this host and its VMs; with "
 	  "DURATION or -i: those counted that matter",
+	  -1 },
+	{ "self-test", KEY_SELF_TEST, NULL, 0,
+	  "Count a small guest of its own: whether counts are exact here, and what that costs",
 	  -1 },
 	{ "verbose", KEY_VERBOSE, NULL, 0, "Tell on standard error what was chosen, and why", -1 },
 	{ "help", 'h', NULL, 0, "Print this help", -1 },
@@ -370,6 +374,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		break;
 	case KEY_EXPLAIN:
 		o->explain = true;
+		break;
+	case KEY_SELF_TEST:
+		o->self_test = true;
 		break;
 	case KEY_VERBOSE:
 		o->verbose = true;

@@ -52,6 +52,7 @@ struct options {
 	bool list_reasons;
 	bool explain;
 	struct filter *reasons; /* operands of --explain, --list-reasons; NULL: none; owned */
+	bool self_test;
 	bool verbose;
 	char reason_list[1024]; /* the same as text, for options.c */
 	char given[384]; /* options given, for rules.h */

@@ -48,6 +48,7 @@ static const struct {
 	{ "--list-reasons", "-j REASON", NULL, NULL },
 	{ "--explain", "-j -p -n -f REASON --verbose", "DURATION -i",
 	  "without DURATION or -i nothing is counted" },
+	{ "--self-test", "-j --node --probe --verbose", NULL, NULL },
 };
 
 /* Whether @name, of @len bytes, is one of the words in @list */

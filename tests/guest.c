@@ -289,6 +289,7 @@ static void play_round(bool first, bool last)
 static void play(void)
 {
 	check(guest__open(&guest));
+	check(guest__prepare(&guest));
 	tids = allocate((size_t)opt.vms * guest.vcpus, sizeof(*tids));
 	for (round_nr = 0; round_nr < opt.rounds; round_nr++)
 		play_round(round_nr == 0, round_nr == opt.rounds - 1);

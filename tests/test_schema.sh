@@ -19,7 +19,8 @@ for test in json explain; do
 done
 
 # shellcheck disable=SC2016 # Python
-"$python" - "$build/tests/test_json" ./kvmexit "$build/tests/test_explain" <<'PYTHON'
+"$python" - "$build/tests/test_json" ./kvmexit "$build/tests/test_explain" \
+	"$build/tests/test_trial" <<'PYTHON'
 import copy, json, os, subprocess, sys
 import jsonschema
 
@@ -77,11 +78,11 @@ def check_record(r):
     check(list(r) == order, f"other keys or another order: {list(r)}, not {order}")
 
 
-records = lines(sys.argv[1], "--print")
+records = lines(sys.argv[1], "--print") + lines(sys.argv[4], "--print")
 for r in records:
     check_record(r)
 types = {r["type"] for r in records}
-check(types == {"run", "vm", "exit", "sum", "rest", "vcpu", "interval"}, f"types {types}")
+check(types == {"run", "selftest", "vm", "exit", "sum", "rest", "vcpu", "interval"}, f"types {types}")
 
 explained = lines(sys.argv[3], "--print")
 for r in explained:
@@ -137,6 +138,12 @@ broken += [
     ("sum", "exits", {"HLT": 0}),
     ("sum", "exits", {"hlt": 1}),
     ("rest", "rows", 0),
+    ("selftest", "verdict", "right"),
+    ("selftest", "probe", "best"),
+    ("selftest", "time", 0),
+    ("selftest", "made", {"hlt": 1}),
+    ("selftest", "counted", {"HLT": -1}),
+    ("selftest", "cpu", "x" * 49),
     ("explain", "reason", "hlt"),
     ("explain", "of", "time"),
     ("explain", "share", 1001),
@@ -216,6 +223,14 @@ if os.access(sys.argv[2], os.X_OK):
     explained = lines(sys.argv[2], "--explain", "-j")
     check(len(explained) > 1000, f"{len(explained)} explanations")
     for r in explained:
+        check_record(r)
+    # Whatever this host is: a record for each way to count, or one
+    tested = subprocess.run([sys.argv[2], "--self-test", "-j", "--node", "rack1"],
+                            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=60)
+    check(tested.returncode in (0, 69, 77), f"--self-test: exit code {tested.returncode}")
+    found = [json.loads(line) for line in tested.stdout.decode().splitlines()]
+    check(found and all(r["node"] == "rack1" for r in found), f"--self-test -j: {found}")
+    for r in found:
         check_record(r)
     # All processes may be looked at by root only
     if os.geteuid() == 0:

@@ -820,6 +820,30 @@ def case_time(sections):
             f"ftrace {kernel / 1e3:.1f}, {per:+.0f} ns each")
 
 
+def case_selftest(sections):
+    trials = [json.loads(line) for line in sections["text selftest"]]
+    for t in trials:
+        how = t["probe"] + (" --time" if t["time"] else "")
+        need(t["verdict"] != "wrong", "the self-test says:", how, t["why"], "exit code", *sections["codes"])
+        if t["verdict"] == "none":
+            continue
+        least = UNKNOWN_NUMBER[t["isa"]] | {"EXCEPTION_NMI"}
+        for reason, n in t["made"].items():
+            counted = t["counted"][reason]
+            need(counted == n or (counted > n and reason in least), how, reason, counted, "of", n)
+        need(t["exits"] >= sum(t["counted"].values()) and t["lost"] == 0, t)
+        need(t["kvm_exits"] in (0, t["exits"]), how, "KVM's own count", t)
+        need(t["node"] == "", "the host's name", t)
+        if t["time"]:
+            need(t["timed"] + t["untimed"] + t["open"] == t["exits"] and t["open"] == 2, how, t)
+            need(t["parts_ns"] == t["wall_ns"] > 0, how, t)
+    need(set(sections["codes"]) == {"0"}, "exit codes", sections["codes"], sections["text log"][-1:])
+    tried = [t for t in trials if t["verdict"] == "exact"]
+    need(tried and not tried[0]["time"], "nothing was tried", trials)
+    return ", ".join(f"{t['exits']} exits" + (f" with --time, {t['timed']} timed, {t['wall_ns'] / 1e6:.0f} ms"
+                                              if t["time"] else "") for t in tried)
+
+
 CASES = {"caps": case_caps, "hidepid": case_hidepid, "clock": case_clock, "missed": case_missed,
          "full": case_full, "unread": case_unread, "modules": case_modules,
          "surroundings": case_surroundings, "soak": case_soak,
@@ -829,7 +853,7 @@ CASES = {"caps": case_caps, "hidepid": case_hidepid, "clock": case_clock, "misse
          "one_thread": case_simple, "churn": case_simple, "room": case_room,
          "reuse": lambda s: case_simple(s, True), "identity": case_identity,
          "surplus": case_surplus,
-         "filters": case_filters, "time": case_time,
+         "filters": case_filters, "time": case_time, "selftest": case_selftest,
          "names": case_names,
          "attach": case_attach}
 

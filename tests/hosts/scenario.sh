@@ -465,6 +465,19 @@ case_time() {
 	emit "text wakeups" "$tmp/wakeups"
 }
 
+# kvmexit's own account of itself, counts and times
+case_selftest() {
+	kvmexit --self-test -j --probe "$1" >"$tmp/selftest" 2>"$tmp/kvmexit.log"
+	local code=$?
+	if grep -q "cannot be used here" "$tmp/kvmexit.log"; then
+		unsupported kvmexit
+		return
+	fi
+	echo "@code $code"
+	emit "text selftest" "$tmp/selftest"
+	emit "text log" "$tmp/kvmexit.log"
+}
+
 # Attached and detached many times while a guest runs: nothing stays behind
 case_attach() {
 	local i=0 guest

@@ -1,0 +1,481 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * The guest is in a process of its own (stage.h), forked before anything is opened.
+ * This one counts it as kvmexit -p does: probe, counters, snapshot. It keeps its
+ * privileges meanwhile, as it loads one program after the other, and reads nothing
+ * but what the kernel and that process tell.
+ */
+#include "selftest.h"
+
+#include <errno.h>
+#include <linux/perf_event.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "counters.h"
+#include "facts.h"
+#include "findings.h"
+#include "host.h"
+#include "options.h"
+#include "probe.h"
+#include "run.h"
+#include "snapshot.h"
+#include "stage.h"
+#include "trial.h"
+#include "util.h"
+#include "variants.h"
+#include "vm.h"
+
+#define MAX_SLOTS 16
+
+/* Costs are measured for so long, ns, but MIN_PAIRS times if that is not much longer */
+#define COST_TIME (2 * NSEC_PER_SEC)
+#define MOST_TIME (7 * NSEC_PER_SEC / 2)
+#define MIN_PAIRS 3
+#define RUN_NS (12 * NSEC_PER_MSEC) /* one measurement */
+
+#ifdef __aarch64__
+#define QUICK_KIND KIND_sysreg
+#define QUICK_REASON "SYS64"
+#define SHOWN_KIND KIND_mmio /* to user space */
+#define FIRED_BY "the kernel's own KVM fires it"
+#else
+#define QUICK_KIND KIND_cpuid
+#define QUICK_REASON "CPUID"
+#define SHOWN_KIND KIND_io
+#define FIRED_BY "kvm_intel and kvm_amd fire it"
+#endif
+
+struct selftest {
+	const struct options *opts;
+	struct run run;
+	struct facts facts;
+	struct stage stage;
+	__u64 start; /* of its process: vm__start() */
+	struct plan plan;
+	const struct deed *deeds;
+	bool fires; /* KVM, the tracepoint: as far as is known */
+	struct findings findings;
+};
+
+/* Why the test could not be made; returns @code */
+__attribute__((format(printf, 3, 4))) static int give_up(struct selftest *s, int code,
+							 const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(s->findings.why, sizeof(s->findings.why), fmt, ap);
+	va_end(ap);
+	return code;
+}
+
+/* ---- the guest ---- */
+
+/* The exit code */
+static int open_stage(struct selftest *s)
+{
+	int err = stage__open(&s->stage);
+	bool denied = err == -EACCES || err == -EPERM;
+
+	if (err && !s->stage.shared)
+		return give_up(s, EXIT_INTERNAL, "out of memory");
+	if (err)
+		return give_up(s, denied ? EXIT_PERMISSION : EXIT_NOTHING, "%s%s",
+			       s->stage.shared->why,
+			       denied		? ": root may use it, and most often the group kvm"
+			       : err == -ENOENT ? ": this kernel has no KVM, or its modules are "
+						  "not loaded (modprobe kvm_intel or kvm_amd)"
+						: "");
+	s->start = vm__start(s->stage.pid);
+	s->deeds = trial__plan(&s->findings, &s->plan, s->stage.shared->isa);
+	return EXIT_OK;
+}
+
+/* The guest's failure, which is no mistake of the counting */
+static int tell_guest(struct selftest *s, const char *why)
+{
+	return give_up(s, EXIT_NOTHING, "this KVM (%s) does not run the guest: %s",
+		       s->findings.modules, why);
+}
+
+/* The guest came back to user space, which is what an exit is, and nothing fired */
+static int tell_silence(struct selftest *s, __u64 returns)
+{
+	return give_up(s, EXIT_NOTHING,
+		       "this KVM (%s) fires no kvm_exit: the guest came back from it %llu times, "
+		       "and the tracepoint did not fire; " FIRED_BY,
+		       s->findings.modules, returns);
+}
+
+/* A guest does @plan, and is still there; the exit code */
+static int play(struct selftest *s, const struct plan *plan)
+{
+	return stage__play(&s->stage, plan) ? tell_guest(s, s->stage.shared->why) : EXIT_OK;
+}
+
+/* What became of it, when the tracepoint fired so often */
+static int check_guest(struct selftest *s, __u64 fired)
+{
+	const struct played *p = s->stage.shared->played;
+	__u64 returns = p[0].returns + p[1].returns;
+	size_t i;
+
+	s->fires |= fired > 0;
+	if (!s->fires && returns)
+		return tell_silence(s, returns);
+	for (i = 0; i < STAGE_VCPUS; i++)
+		if (p[i].err)
+			return tell_guest(s, p[i].why);
+	return EXIT_OK;
+}
+
+static int clear(struct selftest *s)
+{
+	return stage__clear(&s->stage) ? tell_guest(s, s->stage.shared->why) : EXIT_OK;
+}
+
+/* Perf's own count of the tracepoint in the guest's process; -1: not to be had */
+static int open_witness(const struct selftest *s)
+{
+	struct perf_event_attr attr = { .type = PERF_TYPE_TRACEPOINT,
+					.size = sizeof(attr),
+					.inherit = 1 };
+	char text[32];
+	__u64 id;
+
+	if (read_file("/sys/kernel/tracing/events/kvm/kvm_exit/id", text, sizeof(text)) <= 0)
+		return -1;
+	text[strcspn(text, "\n")] = 0;
+	if (parse_uint(text, 1, ~0u, &id))
+		return -1;
+	attr.config = id;
+	return syscall(SYS_perf_event_open, &attr, s->stage.pid, -1, -1, PERF_FLAG_FD_CLOEXEC);
+}
+
+/*
+ * Before anything else: whether KVM runs a guest at all, and fires the tracepoint. What
+ * kvmexit counts is no witness of that, and a KVM that fires none no mistake.
+ */
+static int check_kvm(struct selftest *s)
+{
+	const struct plan plan = { .counts = { [QUICK_KIND] = 10, [SHOWN_KIND] = 10 },
+				   .vcpus = STAGE_VCPUS };
+	int witness = open_witness(s), code;
+	__u64 fired = 0;
+
+	if (witness < 0)
+		return EXIT_OK;
+	code = play(s, &plan);
+	if (!code && read(witness, &fired, sizeof(fired)) != sizeof(fired))
+		fired = 0;
+	close(witness);
+	if (!code)
+		code = check_guest(s, fired);
+	return code ? code : clear(s);
+}
+
+/* ---- one way to count ---- */
+
+static struct options probe_options(const struct selftest *s, const char *probe, bool time)
+{
+	return (struct options){
+		.pid = s->stage.pid,
+		.start = s->start,
+		.max_vcpus = MAX_SLOTS,
+		.probe = probe,
+		.time = time,
+		.verbose = s->opts->verbose,
+	};
+}
+
+/* The exit code. Not to load and attach, where all speaks for it, is a mistake too. */
+static int open_probe(struct selftest *s, struct trial *t, struct probe **probe)
+{
+	const struct options opts = probe_options(s, t->probe, t->time);
+	int code = probe__open(probe, &opts);
+
+	if (code == EXIT_INTERNAL) {
+		trial__mistake(t, "it cannot be loaded and attached");
+		return EXIT_OK;
+	}
+	return code ? give_up(s, code, "no probe can be used, or not the one that --probe names")
+		    : EXIT_OK;
+}
+
+/* What was counted until *@now; 0 or -ENOMEM */
+static int take_snapshot(struct counters *c, const struct probe *probe, struct snapshot *snap,
+			 __u64 *now)
+{
+	int err = counters__collect(c, now_ns());
+
+	snapshot__set_lost(snap, LOST_MISSED, probe__misses(probe));
+	*now = now_ns();
+	return err ? err : counters__report(c, snap, *now);
+}
+
+/* The guest plays, and is held against what @c has of it; the exit code */
+static int count_guest(struct selftest *s, struct trial *t, const struct probe *probe,
+		       struct counters *c, struct snapshot *snap)
+{
+	int code = play(s, &s->plan);
+	__u64 now;
+
+	if (code)
+		return code;
+	if (take_snapshot(c, probe, snap, &now))
+		return give_up(s, EXIT_INTERNAL, "out of memory");
+	code = check_guest(s, snap->exits);
+	if (code)
+		return code;
+	trial__check(t, s->deeds, &s->stage, snap, now);
+	return clear(s);
+}
+
+static int try_probe(struct selftest *s, struct trial *t)
+{
+	struct snapshot snap = { .run = &s->run };
+	struct counters *counters = NULL;
+	struct probe *probe = NULL;
+	struct shared shared;
+	struct vms *vms;
+	int code = open_probe(s, t, &probe);
+
+	if (code || !probe)
+		return code;
+	shared = *probe__memory(probe);
+	shared.is_gone = vm__lacks_thread;
+	vms = vms__new(&s->run);
+	if (vms)
+		counters = counters__new(&shared, MAX_SLOTS, vms);
+	code = counters ? count_guest(s, t, probe, counters, &snap)
+			: give_up(s, EXIT_INTERNAL, "out of memory");
+	free(snap.samples);
+	free(snap.threads);
+	counters__free(counters);
+	vms__free(vms);
+	probe__close(probe);
+	return code;
+}
+
+/* ---- all ways ---- */
+
+/* What stands against all variants of this name; NULL: nothing against one of them */
+static const char *objection(const struct selftest *s, const char *name, bool time)
+{
+	const struct options opts = probe_options(s, s->opts->probe, time);
+	const char *why = "there is none of this name";
+	size_t n;
+	const struct variant *v = variants__ladder(&n);
+
+	for (; n && why; n--, v++)
+		if (!strcmp(v->name, name))
+			why = variant__objection(v, &opts, &s->facts);
+	return why;
+}
+
+/* False: there is no need to try more of this probe */
+static bool add_trial(struct selftest *s, const char *name, bool time)
+{
+	struct trial *t = &s->findings.trials[s->findings.nr_trials++];
+	const char *why = objection(s, name, time);
+
+	*t = (struct trial){ .probe = name, .time = time };
+	if (why)
+		snprintf(t->why, sizeof(t->why), "%s", why);
+	return !why;
+}
+
+static void list_trials(struct selftest *s)
+{
+	const char *wanted = s->opts->probe;
+	size_t n;
+	const struct variant *v = variants__ladder(&n), *last = v + n, *before = NULL;
+
+	facts__read(&s->facts);
+	for (; v < last; before = v++) {
+		if ((wanted && strcmp(wanted, v->name)) ||
+		    (before && !strcmp(before->name, v->name)))
+			continue;
+		if (add_trial(s, v->name, false))
+			add_trial(s, v->name, true);
+	}
+}
+
+static int try_all(struct selftest *s)
+{
+	struct findings *f = &s->findings;
+	size_t i, tried = 0;
+	int code;
+
+	for (i = 0; i < f->nr_trials; i++) {
+		struct trial *t = &f->trials[i];
+
+		if (*t->why)
+			continue;
+		code = try_probe(s, t);
+		if (code)
+			return code;
+		tried++;
+	}
+	if (tried)
+		return EXIT_OK;
+	/* It tells why, as ever */
+	return open_probe(s, &(struct trial){ .probe = s->opts->probe }, &(struct probe *){ NULL });
+}
+
+static void judge(struct findings *f)
+{
+	size_t i;
+
+	for (i = 0; i < f->nr_trials; i++)
+		if (f->trials[i].verdict > f->verdict)
+			f->verdict = f->trials[i].verdict;
+}
+
+/* ---- what it costs ---- */
+
+/* What one of @n exits took, ns; the exit code */
+static int measure(struct selftest *s, __u64 n, double *ns)
+{
+	const struct plan plan = { .counts = { [QUICK_KIND] = n }, .vcpus = 1, .pinned = true };
+	int code = play(s, &plan);
+
+	if (!code)
+		code = check_guest(s, 0);
+	if (code)
+		return code;
+	*ns = (double)s->stage.shared->played[0].run_ns / n;
+	return clear(s);
+}
+
+static int measure_pair(struct selftest *s, struct trial *t, __u64 n)
+{
+	struct cost *cost = &t->cost;
+	struct probe *probe = NULL;
+	int code = measure(s, n, &cost->without[cost->pairs]);
+
+	if (!code)
+		code = open_probe(s, t, &probe);
+	if (code || !probe)
+		return code;
+	code = measure(s, n, &cost->with[cost->pairs]);
+	probe__close(probe);
+	if (!code)
+		cost->pairs++;
+	return code;
+}
+
+/* Of each probe; and of --time with the best of them */
+static bool has_cost(const struct findings *f, size_t i)
+{
+	const struct trial *t = &f->trials[i];
+	size_t before;
+
+	if (t->verdict != VERDICT_EXACT || !t->time)
+		return t->verdict == VERDICT_EXACT;
+	for (before = 0; before < i; before++)
+		if (f->trials[before].time && f->trials[before].verdict == VERDICT_EXACT)
+			return false;
+	return true;
+}
+
+/* In turn, so that what else happens on the host meets all alike */
+static int measure_costs(struct selftest *s)
+{
+	struct findings *f = &s->findings;
+	__u64 start = now_ns(), n = 500;
+	size_t pair, i;
+	double ns;
+	int code = measure(s, n, &ns);
+
+	if (!code && RUN_NS / ns > n)
+		n = RUN_NS / ns;
+	for (pair = 0; pair < MAX_PAIRS && !code; pair++) {
+		__u64 spent = now_ns() - start;
+
+		if (spent > (pair < MIN_PAIRS ? MOST_TIME : COST_TIME))
+			break;
+		for (i = 0; i < f->nr_trials && !code; i++)
+			if (has_cost(f, i))
+				code = measure_pair(s, &f->trials[i], n);
+	}
+	return code;
+}
+
+/* ---- the whole ---- */
+
+static int test(struct selftest *s)
+{
+	int code = open_stage(s);
+
+	if (!code && !vm__sees_host_pids())
+		code = give_up(s, EXIT_NOTHING,
+			       "this PID namespace does not show the PIDs by which the kernel "
+			       "counts; run it on the host, or with its PIDs (--pid=host)");
+	if (!code)
+		code = check_kvm(s);
+	if (code)
+		return code;
+	list_trials(s);
+	code = try_all(s);
+	judge(&s->findings);
+	if (!code && s->findings.verdict == VERDICT_EXACT)
+		code = measure_costs(s);
+	return code;
+}
+
+static void describe(struct selftest *s)
+{
+	struct findings *f = &s->findings;
+
+	/* Records may be sent in: the host has a name there only if it is given one */
+	if (!s->opts->node)
+		s->run.node[0] = 0;
+	f->run = &s->run;
+	f->quickest = QUICK_REASON;
+	host__cpu(f->cpu, sizeof(f->cpu));
+	host__vendor(f->vendor, sizeof(f->vendor));
+	host__modules(f->modules, sizeof(f->modules));
+}
+
+static int print(const struct selftest *s)
+{
+	const struct findings *f = &s->findings;
+
+	if (s->opts->json && findings__print_records(stdout, f)) {
+		complain("out of memory");
+		return EXIT_INTERNAL;
+	}
+	if (!s->opts->json)
+		findings__print(stdout, f);
+	return EXIT_OK;
+}
+
+int selftest__run(const struct options *opts)
+{
+	struct selftest s = { .opts = opts };
+	int code, err = run__begin(&s.run, opts->node, (char *const[]){ NULL });
+
+	if (err) {
+		complain("--self-test: %s", strerror(-err));
+		return EXIT_INTERNAL;
+	}
+	describe(&s);
+	code = test(&s);
+	stage__close(&s.stage);
+	if (code)
+		complain("--self-test: %s", s.findings.why);
+	err = print(&s);
+	if (err)
+		return err;
+	if (!code && s.findings.verdict == VERDICT_WRONG) {
+		complain("--self-test: counts are wrong on this host");
+		code = EXIT_INTERNAL;
+	}
+	return code;
+}
