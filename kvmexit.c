@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -21,6 +20,7 @@
 #include "src/filter.h"
 #include "src/info.h"
 #include "src/json.h"
+#include "src/live.h"
 #include "src/metrics.h"
 #include "src/options.h"
 #include "src/output.h"
@@ -36,6 +36,7 @@
 #include "src/sight.h"
 #include "src/table.h"
 #include "src/target.h"
+#include "src/terminal.h"
 #include "src/ticker.h"
 #include "src/util.h"
 #include "src/vm.h"
@@ -64,6 +65,7 @@ struct session {
 	bool told_hidden; /* that names are missing */
 	unsigned int reopened; /* the output, when it last told whose it is */
 	bool live; /* reports are shown in place, on a terminal */
+	struct renderer *view; /* by this one; NULL: not yet, or they are not */
 	struct window window; /* the terminal's, if standard output is one */
 	__u64 start; /* of the interval, CLOCK_MONOTONIC */
 	__u64 told_lost; /* exits that the user knows to be lost */
@@ -117,11 +119,8 @@ static bool process_is_gone(__u32 pid, __u64 start)
 
 static void measure_window(struct session *s)
 {
-	struct winsize size = { 0 };
-
-	if (!s->opts->output && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size))
-		size = (struct winsize){ 0 };
-	s->window = (struct window){ size.ws_row, size.ws_col };
+	if (!s->opts->output)
+		s->window = terminal__window();
 }
 
 static int take_snapshot(struct session *s, bool final)
@@ -202,10 +201,17 @@ static int deliver(void *session, const char *text, size_t size)
 		switch (ticker__wait_for_room(&s->ticker, output__poll_fd(&s->output))) {
 		case EVENT_UPKEEP:
 			/* What fails for want of memory is done by the next report */
-			collect(s);
+			if (s->counters)
+				collect(s);
 			break;
 		case EVENT_REOPEN:
 			reopen(s);
+			break;
+		case EVENT_SUSPEND:
+			terminal__suspend();
+			break;
+		case EVENT_CONTINUE:
+			terminal__enter();
 			break;
 		default: /* room, or the end has come */
 			since = now_ns();
@@ -231,6 +237,63 @@ static int deliver_recorded(void *session, const char *text, size_t size)
 	return err;
 }
 
+/* What is shown in place once more, in a window or view that may be others; the exit code */
+static int redraw(struct session *s)
+{
+	char *text = NULL;
+	size_t size = 0;
+	FILE *out = open_memstream(&text, &size);
+	int err = out ? 0 : -ENOMEM;
+
+	measure_window(s);
+	if (out) {
+		err = live__redraw(s->view, out);
+		if (fclose(out) || !text)
+			err = -ENOMEM;
+	}
+	if (!err)
+		err = deliver(s, text, size);
+	free(text);
+	if (err == -ENOMEM)
+		return out_of_memory();
+	return err ? tell_write(&s->output, err) : -1;
+}
+
+/* What happens to a terminal is seen to, and becomes the event that follows from it */
+static enum event see_to_terminal(struct session *s, enum event event)
+{
+	char bytes[64];
+	int n = 0;
+
+	switch (event) {
+	case EVENT_KEYS:
+		n = terminal__read(bytes, sizeof(bytes));
+		if (n < 0)
+			s->ticker.keys = -1;
+		break;
+	case EVENT_SUSPEND:
+		terminal__suspend();
+		return EVENT_WINDOW;
+	case EVENT_CONTINUE:
+		terminal__enter();
+		return EVENT_WINDOW;
+	default:
+		return event;
+	}
+	switch (n > 0 ? live__press(s->view, bytes, n) : WISH_NOTHING) {
+	case WISH_END:
+		s->ticker.stopped = true;
+		return EVENT_LAST;
+	case WISH_REPORT:
+		ticker__put_off(&s->ticker, now_ns());
+		return EVENT_REPORT;
+	case WISH_REDRAW:
+		return EVENT_WINDOW;
+	default:
+		return EVENT_KEYS;
+	}
+}
+
 static int report(struct session *s, bool final)
 {
 	size_t failed;
@@ -238,6 +301,9 @@ static int report(struct session *s, bool final)
 
 	if (take_snapshot(s, final) || explain(s, final))
 		return out_of_memory();
+	/* Who ends it has read what is shown: the rest of an interval is nothing to draw over it */
+	if (s->view && s->ticker.stopped)
+		live__keep(s->view);
 	if (s->reopened != s->output.reopened)
 		reports__restart(s->reports, s->nr_reports);
 	s->reopened = s->output.reopened;
@@ -248,7 +314,8 @@ static int report(struct session *s, bool final)
 		return out_of_memory();
 	if (err)
 		return err == -EPIPE ? EXIT_OK : tell_write(&s->output, err);
-	tell_lost(s);
+	if (!s->live || final)
+		tell_lost(s);
 	tell_hidden(s);
 	counters__forget(s->counters, process_is_gone);
 	vms__forget(s->vms);
@@ -272,7 +339,7 @@ static int run(struct session *s)
 	int code = -1;
 
 	while (code < 0) {
-		enum event event = ticker__wait(&s->ticker);
+		enum event event = see_to_terminal(s, ticker__wait(&s->ticker));
 
 		if ((event == EVENT_UPKEEP || event == EVENT_REPORT) && target_ended(s))
 			event = EVENT_LAST;
@@ -284,13 +351,16 @@ static int run(struct session *s)
 		case EVENT_REOPEN:
 			reopen(s);
 			break;
-		case EVENT_ROOM: /* deliver() waits for that */
+		case EVENT_WINDOW:
+			code = redraw(s);
 			break;
 		case EVENT_REPORT:
 		case EVENT_LAST:
 			code = report(s, event == EVENT_LAST ||
 						 (s->opts->count &&
 						  s->snapshot.seq + 1 == s->opts->count));
+			break;
+		default: /* nothing follows from it */
 			break;
 		}
 	}
@@ -332,6 +402,7 @@ static int drop_privileges(struct session *s)
 		.fds = fds,
 		.output = s->opts->output,
 		.replaced = s->opts->metrics,
+		.terminal = s->live,
 		.verbose = s->opts->verbose,
 	};
 	const char *what = "dropping capabilities";
@@ -352,6 +423,8 @@ static int drop_privileges(struct session *s)
 		fds[needs.nr_fds++] = s->ticker.timer;
 		fds[needs.nr_fds++] = s->ticker.signals;
 		fds[needs.nr_fds++] = s->output.fd;
+		if (s->live)
+			needs.raises = terminal__raises(&needs.nr_raises);
 		err = privileges__confine(&needs, &what);
 	}
 	if (!err)
@@ -393,6 +466,10 @@ static unsigned int metrics_keys(const struct session *s)
 static int choose_reports(struct session *s)
 {
 	const struct options *o = s->opts;
+	const struct live_style live = {
+		.known = (s->keys ? s->keys : KEY_SAMPLE) | (s->snapshot.details ? KEY_DETAIL : 0),
+		.keys = s->ticker.keys >= 0,
+	};
 	const struct table_style style = {
 		.view = view__within(view__of(o, s->live), s->keys),
 		.timed = s->timed,
@@ -421,8 +498,11 @@ static int choose_reports(struct session *s)
 		s->reports[s->nr_reports++] =
 			(struct report){ metrics__new(&metrics), replace_metrics, s };
 	s->reports[s->nr_reports++] =
-		(struct report){ o->json ? json__new(&records) : table__new(&style),
-				 o->from ? deliver_recorded : deliver, s };
+		(struct report){ o->json   ? json__new(&records)
+				 : s->live ? live__new(&style, &live)
+					   : table__new(&style),
+				 o->from && !s->live ? deliver_recorded : deliver, s };
+	s->view = s->live ? s->reports[s->nr_reports - 1].renderer : NULL;
 	for (i = 0; i < s->nr_reports; i++)
 		if (!s->reports[i].renderer)
 			return out_of_memory();
@@ -467,6 +547,46 @@ static int read_devices(struct session *s)
 	return err == -EINVAL ? EXIT_USAGE : err == -ENOMEM ? EXIT_INTERNAL : EXIT_NOTHING;
 }
 
+/* What reports are shown on, and when; the exit code */
+static int open_ticker(struct session *s)
+{
+	const struct options *o = s->opts;
+	int err;
+
+	s->live = o->interval && !o->json && !o->output && !o->no_clear && terminal__can_show();
+	err = ticker__open(&s->ticker, o->output, s->live);
+	if (err) {
+		complain("signals and timer: %s", strerror(-err));
+		return EXIT_INTERNAL;
+	}
+	if (s->live) {
+		terminal__open();
+		s->ticker.keys = terminal__keys();
+	}
+	return EXIT_OK;
+}
+
+/* From here on it is the screen that is seen; what was shown before comes back with the end */
+static void show(const struct session *s)
+{
+	if (!s->view)
+		return;
+	complain__hold();
+	terminal__enter();
+}
+
+/* What was read last stays */
+static void hide(struct session *s)
+{
+	const char *text = s->view ? live__text(s->view) : "";
+
+	if (!s->live)
+		return;
+	terminal__leave();
+	terminal__write(text, strlen(text));
+	complain__release();
+}
+
 /* Everything that needs privilege; the exit code */
 static int start(struct session *s, char *const *argv)
 {
@@ -475,7 +595,6 @@ static int start(struct session *s, char *const *argv)
 	int err, code;
 
 	s->timed = o->interval;
-	s->live = o->interval && !o->json && !o->output && !o->no_clear && isatty(STDOUT_FILENO);
 	err = run__begin(&s->run, o->node, argv + 1);
 	if (err) {
 		complain("naming the run: %s", strerror(-err));
@@ -484,11 +603,9 @@ static int start(struct session *s, char *const *argv)
 	s->snapshot.run = &s->run;
 	s->snapshot.details = o->detail;
 	s->snapshot.devices = s->devices;
-	err = ticker__open(&s->ticker, o->output);
-	if (err) {
-		complain("signals and timer: %s", strerror(-err));
-		return EXIT_INTERNAL;
-	}
+	code = open_ticker(s);
+	if (code)
+		return code;
 	code = probe__open(&s->probe, o);
 	if (code)
 		return code;
@@ -514,6 +631,7 @@ static int stop(struct session *s, int code)
 {
 	int err;
 
+	hide(s);
 	probe__close(s->probe);
 	err = output__close(&s->output);
 	ticker__close(&s->ticker);
@@ -548,6 +666,9 @@ static int start_recorded(struct session *s)
 	const struct options *o = s->opts;
 	int err, code;
 
+	code = o->interval ? open_ticker(s) : EXIT_OK;
+	if (code)
+		return code;
 	s->recording = recording__open(o->from, &err);
 	if (!s->recording) {
 		complain("reading %s: %s", o->from, strerror(-err));
@@ -578,6 +699,7 @@ static int begin_recorded(struct session *s, const struct snapshot *first, unsig
 			  bool more)
 {
 	unsigned int wanted = replay__keys(s->opts);
+	int code;
 
 	if (wanted & ~keys) {
 		tell_keys(s->opts->from, keys, wanted & ~keys);
@@ -585,8 +707,14 @@ static int begin_recorded(struct session *s, const struct snapshot *first, unsig
 	}
 	s->keys = (keys & KEY_SAMPLE) == KEY_SAMPLE ? 0 : keys;
 	/* One report alone was made without -i */
-	s->timed = more || first->seq || !first->final;
-	return choose_reports(s);
+	s->timed = more || first->seq || !first->final || s->live;
+	s->snapshot.details = first->details;
+	code = choose_reports(s);
+	if (code || !s->live)
+		return code;
+	ticker__start(&s->ticker, now_ns(), s->opts->interval, 0);
+	show(s);
+	return EXIT_OK;
 }
 
 /* One report: the exit code, or -1: go on */
@@ -606,6 +734,27 @@ static int report_recorded(struct session *s, struct snapshot *snap)
 	if (err)
 		return err == -EPIPE ? EXIT_OK : tell_write(&s->output, err);
 	return -1;
+}
+
+/*
+ * Played back: until the next interval is due, or after the last one until nobody
+ * looks any more. The exit code, or -1: go on.
+ */
+static int look(struct session *s)
+{
+	int code = -1;
+
+	while (code < 0) {
+		enum event event = see_to_terminal(s, ticker__wait(&s->ticker));
+
+		if (event == EVENT_REPORT && !s->last)
+			return -1;
+		if (event == EVENT_LAST)
+			return EXIT_OK;
+		if (event == EVENT_WINDOW || event == EVENT_REPORT)
+			code = redraw(s);
+	}
+	return code;
 }
 
 /*
@@ -636,6 +785,8 @@ static int replay(struct session *s)
 			left_out++;
 		else
 			code = report_recorded(s, &two[i]);
+		if (code < 0 && s->live)
+			code = look(s);
 	}
 	if (have < 0) {
 		complain("reading %s: %s", s->opts->from, strerror(-have));
@@ -672,7 +823,7 @@ int main(int argc, char **argv)
 	struct session s = {
 		.opts = &opts,
 		.output.fd = -1,
-		.ticker = { .timer = -1, .signals = -1 },
+		.ticker = { .timer = -1, .signals = -1, .keys = -1 },
 	};
 	int code;
 
@@ -709,7 +860,10 @@ int main(int argc, char **argv)
 		if (!code) {
 			info__banner(&opts);
 			ticker__start(&s.ticker, s.start, opts.interval, opts.duration);
-			code = run(&s);
+			show(&s);
+			code = s.view ? redraw(&s) : -1;
+			if (code < 0)
+				code = run(&s);
 		}
 		code = stop(&s, code);
 	}

@@ -96,6 +96,19 @@ const char *columns__text(enum field field, const struct sample *row, const stru
 	return buf;
 }
 
+bool columns__contain(const struct sample *row, const struct snapshot *snap, unsigned int keys,
+		      const char *part)
+{
+	char buf[FIELD_SIZE];
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(shown); i++)
+		if (field__is_in(shown[i].field, keys) && shown[i].field != FIELD_VCPU &&
+		    strcasestr(columns__text(shown[i].field, row, snap, buf), part))
+			return true;
+	return false;
+}
+
 /* "1234", "123.4"; "-": there is none, or this host does not tell */
 static void format_measure(char *buf, const struct measure_kind *m, const struct sample *row,
 			   const struct snapshot *snap)

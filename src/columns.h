@@ -49,6 +49,10 @@ void columns__fit(struct columns *c, int width);
 void columns__print(FILE *out, const struct columns *c, const struct snapshot *snap,
 		    const struct sample *row);
 
+/* Whether any text or ID in a row told apart by @keys has @part in it, in any case */
+bool columns__contain(const struct sample *row, const struct snapshot *snap, unsigned int keys,
+		      const char *part);
+
 /* What a table says of a field; for terminals */
 const char *columns__text(enum field field, const struct sample *row, const struct snapshot *snap,
 			  char buf[FIELD_SIZE]);

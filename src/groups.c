@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fields.h"
 #include "util.h"
 #include "vm.h"
 
@@ -262,6 +263,29 @@ static int compare_weights(const struct sample *x, const struct sample *y)
 	return order ? order : THREE_WAY(y->count, x->count);
 }
 
+/* Most first of one measure; what has no value is last */
+static int compare_measures(const struct measure_kind *by, const struct sample *x,
+			    const struct sample *y)
+{
+	/* Rates and shares of any time are in the same order */
+	static const struct snapshot any = { .duration = NSEC_PER_SEC, .service = 1000 };
+	/* NO_VALUE becomes 0 */
+	__u64 a = by->value(x, &any) + 1, b = by->value(y, &any) + 1;
+
+	return THREE_WAY(b, a);
+}
+
+static int by_measure(const void *a, const void *b, void *by)
+{
+	int order = compare_measures(by, a, b);
+
+	if (!order)
+		order = compare_weights(a, b);
+	if (!order)
+		order = groups__compare_keys(a, b);
+	return order ? order : compare_reasons(a, b);
+}
+
 static int by_key(const void *a, const void *b)
 {
 	int order = groups__compare_keys(a, b);
@@ -297,6 +321,15 @@ struct sample *groups__all(struct groups *g, size_t *nr)
 	return g->rows;
 }
 
+static void sort(struct sample *rows, size_t nr, const struct measure_kind *by,
+		 int (*otherwise)(const void *a, const void *b))
+{
+	if (nr && by)
+		qsort_r(rows, nr, sizeof(*rows), by_measure, (void *)by);
+	else if (nr)
+		qsort(rows, nr, sizeof(*rows), otherwise);
+}
+
 int groups__sort(struct groups *g, const struct view *view, struct rows *rows)
 {
 	struct sample *sorted = g->sorted, *all;
@@ -316,13 +349,12 @@ int groups__sort(struct groups *g, const struct view *view, struct rows *rows)
 	g->rest_times = (struct times){ 0 };
 	*rows = (struct rows){ .rows = sorted, .nr = n, .rest.times = &g->rest_times };
 	if (view->top && n > view->top) {
-		qsort(sorted, n, sizeof(*sorted), by_weight);
+		sort(sorted, n, view->by, by_weight);
 		rows->nr = view->top;
 		rows->cut = n - view->top;
 		for (i = view->top; i < n; i++)
 			add(&rows->rest, &g->rest_times, &sorted[i]);
 	}
-	if (rows->nr)
-		qsort(sorted, rows->nr, sizeof(*sorted), view->by_key ? by_key : by_weight);
+	sort(sorted, rows->nr, view->by, view->by_key ? by_key : by_weight);
 	return 0;
 }

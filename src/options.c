@@ -11,6 +11,7 @@
 #include "commit.h"
 #include "filter.h"
 #include "rules.h"
+#include "terminal.h"
 #include "util.h"
 #include "variants.h"
 #include "view.h"
@@ -250,6 +251,8 @@ static void check_combination(struct argp_state *state)
 
 	if (rules__are_broken(o->given, why, sizeof(why)))
 		argp_error(state, "%s", why);
+	if (o->from && o->interval && (o->json || o->output || !terminal__can_show()))
+		argp_error(state, "-f with -i is shown in place, on a terminal only");
 	if (o->compact && o->keys & KEY_REASON)
 		argp_error(state,
 			   "--compact has the reasons in every line: leave reason out of -g");

@@ -109,6 +109,8 @@ static const struct call {
 	{ SYS_exit_group, ANY },
 };
 
+static const struct call terminal_call = { SYS_ioctl, 1, ~0u, TCSETS };
+
 static const struct call append_call = { SYS_openat, 2, OPEN_BITS, O_WRONLY | O_APPEND };
 
 static const struct call replace_calls[] = {
@@ -304,7 +306,7 @@ static int restrict_files(const struct needs *needs)
 
 /* A program for seccomp; the number of the call is in the accumulator */
 struct filter {
-	struct sock_filter insns[6 * ARRAY_SIZE(calls) + 32];
+	struct sock_filter insns[6 * ARRAY_SIZE(calls) + 96];
 	unsigned short n;
 };
 
@@ -351,15 +353,16 @@ static void allow(struct filter *f, const struct call *c)
 	emit_load(f, offsetof(struct seccomp_data, nr));
 }
 
-/* An abort shall be one: tgkill(own PID, any of its threads, SIGABRT) */
-static void allow_abort(struct filter *f)
+/* tgkill(own PID, any of its threads, @signal) */
+static void allow_raise(struct filter *f, int signal)
 {
 	emit_equal(f, SYS_tgkill, 5);
 	emit_load(f, arg_offset(0));
 	emit_equal(f, getpid(), 3);
 	emit_load(f, arg_offset(2));
-	emit_equal(f, SIGABRT, 1);
+	emit_equal(f, signal, 1);
 	emit_return(f, SECCOMP_RET_ALLOW);
+	emit_load(f, offsetof(struct seccomp_data, nr));
 }
 
 /* Files can be read; be written to only in the way that is needed */
@@ -380,7 +383,12 @@ static int filter_calls(const struct needs *needs)
 		allow(&f, &append_call);
 	for (i = 0; needs->replaced && i < ARRAY_SIZE(replace_calls); i++)
 		allow(&f, &replace_calls[i]);
-	allow_abort(&f);
+	if (needs->terminal)
+		allow(&f, &terminal_call);
+	/* An abort shall be one */
+	allow_raise(&f, SIGABRT);
+	for (i = 0; i < needs->nr_raises; i++)
+		allow_raise(&f, needs->raises[i]);
 	emit_return(&f, SECCOMP_RET_ERRNO | EPERM);
 	program.len = f.n;
 	return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0) ? -errno : 0;

@@ -12,6 +12,9 @@ struct needs {
 	size_t nr_fds;
 	const char *output; /* a file, there already, that is opened again; NULL: none */
 	const char *replaced; /* one that is written beside itself and renamed; NULL: none */
+	bool terminal; /* changes the modes of a terminal */
+	const int *raises; /* signals that this process sends to itself */
+	size_t nr_raises;
 	bool verbose; /* tell what was given up */
 };
 

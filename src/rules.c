@@ -17,7 +17,7 @@ static const struct {
 	{ "-g", "-w -a", "each says what the rows are" },
 	{ "-w", "-a", "-w has a row per thread" },
 	{ "--explain", "-f", "the settings told would be this host's" },
-	{ "-f", "-i -c DURATION --no-clear --time --detail --node --max-vcpus --probe",
+	{ "-f", "-c DURATION --no-clear --time --detail --node --max-vcpus --probe",
 	  "what was recorded is reported as it is" },
 	{ "--compact", "--detail", "its lines have no room for more than reasons; see -g detail" },
 	{ "-j", "-w -a", "records are per thread and have every column; -g collapses them" },

@@ -60,10 +60,14 @@ static void print_time(FILE *out, const struct table *t, const struct snapshot *
 	struct tm tm;
 
 	localtime_r(&sec, &tm);
-	strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", &tm);
-	fprintf(out, "%s.%03llu (%llu.%03llu s)  VMs %llu  vCPUs %llu  exits %llu (", text,
-		snap->end / NSEC_PER_MSEC % 1000, snap->duration / NSEC_PER_SEC,
-		snap->duration / NSEC_PER_MSEC % 1000, snap->vms, snap->vcpus, snap->exits);
+	/* In place all of the line is to fit; the day is known */
+	strftime(text, sizeof(text), t->style.live ? "%H:%M:%S" : "%Y-%m-%d %H:%M:%S", &tm);
+	fputs(text, out);
+	if (!t->style.live)
+		fprintf(out, ".%03llu", snap->end / NSEC_PER_MSEC % 1000);
+	fprintf(out, " (%llu.%03llu s)  VMs %llu  vCPUs %llu  exits %llu (",
+		snap->duration / NSEC_PER_SEC, snap->duration / NSEC_PER_MSEC % 1000, snap->vms,
+		snap->vcpus, snap->exits);
 	print_rate(out, snap);
 	fprintf(out, ")  lost %llu", snapshot__lost(snap));
 	if (t->nodes)
@@ -244,7 +248,7 @@ static int lines_left(const struct table_style *style, int other)
 	int lines = style->cut && style->window ? style->window->lines : 0;
 
 	/* The time, the head, what was cut off, and where the cursor is */
-	return lines > 0 ? at_least(lines - other - 4, FEWEST_LINES) : 0;
+	return lines > 0 ? at_least(lines - other - (style->live ? 3 : 4), FEWEST_LINES) : 0;
 }
 
 /* With a summary: that gets a third of the lines, and a head and what was cut off */
@@ -326,10 +330,7 @@ static int table__print(struct renderer *r, FILE *out, const struct snapshot *sn
 	int err, lines = 0, notices = 0;
 	char *notes = NULL;
 
-	/* To the upper left corner, and clear what is below */
-	if (style->live)
-		fputs("\033[H\033[J", out);
-	else if (style->timed && t->begun)
+	if (style->timed && t->begun && !style->live)
 		fputc('\n', out);
 	if (t->begun && snap->run != t->first)
 		t->nodes |= strcmp(snap->run->node, t->first->node) != 0;
@@ -363,6 +364,29 @@ static void table__free(struct renderer *r)
 	free(t);
 }
 
+static int restyle(struct table *t, const struct table_style *style)
+{
+	struct groups *groups = groups__new(style->view.keys);
+	struct groups *summary = groups__new(style->summary);
+
+	if (!groups || !summary) {
+		groups__free(groups);
+		groups__free(summary);
+		return -ENOMEM;
+	}
+	groups__free(t->groups);
+	groups__free(t->summary);
+	t->groups = groups;
+	t->summary = summary;
+	t->style = *style;
+	return 0;
+}
+
+int table__restyle(struct renderer *r, const struct table_style *style)
+{
+	return restyle((struct table *)r, style);
+}
+
 struct renderer *table__new(const struct table_style *style)
 {
 	struct table *t = calloc(1, sizeof(*t));
@@ -370,13 +394,15 @@ struct renderer *table__new(const struct table_style *style)
 	if (!t)
 		return NULL;
 	t->renderer = (struct renderer){ .print = table__print, .free = table__free };
-	t->style = *style;
-	t->groups = groups__new(style->view.keys);
-	t->summary = groups__new(style->summary);
 	t->vms = groups__new(KEY_VM);
-	if (!t->groups || !t->summary || !t->vms) {
+	if (!t->vms || restyle(t, style)) {
 		table__free((struct renderer *)t);
 		return NULL;
 	}
 	return (struct renderer *)t;
+}
+
+enum kind table__kind(const struct table_style *style)
+{
+	return kind_of(style, &style->view);
 }

@@ -3,6 +3,7 @@
 #ifndef TABLE_H
 #define TABLE_H
 
+#include "fields.h"
 #include "report.h"
 #include "view.h"
 
@@ -24,5 +25,11 @@ struct table_style {
 };
 
 struct renderer *table__new(const struct table_style *style); /* NULL: no memory */
+
+/* From the next report on. 0, or -ENOMEM: nothing has changed */
+int table__restyle(struct renderer *r, const struct table_style *style);
+
+/* What the rows of its table are, which decides on its columns */
+enum kind table__kind(const struct table_style *style);
 
 #endif

@@ -13,11 +13,22 @@
 /* How often new VMs are looked for between reports: they are asked their names */
 #define UPKEEP (NSEC_PER_SEC / 5)
 
-int ticker__open(struct ticker *t, bool reopen)
+/* What else is to be taken note of on a terminal that is shown in place */
+static const struct {
+	int signal;
+	enum event event;
+} on_terminals[] = {
+	{ SIGWINCH, EVENT_WINDOW },
+	{ SIGTSTP, EVENT_SUSPEND },
+	{ SIGCONT, EVENT_CONTINUE },
+};
+
+int ticker__open(struct ticker *t, bool reopen, bool terminal)
 {
 	sigset_t set;
+	size_t i;
 
-	*t = (struct ticker){ .timer = -1, .signals = -1, .reopen = reopen };
+	*t = (struct ticker){ .timer = -1, .signals = -1, .keys = -1, .reopen = reopen };
 	sigemptyset(&set);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGTERM);
@@ -26,6 +37,8 @@ int ticker__open(struct ticker *t, bool reopen)
 		sigaddset(&set, SIGHUP);
 	else
 		signal(SIGHUP, SIG_IGN);
+	for (i = 0; terminal && i < ARRAY_SIZE(on_terminals); i++)
+		sigaddset(&set, on_terminals[i].signal);
 	if (sigprocmask(SIG_BLOCK, &set, NULL))
 		return -errno;
 	t->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -47,6 +60,12 @@ void ticker__start(struct ticker *t, __u64 start, __u64 interval, __u64 duration
 	t->next = interval ? start + interval : 0;
 	t->end = duration ? start + duration : 0;
 	t->upkeep = start + UPKEEP;
+}
+
+void ticker__put_off(struct ticker *t, __u64 now)
+{
+	if (t->next)
+		t->next = now + t->interval;
 }
 
 static void arm(const struct ticker *t, bool reports)
@@ -81,23 +100,33 @@ static int due(struct ticker *t, __u64 now, bool reports)
 	return -1;
 }
 
+static enum event event_of(struct ticker *t, int signal)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(on_terminals); i++)
+		if (signal == on_terminals[i].signal)
+			return on_terminals[i].event;
+	if (signal == SIGHUP && t->reopen)
+		return EVENT_REOPEN;
+	t->stopped = true;
+	return EVENT_LAST;
+}
+
 static enum event wait_for(struct ticker *t, bool reports, int fd)
 {
 	struct pollfd fds[] = {
 		{ .fd = t->signals, .events = POLLIN },
 		{ .fd = t->timer, .events = POLLIN },
 		{ .fd = fd, .events = POLLOUT },
+		{ .fd = reports ? t->keys : -1, .events = POLLIN },
 	};
 	struct signalfd_siginfo info;
 	int event;
 
 	for (;;) {
-		if (read(t->signals, &info, sizeof(info)) == sizeof(info)) {
-			if (info.ssi_signo == SIGHUP && t->reopen)
-				return EVENT_REOPEN;
-			t->stopped = true;
-			return EVENT_LAST;
-		}
+		if (read(t->signals, &info, sizeof(info)) == sizeof(info))
+			return event_of(t, info.ssi_signo);
 		event = due(t, now_ns(), reports);
 		if (event >= 0)
 			return event;
@@ -105,6 +134,8 @@ static enum event wait_for(struct ticker *t, bool reports, int fd)
 		poll(fds, ARRAY_SIZE(fds), -1);
 		if (fds[2].revents)
 			return EVENT_ROOM;
+		if (fds[3].revents)
+			return EVENT_KEYS;
 	}
 }
 

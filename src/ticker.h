@@ -9,6 +9,7 @@
 struct ticker {
 	int timer;
 	int signals;
+	int keys; /* the file on which they come, -1: none */
 	bool reopen; /* what SIGHUP means */
 	bool stopped; /* by a signal, not by time */
 	__u64 interval; /* ns, 0: none */
@@ -23,19 +24,27 @@ enum event {
 	EVENT_LAST, /* the run is over, by time or by a signal */
 	EVENT_REOPEN, /* SIGHUP */
 	EVENT_ROOM, /* a report can be written on */
+	EVENT_KEYS, /* there is something to be read on that file */
+	EVENT_WINDOW, /* SIGWINCH */
+	EVENT_SUSPEND, /* SIGTSTP */
+	EVENT_CONTINUE, /* SIGCONT */
 };
 
 /*
  * Takes SIGINT, SIGTERM and SIGHUP from now on; a SIGHUP is an EVENT_REOPEN
- * where @reopen, else as good as SIGTERM. Returns 0 or -errno.
+ * where @reopen, else as good as SIGTERM. @terminal: those that have to do with one
+ * too; then t->keys may be set. Returns 0 or -errno.
  */
-int ticker__open(struct ticker *t, bool reopen);
+int ticker__open(struct ticker *t, bool reopen, bool terminal);
 void ticker__close(struct ticker *t);
 
 /* Starts the clock: intervals and run begin at @start (ns); 0: none of that */
 void ticker__start(struct ticker *t, __u64 start, __u64 interval, __u64 duration);
 
 enum event ticker__wait(struct ticker *t);
+
+/* A report was made out of turn, @now: the next one is due an interval later */
+void ticker__put_off(struct ticker *t, __u64 now);
 
 /*
  * The same while a report waits for its reader: the next ones are not due before it

@@ -10,6 +10,36 @@
 #include <time.h>
 #include <unistd.h>
 
+/* What was held back, as far as there is room */
+static struct {
+	bool holding;
+	size_t used;
+	char text[4096];
+} held;
+
+static void hold_back(const char *line)
+{
+	size_t room = sizeof(held.text) - held.used;
+
+	if ((size_t)snprintf(held.text + held.used, room, "kvmexit: %s\n", line) < room)
+		held.used += strlen(held.text + held.used);
+	else
+		held.text[held.used] = 0;
+}
+
+void complain__hold(void)
+{
+	held.holding = isatty(STDERR_FILENO);
+}
+
+void complain__release(void)
+{
+	held.holding = false;
+	fputs(held.text, stderr);
+	held.used = 0;
+	held.text[0] = 0;
+}
+
 void complain(const char *fmt, ...)
 {
 	char line[1024];
@@ -18,7 +48,10 @@ void complain(const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(line, sizeof(line), fmt, ap);
 	va_end(ap);
-	fprintf(stderr, "kvmexit: %s\n", line);
+	if (held.holding)
+		hold_back(line);
+	else
+		fprintf(stderr, "kvmexit: %s\n", line);
 }
 
 /* The digits at *@text as a number, *@text moved behind them */

@@ -36,6 +36,13 @@ enum exit_code {
 void complain(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /*
+ * From now on messages to a terminal, where something else is shown, are kept; until
+ * they are let go.
+ */
+void complain__hold(void);
+void complain__release(void);
+
+/*
  * A decimal number from @min to @max and nothing else: no sign, no space, no
  * rest. Returns 0, -EINVAL (not a number) or -ERANGE; @out is set only by 0.
  */

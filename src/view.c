@@ -2,20 +2,23 @@
 #include "view.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "options.h"
 #include "util.h"
 
+/* Whose, in the order of their fineness, then over what */
 static const struct {
 	const char *name;
 	unsigned int keys;
+	char press; /* in the live view: there or not; 0: whose, which g goes through */
 } keys[] = {
-	{ "vm", KEY_VM },
-	{ "vcpu", KEY_VM | KEY_VCPU },
-	{ "thread", KEY_VM | KEY_THREAD },
-	{ "reason", KEY_REASON },
-	{ "detail", KEY_REASON | KEY_DETAIL },
+	{ "vm", KEY_VM, 0 },
+	{ "vcpu", KEY_VM | KEY_VCPU, 0 },
+	{ "thread", KEY_VM | KEY_THREAD, 0 },
+	{ "reason", KEY_REASON, 'r' },
+	{ "detail", KEY_REASON | KEY_DETAIL, 'd' },
 };
 
 const char *view__key_names(void)
@@ -55,6 +58,83 @@ int view__parse_keys(const char *list, unsigned int *out)
 	}
 	*out = all;
 	return 0;
+}
+
+unsigned int view__every_key(void)
+{
+	unsigned int all = 0;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(keys); i++)
+		all |= keys[i].keys;
+	return all;
+}
+
+unsigned int view__next_keys(unsigned int now, unsigned int known)
+{
+	unsigned int whose = 0, next = 0, step = 0;
+	bool found = false;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(keys); i++)
+		whose |= keys[i].press ? 0 : keys[i].keys;
+	/* All, vm, vcpu, thread: the one after what is there now, or the first */
+	for (i = 0; i < ARRAY_SIZE(keys) && !(found && next); i++) {
+		found |= step == (now & whose);
+		step |= keys[i].press ? 0 : keys[i].keys & known;
+		if (found && step != (now & whose))
+			next = step;
+	}
+	next |= now & ~whose;
+	return next ? next : view__next_keys(next, known);
+}
+
+/* What key @i has that those before it have not */
+static unsigned int own_key(size_t i)
+{
+	unsigned int before = 0;
+	size_t k;
+
+	for (k = 0; k < i; k++)
+		before |= keys[k].keys;
+	return keys[i].keys & ~before;
+}
+
+/* A key goes with all that are told apart by it too */
+static unsigned int without(unsigned int now, unsigned int own)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(keys); i++)
+		if (keys[i].keys & own)
+			now &= ~own_key(i);
+	return now;
+}
+
+unsigned int view__toggle_keys(unsigned int now, unsigned int known, char press)
+{
+	unsigned int next = now;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(keys); i++) {
+		if (keys[i].press != press || keys[i].keys & ~known)
+			continue;
+		next = (now & keys[i].keys) == keys[i].keys ? without(now, own_key(i))
+							    : now | keys[i].keys;
+	}
+	/* Something is to tell rows apart */
+	return next ? next : known & KEY_VM ? KEY_VM : now;
+}
+
+void view__name_keys(unsigned int now, char *text, size_t size)
+{
+	size_t i, used = 0;
+
+	text[0] = 0;
+	for (i = 0; i < ARRAY_SIZE(keys) && used < size; i++)
+		if ((now & keys[i].keys) == keys[i].keys)
+			used += snprintf(text + used, size - used, "%s%s", used ? "," : "",
+					 keys[i].name);
 }
 
 struct view view__within(struct view view, unsigned int known)

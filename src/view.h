@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+struct measure_kind;
 struct options;
 
 /* What samples can be told apart by; their names for -g are in view.c */
@@ -26,6 +27,7 @@ struct view {
 	bool plain; /* the columns of the tool replaced: no VM's name */
 	bool listed; /* the threads were listed: their column is headed TIDS */
 	size_t top; /* rows at most, the rest in one; 0: all */
+	const struct measure_kind *by; /* most of that first; NULL: as said above */
 };
 
 /*
@@ -39,6 +41,18 @@ const char *view__key_names(void);
 
 /* @live: shown in place on a terminal */
 struct view view__of(const struct options *opts, bool live);
+
+/*
+ * For the live view, of the keys @known: the next grouping that tells whose rows are,
+ * over what staying as it is; the one with or without what the key @press stands for
+ * (@now, if it is nothing's); their names, "vm,reason".
+ */
+unsigned int view__next_keys(unsigned int now, unsigned int known);
+unsigned int view__toggle_keys(unsigned int now, unsigned int known, char press);
+void view__name_keys(unsigned int keys, char *text, size_t size);
+
+/* What tells all samples apart */
+unsigned int view__every_key(void);
 
 /* The same as far as samples can be told apart by @known; 0: they can by everything */
 struct view view__within(struct view view, unsigned int known);

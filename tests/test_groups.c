@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* Rows: collapsed, sorted, cut; totals over intervals */
 #include <stdlib.h>
+#include <string.h>
 
+#include "../src/fields.h"
 #include "../src/groups.h"
 #include "../src/run.h"
 #include "../src/util.h"
@@ -299,8 +301,51 @@ static void test_many(void)
 	CHECK_INT(a.refs, 0);
 }
 
+/* Most first of any measure; what has none of it is last, and cut first */
+static void test_by_measure(void)
+{
+	static struct times waits[] = {
+		{ .part = { [PART_WAIT] = 5000000 }, .max = 10, .buckets[3] = 1 },
+		{ .part = { [PART_WAIT] = 9000000 } },
+		{ .part = { [PART_WAIT] = 7000000 }, .max = 30, .buckets[3] = 1 },
+	};
+	static const struct sample rows_of[] = {
+		{ &a, 0, 0, ISA_VMX, 1, 10, 10, &waits[0] },
+		{ &a, 0, 0, ISA_VMX, 2, 30, 30, &waits[1] },
+		{ &a, 0, 0, ISA_VMX, 3, 20, 20, &waits[2] },
+	};
+	static const struct {
+		const char *header;
+		__u32 codes[3];
+	} cases[] = {
+		{ "COUNT", { 2, 3, 1 } },   { "WAIT_MS", { 2, 3, 1 } }, { "MAX_US", { 3, 1, 2 } },
+		{ "TIME%", { 2, 3, 1 } },   { "AVG_US", { 1, 3, 2 } },	{ "KVM_MS", { 2, 3, 1 } },
+		{ "PER_SEC", { 2, 3, 1 } },
+	};
+	size_t i, k;
+
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct groups *g = groups__new(KEY_REASON);
+		struct view view = { .keys = KEY_REASON, .top = 2 };
+		struct rows rows;
+
+		for (view.by = measures;
+		     strcmp(view.by->header ? view.by->header : "", cases[i].header);)
+			view.by++;
+		CHECK_INT(groups__add(g, rows_of, ARRAY_SIZE(rows_of)), 0);
+		CHECK_INT(groups__sort(g, &view, &rows), 0);
+		CHECK_INT(rows.nr, 2);
+		for (k = 0; k < 2; k++)
+			if (!CHECK_INT(rows.rows[k].code, cases[i].codes[k]))
+				fprintf(stderr, "\tby %s\n", cases[i].header);
+		CHECK_INT(rows.rest.count, rows_of[cases[i].codes[2] - 1].count);
+		groups__free(g);
+	}
+}
+
 int main(void)
 {
+	test_by_measure();
 	test_threads();
 	test_tids();
 	test_reasons();

@@ -11,6 +11,7 @@
 
 #include "../src/counters.h"
 #include "../src/json.h"
+#include "../src/live.h"
 #include "../src/recording.h"
 #include "../src/table.h"
 #include "../src/run.h"
@@ -77,6 +78,22 @@ static int print(struct renderer *r, FILE *out, const struct snapshot *snap)
 	return err;
 }
 
+/* With what its keys make it allocate */
+static struct renderer *shown_in_place(const struct table_style *style)
+{
+	static const struct window window = { 24, 80 };
+	const struct live_style live = { .known = style->view.keys, .keys = true };
+	struct table_style table = *style;
+	struct renderer *r;
+
+	table.live = table.cut = true;
+	table.window = &window;
+	r = live__new(&table, &live);
+	if (r)
+		live__press(r, "g/hlt\nr", 7);
+	return r;
+}
+
 /* What one run of the program does between attaching and its end. 0 or -ENOMEM. */
 static int run_once(struct counters *c, FILE *out, struct snapshot *snap)
 {
@@ -94,6 +111,8 @@ static int run_once(struct counters *c, FILE *out, struct snapshot *snap)
 		err = print(json__new(&compact), out, snap);
 	if (!err)
 		err = print(table__new(&style), out, snap);
+	if (!err)
+		err = print(shown_in_place(&style), out, snap);
 	if (!err)
 		counters__forget(c, none_gone);
 	return err;

@@ -21,6 +21,7 @@
 #include <sys/timerfd.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -487,6 +488,58 @@ static void test_replaced(bool landlock)
 	}
 }
 
+/* What the live view does to a terminal and to itself, which others cannot do */
+static int try_modes(void)
+{
+	struct termios modes = { 0 };
+
+	return result(tcsetattr(STDIN_FILENO, TCSANOW, &modes));
+}
+
+static int try_raise(void)
+{
+	return result(raise(SIGUSR1));
+}
+
+static int try_type(void)
+{
+	return result(ioctl(STDIN_FILENO, TIOCSTI, "x"));
+}
+
+static void test_terminal(void)
+{
+	const int raises[] = { SIGTSTP, SIGUSR1 };
+	const struct {
+		int (*try)(void);
+		bool terminal;
+		int want;
+	} tries[] = {
+		{ try_modes, true, ENOTTY }, { try_modes, false, EPERM }, { try_raise, true, 0 },
+		{ try_raise, false, EPERM }, { try_type, true, EPERM },
+	};
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(tries); i++) {
+		const struct needs needs = { .terminal = tries[i].terminal,
+					     .raises = raises,
+					     .nr_raises = tries[i].terminal ? 2 : 0 };
+		const char *what;
+		int status = 0;
+		pid_t pid = fork();
+
+		if (!pid) {
+			signal(SIGUSR1, SIG_IGN);
+			dup2(open("/dev/null", O_RDWR), STDIN_FILENO);
+			if (privileges__drop_capabilities() || privileges__confine(&needs, &what))
+				_exit(99);
+			check__leave(tries[i].try());
+		}
+		waitpid(pid, &status, 0);
+		if (!CHECK_INT(WEXITSTATUS(status), tries[i].want))
+			fprintf(stderr, "terminal, try: %zu\n", i);
+	}
+}
+
 static bool has_landlock(void)
 {
 	return syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION) > 0;
@@ -560,6 +613,7 @@ int main(void)
 	test_status();
 	test_abort();
 	test_standard_fds();
+	test_terminal();
 	test_replaced(has_landlock());
 	clean_up();
 	return check__report("privileges");

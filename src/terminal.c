@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * By plain sequences, which every terminal of today knows; curses would want its
+ * database on each host and bring a tenth of a megabyte.
+ */
+#include "terminal.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "util.h"
+
+#define PATIENCE_MS 2000
+
+/* The alternate screen, no cursor; and back, where it is unknown over what was shown */
+static const char to_screen[] = "\033[?1049h\033[?25l\033[H\033[J";
+static const char from_screen[] = "\033[0m\033[H\033[J\033[?25h\033[?1049l";
+
+/* For the handler of signals, which can take no argument */
+static struct {
+	bool has_keys;
+	volatile sig_atomic_t entered;
+	struct termios before;
+} terminal;
+
+/* Those that end the program and for which nobody waits (ticker.c) */
+static const int fatal[] = { SIGQUIT, SIGILL,  SIGABRT, SIGBUS,	 SIGFPE,
+			     SIGSEGV, SIGUSR1, SIGUSR2, SIGALRM, SIGXCPU };
+static const int raises[] = { SIGTSTP, SIGQUIT, SIGUSR1, SIGUSR2, SIGALRM, SIGXCPU };
+
+bool terminal__can_show(void)
+{
+	const char *type = getenv("TERM");
+
+	return isatty(STDOUT_FILENO) && type && *type && strcmp(type, "dumb");
+}
+
+struct window terminal__window(void)
+{
+	struct winsize size = { 0 };
+
+	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size))
+		return (struct window){ 0 };
+	return (struct window){ size.ws_row, size.ws_col };
+}
+
+/* Only what may be called by a handler */
+void terminal__leave(void)
+{
+	if (!terminal.entered)
+		return;
+	terminal.entered = 0;
+	terminal__write(from_screen, sizeof(from_screen) - 1);
+	if (terminal.has_keys)
+		tcsetattr(STDIN_FILENO, TCSANOW, &terminal.before);
+}
+
+/* Its default is back in place: it ends the program with the next of its kind */
+static void leave_and_end(int signal)
+{
+	terminal__leave();
+	raise(signal);
+}
+
+void terminal__open(void)
+{
+	struct sigaction action = { .sa_handler = leave_and_end, .sa_flags = SA_RESETHAND };
+	struct sigaction old;
+	size_t i;
+
+	terminal.has_keys = !tcgetattr(STDIN_FILENO, &terminal.before);
+	for (i = 0; i < ARRAY_SIZE(fatal); i++)
+		if (!sigaction(fatal[i], NULL, &old) && old.sa_handler == SIG_DFL)
+			sigaction(fatal[i], &action, NULL);
+}
+
+int terminal__keys(void)
+{
+	return terminal.has_keys ? STDIN_FILENO : -1;
+}
+
+int terminal__read(char *bytes, size_t size)
+{
+	struct pollfd p = { .fd = STDIN_FILENO, .events = POLLIN };
+	ssize_t n;
+
+	if (poll(&p, 1, 0) <= 0)
+		return 0;
+	n = read(STDIN_FILENO, bytes, size);
+	if (n > 0)
+		return n;
+	return n < 0 && (errno == EINTR || errno == EAGAIN) ? 0 : -EIO;
+}
+
+void terminal__enter(void)
+{
+	struct termios keys = terminal.before;
+
+	/* Signals stay with their keys: Ctrl-C, Ctrl-Z, Ctrl-\ */
+	keys.c_lflag &= ~(ICANON | ECHO);
+	keys.c_cc[VMIN] = 1;
+	keys.c_cc[VTIME] = 0;
+	terminal.entered = 1;
+	if (terminal.has_keys)
+		tcsetattr(STDIN_FILENO, TCSANOW, &keys);
+	terminal__write(to_screen, sizeof(to_screen) - 1);
+}
+
+void terminal__suspend(void)
+{
+	sigset_t set;
+
+	terminal__leave();
+	/* The kernel does not stop whom nobody could start again */
+	sigemptyset(&set);
+	sigaddset(&set, SIGTSTP);
+	sigprocmask(SIG_UNBLOCK, &set, NULL);
+	raise(SIGTSTP);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	terminal__enter();
+}
+
+void terminal__write(const char *text, size_t size)
+{
+	struct pollfd p = { .fd = STDOUT_FILENO, .events = POLLOUT };
+	ssize_t n;
+
+	while (size && poll(&p, 1, PATIENCE_MS) > 0 && !(p.revents & (POLLERR | POLLHUP))) {
+		n = write(STDOUT_FILENO, text, size);
+		if (n < 0 && errno != EINTR)
+			return;
+		text += n > 0 ? n : 0;
+		size -= n > 0 ? n : 0;
+	}
+}
+
+const int *terminal__raises(size_t *nr)
+{
+	*nr = ARRAY_SIZE(raises);
+	return raises;
+}
