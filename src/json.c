@@ -23,7 +23,6 @@ enum piece {
 	PIECE_THREAD,
 	PIECE_VCPU,
 	PIECE_REASON,
-	PIECE_MEASURES,
 	PIECE_DETAIL,
 	PIECE_SUM,
 	PIECE_REST,
@@ -82,13 +81,13 @@ static int begin_timed(struct json *j, const char *type, const struct snapshot *
 	return err ? err : line__add(&j->line, r);
 }
 
-/* Adds a part that was filled, and whose line it is; and prints it */
-static int finish(struct json *j, FILE *out, enum piece piece, const struct run *run)
+/* Adds to a line whose it is, and prints it */
+static int finish_line(struct json *j, FILE *out, const struct run *run)
 {
 	struct record *tail = &j->pieces[PIECE_TAIL];
-	int err = line__add(&j->line, &j->pieces[piece]);
+	int err = 0;
 
-	if (!err && j->tail_run != run) {
+	if (j->tail_run != run) {
 		record__string(tail, "node", run->node);
 		record__string(tail, "run", run->id);
 		j->tail.used = 0;
@@ -100,6 +99,14 @@ static int finish(struct json *j, FILE *out, enum piece piece, const struct run 
 	if (!err)
 		line__print(&j->line, out);
 	return err;
+}
+
+/* The same after a part that was filled */
+static int finish(struct json *j, FILE *out, enum piece piece, const struct run *run)
+{
+	int err = line__add(&j->line, &j->pieces[piece]);
+
+	return err ? err : finish_line(j, out, run);
 }
 
 /* Of the fields from @first up to @end those that rows told apart by @keys have */
@@ -136,6 +143,19 @@ static void set_measures(struct record *r, const struct sample *row, const struc
 	for (; m != measures + NR_MEASURES; m++)
 		if (m->key && m->kinds & kind && !(m->needs & snap->untold))
 			record__integer(r, m->key, m->value(row, snap));
+}
+
+/* To the line of an exit or a thread, of which there are many */
+static int add_measures(struct json *j, const struct sample *s, const struct snapshot *snap,
+			enum kind kind)
+{
+	const struct measure_kind *m;
+	int err = 0;
+
+	for (m = measures; m != measures + NR_MEASURES && !err; m++)
+		if (m->key && m->kinds & kind && !(m->needs & snap->untold))
+			err = line__integer(&j->line, m->key, m->value(s, snap));
+	return err;
 }
 
 /* Where other things are told than before the pieces are made anew */
@@ -275,11 +295,10 @@ static int add_reason(struct json *j, const struct sample *s, const struct snaps
 static int finish_exit(struct json *j, FILE *out, const struct sample *s,
 		       const struct snapshot *snap)
 {
-	int err;
+	int err = add_measures(j, s, snap, kind_of(j, s));
 
 	if (!snap->details)
-		return finish(j, out, PIECE_MEASURES, snap->run);
-	err = line__add(&j->line, &j->pieces[PIECE_MEASURES]);
+		return err ? err : finish_line(j, out, snap->run);
 	set_fields(&j->pieces[PIECE_DETAIL], s, snap, KEY_ALL, FIELD_DETAIL, NR_FIELDS);
 	return err ? err : finish(j, out, PIECE_DETAIL, snap->run);
 }
@@ -301,7 +320,6 @@ static int print_exits(struct json *j, FILE *out, const struct snapshot *snap)
 		j->line.used = thread;
 		if (!err)
 			err = add_reason(j, s, snap);
-		set_measures(&j->pieces[PIECE_MEASURES], s, snap, kind_of(j, s), true);
 		if (!err)
 			err = finish_exit(j, out, s, snap);
 	}
@@ -320,9 +338,12 @@ static int print_vcpus(struct json *j, FILE *out, const struct snapshot *snap)
 
 		err = begin_timed(j, "vcpu", snap);
 		set_fields(r, s, snap, KEY_ALL, 0, FIELD_ISA);
-		set_measures(r, s, snap, THREADS, true);
 		if (!err)
-			err = finish(j, out, PIECE_VCPU, snap->run);
+			err = line__add(&j->line, r);
+		if (!err)
+			err = add_measures(j, s, snap, THREADS);
+		if (!err)
+			err = finish_line(j, out, snap->run);
 	}
 	return err;
 }

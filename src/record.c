@@ -142,6 +142,29 @@ int line__append(struct line *line, const char *object, size_t size)
 	return 0;
 }
 
+int line__integer(struct line *line, const char *key, __u64 value)
+{
+	char digits[20], *const end = digits + sizeof(digits), *first = end, *to;
+	size_t at = end_of(line), key_size = strlen(key);
+
+	value = exact(value);
+	do
+		*--first = '0' + value % 10;
+	while (value /= 10);
+	if (at + key_size + (end - first) + sizeof("{\"\":}\n") > line->limit)
+		return -ENOMEM;
+	to = line->text + at;
+	*to++ = '{';
+	*to++ = '"';
+	to = mempcpy(to, key, key_size);
+	*to++ = '"';
+	*to++ = ':';
+	to = mempcpy(to, first, end - first);
+	*to++ = '}';
+	join(line, to - line->text);
+	return 0;
+}
+
 void line__print(struct line *line, FILE *out)
 {
 	line->text[line->used] = '\n';

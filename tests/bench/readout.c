@@ -9,6 +9,7 @@
  *   groups, sums     the same, a table and records by VM and reason
  *   compact          the same with --compact
  *   rest             none has, and every thread is looked up, as once a second
+ *   time             as json, with --time
  */
 #include <ctype.h>
 #include <err.h>
@@ -104,13 +105,45 @@ static void start_vms(pid_t *pids)
 }
 
 /* Exits of the most usual reasons of VMX, with counts of all sizes */
-static void make_exits(void)
+static __u64 exits_of(int thread, int reason)
+{
+	return (thread * 37 + reason * 12345) % 100003 + 1;
+}
+
+/* Each took 1 us and up, half of it waiting, the longest some more; one is open */
+static void take_time(int thread, struct clock *clock, __u64 now)
+{
+	int k;
+
+	if (!clock->first)
+		clock->first = clock->entry = now;
+	clock->nr_rows = REASONS;
+	for (k = 0; k < REASONS; k++) {
+		struct spans *row = &clock->rows[k + 1];
+		__u64 n = exits_of(thread, k);
+
+		clock->row_of[k * 3] = k + 1;
+		row->time += n * (1000 + k);
+		row->wait += n * (1000 + k) / 2;
+		row->max = 5000 + thread + k;
+		row->buckets[4] += n / 2;
+		row->buckets[5] += n - n / 2;
+	}
+	clock->guest += now - clock->entry;
+	clock->exit = clock->entry = now;
+	clock->index = 30;
+}
+
+static void make_exits(__u64 now)
 {
 	int i, k;
 
-	for (i = 0; i < THREADS; i++)
+	for (i = 0; i < THREADS; i++) {
 		for (k = 0; k < REASONS; k++)
-			shared.slots[i].count[k * 3] += (i * 37 + k * 12345) % 100003 + 1;
+			shared.slots[i].count[k * 3] += exits_of(i, k);
+		if (shared.clocks)
+			take_time(i, &shared.clocks[i], now);
+	}
 }
 
 static double cpu_ms(void)
@@ -229,7 +262,7 @@ static void measure(const char *name, struct snapshot *snap, struct renderer *re
 		errx(1, "no memory");
 	for (i = 0; i < INTERVALS; i++) {
 		if (busy)
-			make_exits();
+			make_exits(now_ns());
 		snap->end = 1800000000 * NSEC_PER_SEC + i * NSEC_PER_SEC;
 		snap->duration = NSEC_PER_SEC;
 		took = -cpu_ms();
@@ -252,6 +285,25 @@ static void measure(const char *name, struct snapshot *snap, struct renderer *re
 	reports__free(&report, 1);
 }
 
+/* The same slots anew, and what is known of them forgotten */
+static void begin(bool time)
+{
+	static const struct run host = { .node = "host", .id = "0123abcd" };
+
+	if (time)
+		shared.clocks = map_memory(THREADS * sizeof(*shared.clocks));
+	vms = vms__new(&host);
+	counters = vms ? counters__new(&shared, THREADS, vms) : NULL;
+	if (!counters)
+		errx(1, "no memory");
+}
+
+static void end(void)
+{
+	counters__free(counters);
+	vms__free(vms);
+}
+
 int main(void)
 {
 	static const struct options plain, grouped = { .keys = KEY_VM | KEY_REASON };
@@ -271,18 +323,17 @@ int main(void)
 	shared.control = map_memory(sizeof(*shared.control));
 	shared.quiesce = quiesce;
 	start_vms(pids);
-	vms = vms__new(&host);
-	counters = vms ? counters__new(&shared, THREADS, vms) : NULL;
-	if (!counters)
-		errx(1, "no memory");
+	begin(false);
 	measure("json", &snap, json__new(&exits), true);
 	measure("table", &snap, table__new(&table), true);
 	measure("groups", &snap, table__new(&groups), true);
 	measure("sums", &snap, json__new(&by_reason), true);
 	measure("compact", &snap, json__new(&compact), true);
 	measure("rest", &snap, json__new(&exits), false);
-	counters__free(counters);
-	vms__free(vms);
+	end();
+	begin(true);
+	measure("time", &snap, json__new(&exits), true);
+	end();
 	free(snap.samples);
 	for (i = 0; i < VMS; i++) {
 		kill(pids[i], SIGKILL);
