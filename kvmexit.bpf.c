@@ -3,15 +3,29 @@
  * The programs on kvm_exit: one for each way to learn of a VM exit, the vCPU and
  * the reason. One of them is loaded and attached (src/probe.c chooses); it counts
  * each event in the slot of its vCPU thread (src/bpf/slots.h), once. With --time it
- * is one that also notes when that was, and with it come others (src/bpf/time.h).
+ * is one that also notes when that was, and with it come others (src/bpf/time.h); the
+ * same with --detail, for what was behind it (src/bpf/detail.h).
  */
-#include "src/bpf/time.h"
+#include "src/bpf/detail.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
+/* What a program notes of an exit */
+enum extent {
+	COUNT,
+	TIMED,
+	DETAILED, /* and, if user space says so, the time */
+};
+
+static __always_inline int is_timed(enum extent extent)
+{
+	return extent == TIMED || (extent == DETAILED && config.timed);
+}
+
 /* An event that tells the reason itself */
 static __always_inline void count_told(__u32 vcpu, __u32 isa, __u32 raw,
-				       const struct kvm_vcpu *address, int timed)
+				       const struct kvm_vcpu *address, enum extent extent,
+				       const struct kvm_exit_record *record)
 {
 	__u32 nr;
 	struct slot *slot = slot_of(thread_key(current_thread_anyhow(), vcpu), &nr);
@@ -24,20 +38,30 @@ static __always_inline void count_told(__u32 vcpu, __u32 isa, __u32 raw,
 		slot = look_further(thread_key(current_thread_anyhow(), vcpu), vcpu, isa, 0);
 		if (!slot)
 			return;
-		if (timed)
+		if (extent == DETAILED)
+			nr = look_for(thread_key(current_thread_anyhow(), vcpu));
+		if (is_timed(extent))
 			start_clock(thread_key(current_thread_anyhow(), vcpu), address,
 				    address ? BY_ADDRESS : NO_VCPU, &nr);
 	}
 	count(slot, isa, raw);
-	if (timed)
+	if (extent == DETAILED)
+		note_told_detail(&nr, isa, raw, address, record);
+	if (is_timed(extent))
 		note_exit(&nr, index_of(isa, raw));
 }
 
 static __always_inline void enter(const struct task_struct *task, __u64 thread, __u32 id,
-				  const struct kvm_vcpu *vcpu, enum access access)
+				  const struct kvm_vcpu *vcpu, enum access access,
+				  enum extent extent)
 {
-	struct clock *clock = clock_of(thread_key(thread, id));
+	struct clock *clock;
 
+	if (extent == DETAILED)
+		settle_at_entry(number_of(thread_key(thread, id)), vcpu, access);
+	if (!is_timed(extent))
+		return;
+	clock = clock_of(thread_key(thread, id));
 	if (clock)
 		note_entry(clock, task, vcpu, access);
 }
@@ -61,7 +85,7 @@ static __always_inline int read_id(__u32 *id, const struct kvm_vcpu *vcpu, enum 
  * anew where no hint was found: kept, each would cost every exit a register.
  */
 static __always_inline void count_exit(const struct kvm_vcpu *vcpu, __u32 isa, enum access access,
-				       int timed)
+				       enum extent extent)
 {
 	__u64 thread = current_thread();
 	__u32 id = 0, nr, raw = 0;
@@ -83,7 +107,9 @@ static __always_inline void count_exit(const struct kvm_vcpu *vcpu, __u32 isa, e
 		slot = look_further(thread_key(thread, id), id, isa, 1);
 		if (!slot)
 			return;
-		if (timed)
+		if (extent == DETAILED)
+			nr = look_for(thread_key(current_thread(), id));
+		if (is_timed(extent))
 			start_clock(thread_key(current_thread(), id), vcpu, access, &nr);
 	}
 	if (read_reason(&raw, vcpu, isa, access == DIRECT)) {
@@ -91,7 +117,9 @@ static __always_inline void count_exit(const struct kvm_vcpu *vcpu, __u32 isa, e
 		return;
 	}
 	count(slot, isa, raw);
-	if (timed)
+	if (extent == DETAILED)
+		note_detail(&nr, &(struct exit){ vcpu, NULL, access, raw }, isa);
+	if (is_timed(extent))
 		note_exit(&nr, index_of(isa, raw));
 }
 
@@ -100,15 +128,15 @@ static __always_inline void count_exit(const struct kvm_vcpu *vcpu, __u32 isa, e
  * exit reason is read from the vCPU. The ISAs part early.
  */
 static __always_inline int count_vcpu(const struct kvm_vcpu *vcpu, __u32 isa, enum access access,
-				      int timed)
+				      enum extent extent)
 {
 	/* To the verifier of 6.12 and later the vCPU may be NULL */
 	if (!vcpu)
 		lose(LOST_VCPU);
 	else if (likely(isa == ISA_SVM))
-		count_exit(vcpu, ISA_SVM, access, timed);
+		count_exit(vcpu, ISA_SVM, access, extent);
 	else if (isa == ISA_VMX)
-		count_exit(vcpu, ISA_VMX, access, timed);
+		count_exit(vcpu, ISA_VMX, access, extent);
 	else
 		lose(LOST_ISA);
 	return 0;
@@ -117,26 +145,38 @@ static __always_inline int count_vcpu(const struct kvm_vcpu *vcpu, __u32 isa, en
 SEC("?tp_btf/kvm_exit")
 int kvm_exit_direct(__u64 *ctx)
 {
-	return count_vcpu((void *)ctx[0], ctx[1], DIRECT, 0);
+	return count_vcpu((void *)ctx[0], ctx[1], DIRECT, COUNT);
 }
 
 SEC("?tp_btf/kvm_exit")
 int kvm_exit_direct_timed(__u64 *ctx)
 {
-	return count_vcpu((void *)ctx[0], ctx[1], DIRECT, 1);
+	return count_vcpu((void *)ctx[0], ctx[1], DIRECT, TIMED);
+}
+
+SEC("?tp_btf/kvm_exit")
+int kvm_exit_direct_detailed(__u64 *ctx)
+{
+	return count_vcpu((void *)ctx[0], ctx[1], DIRECT, DETAILED);
 }
 
 /* For kernels without bpf_rdonly_cast */
 SEC("?tp_btf/kvm_exit")
 int kvm_exit_read(__u64 *ctx)
 {
-	return count_vcpu((void *)ctx[0], ctx[1], BY_HELPER, 0);
+	return count_vcpu((void *)ctx[0], ctx[1], BY_HELPER, COUNT);
 }
 
 SEC("?tp_btf/kvm_exit")
 int kvm_exit_read_timed(__u64 *ctx)
 {
-	return count_vcpu((void *)ctx[0], ctx[1], BY_HELPER, 1);
+	return count_vcpu((void *)ctx[0], ctx[1], BY_HELPER, TIMED);
+}
+
+SEC("?tp_btf/kvm_exit")
+int kvm_exit_read_detailed(__u64 *ctx)
+{
+	return count_vcpu((void *)ctx[0], ctx[1], BY_HELPER, DETAILED);
 }
 
 /*
@@ -146,13 +186,19 @@ int kvm_exit_read_timed(__u64 *ctx)
 SEC("?raw_tp/kvm_exit")
 int kvm_exit_raw(struct bpf_raw_tracepoint_args *ctx)
 {
-	return count_vcpu((void *)ctx->args[0], ctx->args[1], BY_ADDRESS, 0);
+	return count_vcpu((void *)ctx->args[0], ctx->args[1], BY_ADDRESS, COUNT);
 }
 
 SEC("?raw_tp/kvm_exit")
 int kvm_exit_raw_timed(struct bpf_raw_tracepoint_args *ctx)
 {
-	return count_vcpu((void *)ctx->args[0], ctx->args[1], BY_ADDRESS, 1);
+	return count_vcpu((void *)ctx->args[0], ctx->args[1], BY_ADDRESS, TIMED);
+}
+
+SEC("?raw_tp/kvm_exit")
+int kvm_exit_raw_detailed(struct bpf_raw_tracepoint_args *ctx)
+{
+	return count_vcpu((void *)ctx->args[0], ctx->args[1], BY_ADDRESS, DETAILED);
 }
 
 /*
@@ -160,7 +206,7 @@ int kvm_exit_raw_timed(struct bpf_raw_tracepoint_args *ctx)
  * raw_tp, because its arguments are plain numbers: BPF_PROG_TEST_RUN can give
  * them on any kernel, and only so can this be tested on a newer one.
  */
-static __always_inline int count_legacy(struct bpf_raw_tracepoint_args *ctx, int timed)
+static __always_inline int count_legacy(struct bpf_raw_tracepoint_args *ctx, enum extent extent)
 {
 	const struct kvm_vcpu *vcpu = (void *)ctx->args[1];
 	__u32 id;
@@ -168,83 +214,155 @@ static __always_inline int count_legacy(struct bpf_raw_tracepoint_args *ctx, int
 	if (read_id(&id, vcpu, BY_ADDRESS))
 		lose(LOST_VCPU);
 	else
-		count_told(id, ctx->args[2], ctx->args[0], vcpu, timed);
+		count_told(id, ctx->args[2], ctx->args[0], vcpu, extent, NULL);
 	return 0;
 }
 
 SEC("?raw_tp/kvm_exit")
 int kvm_exit_legacy(struct bpf_raw_tracepoint_args *ctx)
 {
-	return count_legacy(ctx, 0);
+	return count_legacy(ctx, COUNT);
 }
 
 SEC("?raw_tp/kvm_exit")
 int kvm_exit_legacy_timed(struct bpf_raw_tracepoint_args *ctx)
 {
-	return count_legacy(ctx, 1);
+	return count_legacy(ctx, TIMED);
+}
+
+SEC("?raw_tp/kvm_exit")
+int kvm_exit_legacy_detailed(struct bpf_raw_tracepoint_args *ctx)
+{
+	return count_legacy(ctx, DETAILED);
 }
 
 /* Of a kernel where the record is another one, by what user space found */
-static __always_inline void count_odd(const void *record, int timed)
+static __always_inline void count_odd(const void *record, enum extent extent)
 {
 	__u32 raw = 0, isa = 0, vcpu_id = 0;
 
 	bpf_probe_read_kernel(&raw, 4, record + config.off_exit_reason);
 	bpf_probe_read_kernel(&isa, 4, record + config.off_isa);
 	bpf_probe_read_kernel(&vcpu_id, 4, record + config.off_vcpu_id);
-	count_told(vcpu_id, isa, raw, NULL, timed);
+	count_told(vcpu_id, isa, raw, NULL, extent, NULL);
 }
 
 /* Returns 1: after 0 the kernel withholds the event from perf */
-static __always_inline int count_record(struct kvm_exit_record *record, int timed)
+static __always_inline int count_record(struct kvm_exit_record *record, enum extent extent)
 {
 	if (likely(!config.odd_record))
-		count_told(record->vcpu_id, record->isa, record->exit_reason, NULL, timed);
+		count_told(record->vcpu_id, record->isa, record->exit_reason, NULL, extent, record);
 	else
-		count_odd(record, timed);
+		count_odd(record, extent);
 	return 1;
 }
 
 SEC("?tp/kvm/kvm_exit")
 int kvm_exit_tracepoint(struct kvm_exit_record *ctx)
 {
-	return count_record(ctx, 0);
+	return count_record(ctx, COUNT);
 }
 
 SEC("?tp/kvm/kvm_exit")
 int kvm_exit_tracepoint_timed(struct kvm_exit_record *ctx)
 {
-	return count_record(ctx, 1);
+	return count_record(ctx, TIMED);
+}
+
+SEC("?tp/kvm/kvm_exit")
+int kvm_exit_tracepoint_detailed(struct kvm_exit_record *ctx)
+{
+	return count_record(ctx, DETAILED);
 }
 
 /* Its first argument has been the vCPU since before 5.10 */
-SEC("?tp_btf/kvm_entry")
-int kvm_entry_typed(__u64 *ctx)
+static __always_inline int enter_typed(const struct kvm_vcpu *vcpu, enum access access,
+				       enum extent extent)
 {
-	const struct kvm_vcpu *vcpu = (void *)ctx[0];
 	const struct task_struct *task = (void *)bpf_get_current_task_btf();
 
 	if (vcpu)
-		enter(task, task->start_boottime, vcpu->vcpu_id, vcpu, DIRECT);
+		enter(task, task->start_boottime, vcpu->vcpu_id, vcpu, access, extent);
+	return 0;
+}
+
+SEC("?tp_btf/kvm_entry")
+int kvm_entry_typed(__u64 *ctx)
+{
+	return enter_typed((void *)ctx[0], DIRECT, TIMED);
+}
+
+SEC("?tp_btf/kvm_entry")
+int kvm_entry_typed_detailed(__u64 *ctx)
+{
+	return enter_typed((void *)ctx[0], DIRECT, DETAILED);
+}
+
+static __always_inline int enter_raw(const struct kvm_vcpu *vcpu, enum extent extent)
+{
+	__u32 id;
+
+	if (!read_id(&id, vcpu, BY_ADDRESS))
+		enter(NULL, current_thread_anyhow(), id, vcpu, BY_ADDRESS, extent);
 	return 0;
 }
 
 SEC("?raw_tp/kvm_entry")
 int kvm_entry_raw(struct bpf_raw_tracepoint_args *ctx)
 {
-	const struct kvm_vcpu *vcpu = (void *)ctx->args[0];
-	__u32 id;
+	return enter_raw((void *)ctx->args[0], TIMED);
+}
 
-	if (!read_id(&id, vcpu, BY_ADDRESS))
-		enter(NULL, current_thread_anyhow(), id, vcpu, BY_ADDRESS);
-	return 0;
+SEC("?raw_tp/kvm_entry")
+int kvm_entry_raw_detailed(struct bpf_raw_tracepoint_args *ctx)
+{
+	return enter_raw((void *)ctx->args[0], DETAILED);
+}
+
+static __always_inline int enter_record(const struct kvm_entry_record *record, enum extent extent)
+{
+	enter(NULL, current_thread_anyhow(), record->vcpu_id, NULL, NO_VCPU, extent);
+	return 1;
 }
 
 SEC("?tp/kvm/kvm_entry")
 int kvm_entry_tracepoint(struct kvm_entry_record *ctx)
 {
-	enter(NULL, current_thread_anyhow(), ctx->vcpu_id, NULL, NO_VCPU);
-	return 1;
+	return enter_record(ctx, TIMED);
+}
+
+SEC("?tp/kvm/kvm_entry")
+int kvm_entry_tracepoint_detailed(struct kvm_entry_record *ctx)
+{
+	return enter_record(ctx, DETAILED);
+}
+
+/*
+ * The events that tell the address of an EPT_VIOLATION or EPT_MISCONFIG on VMX. Of
+ * kvm_page_fault's prototype this is that since 6.1 at the latest: (struct kvm_vcpu *,
+ * u64 address, u64 qualification); the others have theirs since before 5.10.
+ */
+SEC("?raw_tp/kvm_page_fault")
+int kvm_page_fault(struct bpf_raw_tracepoint_args *ctx)
+{
+	note_fault(ctx->args[1], ctx->args[2]);
+	return 0;
+}
+
+/* (int type, int len, u64 address, void *) */
+SEC("?raw_tp/kvm_mmio")
+int kvm_mmio(struct bpf_raw_tracepoint_args *ctx)
+{
+	note_address(detail_mmio(ctx->args[2]));
+	return 0;
+}
+
+/* (u64 address): a write that an ioeventfd takes */
+SEC("?raw_tp/kvm_fast_mmio")
+int kvm_fast_mmio(struct bpf_raw_tracepoint_args *ctx)
+{
+	note_address(detail_mmio(ctx->args[0]));
+	return 0;
 }
 
 #endif

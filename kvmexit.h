@@ -183,10 +183,11 @@ struct clock {
 } __attribute__((aligned(64)));
 
 /*
- * Details (--detail): what was behind an exit, in one number. Bits 63..56 are the
- * index of its reason's counter, in the kernel's tables only; 55..52 the kind; 51 is
- * set for an exit of L2, a guest's guest; 50..0 is the value, as the kind has it. In
- * user space (struct sample) the index is left off, and 0 is what is not known.
+ * Details (--detail): what was behind an exit, in one number. Bits 63..56 are one
+ * more than the index of its reason's counter, in the kernel's tables only; 55..52 the
+ * kind; 51 is set for an exit of L2, a guest's guest; 50..0 is the value, as the kind
+ * has it. In user space (struct sample) the index is left off, and 0 is what is not
+ * known.
  */
 enum detail_kind {
 	DETAIL_UNKNOWN, /* only as 0 */
@@ -327,6 +328,34 @@ static inline __attribute__((always_inline)) __u64 detail_sysreg(__u32 encoding,
 	return detail(DETAIL_SYSREG, (encoding & 0xffff) | (__u32) !!write << 16);
 }
 
+#define NR_DETAILS 64
+#define NR_CROWDED 32
+
+/* Exits behind which there was the same, and their spans (--time), once they are over */
+struct detail_entry {
+	__u64 key; /* 0: free. Else it stays. */
+	__u64 count;
+	__u64 time; /* ns: these five as in struct spans */
+	__u64 user;
+	__u64 wait;
+	__u64 poll;
+	__u64 idle;
+};
+
+/*
+ * What was behind one vCPU thread's exits. Written like the clock of the same number.
+ * The exits of a reason of which there are details are its entries', those that found
+ * none free, and at most one of which it is not known yet.
+ */
+struct details {
+	struct detail_entry entries[NR_DETAILS];
+	__u64 pending; /* the last exit's key but for kind and value, which are to come; 0: none */
+	__u32 raw; /* its reason, as the vCPU has it */
+	__u32 open; /* the last exit's entry; NR_DETAILS: it found none */
+	__u64 crowded[NR_CROWDED]; /* exits that found none, of some reason */
+	__u8 reasons[NR_CROWDED]; /* of this one: one more than its counter's index; 0: free */
+} __attribute__((aligned(64)));
+
 /* Exits not counted, by cause; a line for each CPU, so that none waits for another */
 struct lost_line {
 	__u64 count[NR_LOST];
@@ -352,6 +381,12 @@ enum offset {
 	OFFSET_VMX_REASON, /* in struct vcpu_vmx */
 	OFFSET_SVM_VMCB, /* in struct vcpu_svm: a pointer to struct vmcb */
 	OFFSET_VMCB_CODE, /* in struct vmcb */
+	/* What details need: in struct vcpu_vmx and, the last, in struct vcpu_svm */
+	OFFSET_VMX_QUALIFICATION,
+	OFFSET_VMX_INTR_INFO,
+	OFFSET_VMX_LOADED, /* a pointer to the VMCS in use, */
+	OFFSET_VMX_VMCS01, /* which is this one, but for L2 */
+	OFFSET_SVM_VMCB01, /* a pointer to the VMCB for all but L2 */
 	NR_OFFSETS,
 };
 
@@ -401,6 +436,7 @@ struct config {
 	__u32 off_isa;
 	__u32 off_vcpu_id;
 	__u32 off_vcpu; /* byte offset of vcpu_id in struct kvm_vcpu */
+	__u32 timed; /* whether the programs for details note the time as well */
 	/* Byte offsets from BTF; 0: no BTF shows it */
 	__u32 offsets[NR_OFFSETS];
 };
@@ -421,9 +457,10 @@ _Static_assert(sizeof(struct clock) == 7296, "struct clock");
 _Static_assert(sizeof(struct slot) * MAX_SLOTS_IN_ONE < 1u << 29, "MAX_SLOTS_IN_ONE");
 _Static_assert(sizeof(struct clock) * MAX_CLOCKS_IN_ONE < 1u << 29, "MAX_CLOCKS_IN_ONE");
 _Static_assert(NR_COUNTERS < NR_INDICES, "NR_INDICES");
+_Static_assert(sizeof(struct details) == 3904, "struct details");
 _Static_assert(NR_COUNTERS < 1 << (64 - DETAIL_INDEX_SHIFT), "a detail has room for any counter");
 _Static_assert(DETAIL_SPECIAL < 1 << (DETAIL_INDEX_SHIFT - DETAIL_SHIFT), "enum detail_kind");
 _Static_assert(sizeof(struct lost_line) == 64, "struct lost_line is a cache line");
-_Static_assert(sizeof(struct config) == 64, "struct config");
+_Static_assert(sizeof(struct config) == 88, "struct config");
 
 #endif

@@ -97,19 +97,42 @@ static int read_clock(struct counters *c, struct thread *t, __u64 now)
 	return timing__read(t->timing, &c->shared.clocks[t->slot], t->isa, now, has_ended(c, t));
 }
 
+/* Whether there are details of the exits at a counter */
+static bool is_detailed(const struct counters *c, __u32 isa, __u32 index)
+{
+	return isa - ISA_VMX < ARRAY_SIZE(c->shared.detailed) &&
+	       c->shared.detailed[isa - ISA_VMX][index];
+}
+
+/* Exits without a detail yet, of those that have one */
+static bool is_behind(const struct counters *c, struct thread *t)
+{
+	__u64 exits = 0, details = 0;
+	size_t i;
+
+	for (i = 0; i < t->nr_cells; i++)
+		if (is_detailed(c, t->isa, t->cells[i].index))
+			exits += t->cells[i].seen;
+	for (i = 0; i < t->detailing.nr; i++)
+		details += t->detailing.list[i].seen;
+	return exits != details;
+}
+
 /* Reads a slot: 0, 1 where something was counted since the last time, -ENOMEM */
 static int read_slot(struct counters *c, struct thread *t)
 {
 	const struct slot *slot = &c->shared.slots[t->slot];
 	const volatile __u64 *count = slot->count;
-	__u64 sum = 0;
+	__u64 sum = 0, before = t->sum;
 	size_t i, at = 0;
 
 	/* The one pass over an idle slot; vectorized, hence not volatile */
 	for (i = 0; i < NR_COUNTERS; i++)
 		sum += slot->count[i];
-	if (sum == t->sum)
+	if (sum == t->sum && !t->behind)
 		return 0;
+	if (c->shared.details && detailing__read(&t->detailing, &c->shared.details[t->slot]))
+		return -ENOMEM;
 	/* What is counted between the two passes: once in `seen`, so never twice */
 	sum = 0;
 	for (i = 0; i < NR_COUNTERS; i++) {
@@ -127,7 +150,8 @@ static int read_slot(struct counters *c, struct thread *t)
 	for (i = 0; i < NR_FLAGS; i++)
 		t->flags_seen[i] = slot->flags[i];
 	t->sum = sum;
-	return 1;
+	t->behind = c->shared.details && is_behind(c, t);
+	return sum != before;
 }
 
 /* The hint of a key, in its set or the next one, is taken away */
@@ -176,6 +200,8 @@ static void free_slot(struct counters *c, struct thread *t)
 
 	if (t->timing)
 		clear_clock(&c->shared.clocks[t->slot]);
+	if (c->shared.details)
+		memset(&c->shared.details[t->slot], 0, sizeof(*c->shared.details));
 	memset(slot->count, 0, sizeof(slot->count));
 	memset(slot->flags, 0, sizeof(slot->flags));
 	c->shared.owned[t->slot] = 0;
@@ -283,38 +309,41 @@ int counters__collect(struct counters *c, __u64 now)
 	return failed ? failed : err;
 }
 
-static struct total *get_total(struct vcpu *v, __u32 isa, __u32 code)
+static struct total *get_total(struct vcpu *v, __u32 isa, __u32 code, __u64 detail)
 {
 	struct total *grown;
 	size_t i;
 
 	for (i = 0; i < v->nr_totals; i++)
-		if (v->totals[i].code == code && v->totals[i].isa == isa)
+		if (v->totals[i].detail == detail && v->totals[i].code == code &&
+		    v->totals[i].isa == isa)
 			return &v->totals[i];
 	grown = array_grow(v->totals, &v->room, v->nr_totals, sizeof(*grown));
 	if (!grown)
 		return NULL;
 	v->totals = grown;
-	v->totals[v->nr_totals] = (struct total){ .isa = isa, .code = code };
+	v->totals[v->nr_totals] = (struct total){ .isa = isa, .code = code, .detail = detail };
 	return &v->totals[v->nr_totals++];
 }
 
-/* The sample of a code among those from @first on, or NULL */
-static struct sample *find_sample(struct snapshot *snap, size_t first, __u32 code)
+/* The sample of a code and detail among those from @first on, or NULL */
+static struct sample *find_sample(struct snapshot *snap, size_t first, __u32 code, __u64 detail)
 {
 	for (; first < snap->nr_samples; first++)
-		if (snap->samples[first].code == code)
+		if (snap->samples[first].code == code && snap->samples[first].detail == detail)
 			return &snap->samples[first];
 	return NULL;
 }
 
-/* @first: the samples from there on are of the same TID and vCPU as @t */
-static int add_sample(struct snapshot *snap, size_t first, const struct thread *t,
-		      struct cell *cell, __u32 code, struct times *times)
+/*
+ * So many exits more of a reason and detail. @first: the samples from there on are of
+ * the same TID and vCPU as @t.
+ */
+static int add_sample(struct snapshot *snap, size_t first, const struct thread *t, __u32 code,
+		      __u64 detail, __u64 count, struct times *times)
 {
-	struct total *total = get_total(t->vcpu, t->isa, code);
-	struct sample *sample = find_sample(snap, first, code), *grown;
-	__u64 count = cell->seen - cell->reported;
+	struct total *total = get_total(t->vcpu, t->isa, code, detail);
+	struct sample *sample = find_sample(snap, first, code, detail), *grown;
 
 	if (!total)
 		return -ENOMEM;
@@ -330,6 +359,7 @@ static int add_sample(struct snapshot *snap, size_t first, const struct thread *
 			.vcpu = t->vcpu->id,
 			.isa = t->isa,
 			.code = code,
+			.detail = detail,
 			.times = times,
 		};
 	} else if (times) {
@@ -341,7 +371,6 @@ static int add_sample(struct snapshot *snap, size_t first, const struct thread *
 	snap->exits += count;
 	sample->count += count;
 	sample->total = total->count;
-	cell->reported = cell->seen;
 	return 0;
 }
 
@@ -384,12 +413,53 @@ static int report_time(struct counters *c, struct snapshot *snap, struct thread 
 	return 0;
 }
 
+/*
+ * How many exits of a reason there are to be told: all since the last report, but for
+ * those whose detail is still to come. At the end that is known of no more than one,
+ * and so is what is behind it: nothing.
+ */
+static __u64 due(const struct counters *c, const struct snapshot *snap, struct thread *t,
+		 const struct cell *cell)
+{
+	__u64 count = cell->seen - cell->reported, known = 0;
+	const struct behind *b;
+	size_t n;
+
+	if (!is_detailed(c, t->isa, cell->index) || t->state >= FREED)
+		return count;
+	for (b = detailing__of(&t->detailing, cell->index, &n); n; n--, b++)
+		known += b->seen - b->reported;
+	return known + (snap->final && known < count && t->detailing.pending == cell->index + 1);
+}
+
+/* The exits of a reason by what was behind them */
+static int report_details(struct snapshot *snap, size_t first, struct thread *t, __u32 index,
+			  __u32 code, __u64 count)
+{
+	struct behind *b;
+	int err = 0;
+	size_t n;
+
+	for (b = detailing__of(&t->detailing, index, &n); n && !err; n--, b++) {
+		__u64 known = b->seen - b->reported;
+
+		if (known)
+			err = add_sample(snap, first, t, code, b->key & DETAIL_MASK, known, NULL);
+		if (!err)
+			b->reported = b->seen;
+		count -= known;
+	}
+	return !err && count ? add_sample(snap, first, t, code, 0, count, NULL) : err;
+}
+
 /* A reason of a thread, if there is anything to be told of it since the last report */
 static int report_cell(struct counters *c, struct snapshot *snap, size_t first, struct thread *t,
 		       struct cell *cell)
 {
-	__u64 count = cell->seen - cell->reported;
+	__u32 code = counter__code(c->shared.control, cell->index);
+	__u64 count = due(c, snap, t, cell);
 	struct times *times = NULL;
+	int err;
 
 	if (t->timing) {
 		times = timing__reason(t->timing, cell->index, count);
@@ -399,8 +469,14 @@ static int report_cell(struct counters *c, struct snapshot *snap, size_t first, 
 	}
 	if (!count && !(times && (times__sum(times) || times->untimed)))
 		return 0;
-	return add_sample(snap, first, t, cell, counter__code(c->shared.control, cell->index),
-			  times);
+	if (is_detailed(c, t->isa, cell->index))
+		err = report_details(snap, first, t, cell->index, code, count);
+	else
+		err = add_sample(snap, first, t, code, c->shared.details ? DETAIL_NONE : 0, count,
+				 times);
+	if (!err)
+		cell->reported += count;
+	return err;
 }
 
 static int report_thread(struct counters *c, struct snapshot *snap, size_t first, struct thread *t)

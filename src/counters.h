@@ -28,6 +28,9 @@ struct shared {
 	 * only.
 	 */
 	bool (*is_gone)(__u32 pid, __u32 tid);
+	struct details *details; /* NULL: without --detail */
+	/* By ISA, from ISA_VMX on, and counter: whether there are details of its exits */
+	__u8 detailed[2][NR_COUNTERS];
 };
 
 /*

@@ -146,6 +146,36 @@ static void read_times(struct facts *f, const struct btf *btf)
 		facts__find_offset(btf, "kvm_vcpu", "stat.halt_poll_success_ns") > 0;
 }
 
+/* Where a kernel struct has what details need, if it is there */
+static void read_details(struct facts *f, const struct btf *btf)
+{
+	static const struct {
+		enum offset which;
+		const char *name;
+		const char *path;
+	} members[] = {
+		{ OFFSET_VMX_QUALIFICATION, "vcpu_vmx", "exit_qualification" },
+		{ OFFSET_VMX_QUALIFICATION, "vcpu_vmx", "vt.exit_qualification" },
+		{ OFFSET_VMX_INTR_INFO, "vcpu_vmx", "exit_intr_info" },
+		{ OFFSET_VMX_INTR_INFO, "vcpu_vmx", "vt.exit_intr_info" },
+		{ OFFSET_VMX_LOADED, "vcpu_vmx", "loaded_vmcs" },
+		{ OFFSET_VMX_VMCS01, "vcpu_vmx", "vmcs01" },
+		{ OFFSET_SVM_VMCB01, "vcpu_svm", "vmcb01.ptr" },
+	};
+	const struct btf_type *fault = find_tracepoint(btf, "btf_trace_kvm_page_fault");
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(members); i++) {
+		int off = facts__find_offset(btf, members[i].name, members[i].path);
+
+		if (off > 0)
+			f->offsets[members[i].which] = off;
+	}
+	f->fault_vcpu |=
+		fault && btf_vlen(fault) == 4 && is_vcpu_pointer(btf, btf_params(fault)[1].type) &&
+		is_u64(btf, btf_params(fault)[2].type) && is_u64(btf, btf_params(fault)[3].type);
+}
+
 /* The facts that @btf shows: of vmlinux, or of a module on top of it */
 static void read_btf(struct facts *f, const struct btf *btf)
 {
@@ -170,6 +200,7 @@ static void read_btf(struct facts *f, const struct btf *btf)
 	if (id > 0 && !f->off_vcpu)
 		f->off_vcpu = id;
 	read_times(f, btf);
+	read_details(f, btf);
 }
 
 static void read_btfs(struct facts *f)
@@ -196,22 +227,23 @@ static void read_btfs(struct facts *f)
 	btf__free(vmlinux);
 }
 
-static int find_field(const char *format, const char *name, __u32 *off)
+static int find_field_of(const char *format, const char *name, int bytes, __u32 *off)
 {
-	char wanted[64], value[16];
+	char wanted[64], end[16], value[16];
 	const char *p = format, *size;
 	__u64 n = 0;
 	size_t len;
 
 	/* "field:unsigned int exit_reason;	offset:8;	size:4;	signed:0;" */
 	snprintf(wanted, sizeof(wanted), " %s;\toffset:", name);
+	snprintf(end, sizeof(end), ";\tsize:%d;", bytes);
 	p = strstr(p, wanted);
 	if (!p)
 		return -EINVAL;
 	p += strlen(wanted);
 	len = strspn(p, "0123456789");
 	size = p + len;
-	if (len >= sizeof(value) || strncmp(size, ";\tsize:4;", 9))
+	if (len >= sizeof(value) || strncmp(size, end, strlen(end)))
 		return -EINVAL;
 	memcpy(value, p, len);
 	value[len] = 0;
@@ -219,6 +251,28 @@ static int find_field(const char *format, const char *name, __u32 *off)
 		return -EINVAL;
 	*off = n;
 	return 0;
+}
+
+static int find_field(const char *format, const char *name, __u32 *off)
+{
+	return find_field_of(format, name, 4, off);
+}
+
+static bool has_field(const char *format, const char *name, int bytes, __u32 at)
+{
+	__u32 off = 0;
+
+	return !find_field_of(format, name, bytes, &off) && off == at;
+}
+
+bool facts__has_record(const char *format)
+{
+	return has_field(format, "exit_reason", 4, offsetof(struct kvm_exit_record, exit_reason)) &&
+	       has_field(format, "isa", 4, offsetof(struct kvm_exit_record, isa)) &&
+	       has_field(format, "info1", 8, offsetof(struct kvm_exit_record, info1)) &&
+	       has_field(format, "info2", 8, offsetof(struct kvm_exit_record, info2)) &&
+	       has_field(format, "intr_info", 4, offsetof(struct kvm_exit_record, intr_info)) &&
+	       has_field(format, "vcpu_id", 4, offsetof(struct kvm_exit_record, vcpu_id));
 }
 
 int facts__parse_format(struct facts *f, const char *format)
@@ -267,13 +321,13 @@ static void read_formats(struct facts *f)
 {
 	/* The print format of kvm_exit lists all reasons of both ISAs: about 9 KB */
 	static char text[65536];
-	__u32 off = 0;
 	int n = read_event("kvm_exit", text, sizeof(text));
 
 	f->format_err = n < 0 ? n : parse_format(f, text);
+	f->exit_record = n > 0 && facts__has_record(text);
 	n = read_event("kvm_entry", text, sizeof(text));
-	f->entry_record = n > 0 && !find_field(text, "vcpu_id", &off) &&
-			  off == offsetof(struct kvm_entry_record, vcpu_id);
+	f->entry_record =
+		n > 0 && has_field(text, "vcpu_id", 4, offsetof(struct kvm_entry_record, vcpu_id));
 }
 
 void facts__read(struct facts *f)

@@ -34,6 +34,10 @@ struct facts {
 	bool run_delay; /* struct task_struct tells how long a thread waited for a CPU */
 	bool halt_wait; /* struct kvm_vcpu tells how long it was halted, since 5.15 */
 	bool halt_poll; /* and how long it polled */
+	/* For --detail */
+	bool exit_record; /* kvm_exit's classic record has info1 and so on as struct kvm_exit_record
+			   */
+	bool fault_vcpu; /* kvm_page_fault is (struct kvm_vcpu *, u64 address, u64 error) */
 };
 
 struct btf;
@@ -54,5 +58,8 @@ void facts__read(struct facts *f);
  */
 int facts__parse_format(struct facts *f, const char *format);
 int facts__parse_format_arm64(const char *format);
+
+/* Whether a format file's record is struct kvm_exit_record as far as that is used */
+bool facts__has_record(const char *format);
 
 #endif

@@ -36,9 +36,6 @@ enum {
 	KEY_END,
 };
 
-/* Whether the BPF programs do */
-#define DETAILS_COUNTED false
-
 static const struct argp_option argp_options[] = {
 	{ NULL, 0, NULL, 0, "What to count:", 1 },
 	{ "pid", 'p', "PID", 0, "One VM, its threads collapsed, most frequent reason first", 1 },
@@ -297,8 +294,6 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		o->time = true;
 		break;
 	case KEY_DETAILS:
-		if (!DETAILS_COUNTED)
-			argp_error(state, "--detail: not counted by this version");
 		need_filter(state, "--detail", arg ? arg : "*", &o->detail);
 		break;
 	case KEY_DEVICES:

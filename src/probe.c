@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "facts.h"
+#include "filter.h"
 #include "kvmexit.skel.h"
 #include "options.h"
 #include "plain.h"
@@ -39,7 +40,7 @@ struct probe {
 };
 
 static const struct probe no_probe = {
-	.links = { -1, -1, -1, -1 },
+	.links = { -1, -1, -1, -1, -1, -1, -1 },
 	.prog = -1,
 	.fdinfo = -1,
 	.no_btf = -1,
@@ -119,8 +120,26 @@ static int open_object(struct probe *probe, const struct variant *variant, bool 
 	return bpf_object__open_skeleton(skel->skeleton, &open_opts);
 }
 
-static int configure(struct kvmexit_bpf *skel, const struct options *opts, const struct facts *f)
+/* Of which reasons there are details: of those that @wanted has, as far as any tell them */
+static void choose_details(struct probe *probe, struct filter *wanted)
 {
+	struct kvmexit_bpf__rodata *rodata = probe->skel->rodata;
+	__u8 *const sources[] = { (__u8 *)rodata->vmx_sources, (__u8 *)rodata->svm_sources };
+	__u32 i, isa;
+
+	for (isa = ISA_VMX; wanted && isa <= ISA_SVM; isa++)
+		for (i = 0; i < NR_LOW + NR_HIGH; i++) {
+			__u8 *source = &sources[isa - ISA_VMX][i];
+
+			if (*source && !filter__keeps(wanted, isa, counter__code(NULL, i)))
+				*source = 0;
+			probe->shared.detailed[isa - ISA_VMX][i] = !!*source;
+		}
+}
+
+static int configure(struct probe *probe, const struct options *opts, const struct facts *f)
+{
+	struct kvmexit_bpf *skel = probe->skel;
 	struct config *config;
 	__u32 n = opts->max_vcpus;
 
@@ -141,6 +160,8 @@ static int configure(struct kvmexit_bpf *skel, const struct options *opts, const
 			     f->off_vcpu_id != offsetof(struct kvm_exit_record, vcpu_id);
 	memcpy(config->offsets, f->offsets, sizeof(config->offsets));
 	config->off_vcpu = f->off_vcpu;
+	config->timed = opts->time;
+	choose_details(probe, opts->detail);
 	if (bpf_map__set_max_entries(skel->maps.slots, n) ||
 	    bpf_map__set_max_entries(skel->maps.owned, n) ||
 	    bpf_map__set_max_entries(skel->maps.ring, n) ||
@@ -149,6 +170,8 @@ static int configure(struct kvmexit_bpf *skel, const struct options *opts, const
 		return -errno;
 	if (opts->time && (bpf_map__set_max_entries(skel->maps.clocks, n) ||
 			   bpf_map__set_max_entries(skel->maps.runners, n)))
+		return -errno;
+	if (opts->detail && bpf_map__set_max_entries(skel->maps.details, n))
 		return -errno;
 	if (opts->nr_tids && bpf_map__set_max_entries(skel->maps.tids, opts->nr_tids))
 		return -errno;
@@ -241,7 +264,7 @@ static int quiesce(void)
 }
 
 /* Mappings of its own, which stay when the skeleton goes */
-static int map_shared(struct probe *probe, bool time)
+static int map_shared(struct probe *probe, bool time, bool detail)
 {
 	struct kvmexit_bpf *skel = probe->skel;
 	struct shared *shared = &probe->shared;
@@ -253,8 +276,11 @@ static int map_shared(struct probe *probe, bool time)
 	probe->bss = map_memory(skel->maps.bss, probe->bss_size, 1);
 	if (time)
 		shared->clocks = map_memory(skel->maps.clocks, sizeof(*shared->clocks), probe->max);
-	if ((time && !shared->clocks) || !shared->slots || !shared->owned || !shared->ring ||
-	    !probe->bss)
+	if (detail)
+		shared->details =
+			map_memory(skel->maps.details, sizeof(*shared->details), probe->max);
+	if ((detail && !shared->details) || (time && !shared->clocks) || !shared->slots ||
+	    !shared->owned || !shared->ring || !probe->bss)
 		return -errno;
 	shared->quiesce = quiesce;
 	shared->control =
@@ -283,7 +309,7 @@ static int fill_maps(struct probe *probe, const struct options *opts)
 	__u32 i;
 	int err;
 
-	err = map_shared(probe, opts->time);
+	err = map_shared(probe, opts->time, opts->detail);
 	if (!err)
 		err = fill_queue(skel->maps.free_slots, queued);
 	if (!err)
@@ -347,6 +373,12 @@ static int attach(int *file, const struct bpf_program *prog)
 	return 0;
 }
 
+/* Programs for details name the clocks, too, be it where they never come to */
+static bool clocks_in_one(const struct variant *variant, const struct options *opts)
+{
+	return variant->kfunc && (opts->time || opts->detail);
+}
+
 /* One variant, loaded and attached: 0 or -errno, and what failed in *@what */
 static int try_variant(struct probe *probe, const struct variant *variant,
 		       const struct options *opts, const struct facts *f, const char **what)
@@ -359,14 +391,14 @@ static int try_variant(struct probe *probe, const struct variant *variant,
 	*what = "opening the BPF object";
 	err = open_object(probe, variant, f->has_btf);
 	if (!err)
-		err = configure(probe->skel, opts, f);
+		err = configure(probe, opts, f);
 	for (i = 0; i < n && !err; i++)
 		err = choose_program(probe->skel->obj, names[i], &progs[i]);
 	if (err)
 		return err;
 	*what = "creating a BPF map";
 	err = probe__prepare(progs, n, f->offsets, variant->kfunc ? probe->skel->maps.slots : NULL,
-			     variant->kfunc && opts->time ? probe->skel->maps.clocks : NULL,
+			     clocks_in_one(variant, opts) ? probe->skel->maps.clocks : NULL,
 			     probe->max);
 	if (err)
 		return err;
@@ -396,6 +428,7 @@ static void undo_variant(struct probe *probe)
 	for (i = 0; i < MAX_PROGRAMS; i++)
 		if (probe->links[i] >= 0)
 			close(probe->links[i]);
+	unmap_memory(probe->shared.details, sizeof(*probe->shared.details), probe->max);
 	unmap_memory(probe->shared.clocks, sizeof(*probe->shared.clocks), probe->max);
 	unmap_memory(probe->shared.slots, sizeof(*probe->shared.slots), probe->max);
 	unmap_memory(probe->shared.owned, sizeof(*probe->shared.owned), probe->max);

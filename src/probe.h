@@ -46,7 +46,7 @@ __u64 probe__misses(const struct probe *probe);
 __u64 probe__parse_misses(const char *fdinfo); /* of the program */
 
 /* The files that counting goes on with, into @fds; how many, -1 being none */
-#define PROBE_FDS 6
+#define PROBE_FDS 9
 size_t probe__fds(const struct probe *probe, int *fds);
 
 #endif

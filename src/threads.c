@@ -46,6 +46,7 @@ static void vcpu__free(void *p)
 static void thread__free(struct thread *t)
 {
 	if (t) {
+		detailing__free(&t->detailing);
 		timing__free(t->timing);
 		free(t->cells);
 	}
@@ -105,6 +106,7 @@ static void count_from_zero(struct thread *t)
 		t->flags_reported[i] -= t->flags_seen[i];
 		t->flags_seen[i] = 0;
 	}
+	detailing__from_zero(&t->detailing);
 	t->sum = 0;
 }
 

@@ -7,6 +7,7 @@
 #define THREADS_H
 
 #include "counters.h"
+#include "detailing.h"
 
 /* One exit reason of a thread */
 struct cell {
@@ -15,10 +16,11 @@ struct cell {
 	__u64 reported; /* its value at the last report */
 };
 
-/* One exit reason of a vCPU, over all threads that ran it */
+/* One exit reason, or detail of it, of a vCPU, over all threads that ran it */
 struct total {
 	__u32 isa;
 	__u32 code;
+	__u64 detail;
 	__u64 count;
 };
 
@@ -56,6 +58,8 @@ struct thread {
 	__u64 flags_reported[NR_FLAGS];
 	struct timing *timing; /* NULL: without clocks */
 	__u64 timed_sum; /* the sum when the clock was last read */
+	struct detailing detailing;
+	bool behind; /* there were exits without details when last read */
 };
 
 struct counters {

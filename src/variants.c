@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "facts.h"
+#include "filter.h"
 #include "options.h"
 #include "times.h"
 #include "util.h"
@@ -161,6 +162,21 @@ unsigned int variant__untold(const struct variant *v, const struct facts *f)
 	       (has_vcpu(v) && f->halt_poll ? 0 : 1u << PART_POLL);
 }
 
+static const char *detail_hindrance(const struct variant *v, const struct facts *f)
+{
+	if (ON_ARM64)
+		return "details are not counted on arm64";
+	if (variant__reads_format(v) && !f->exit_record)
+		return "its format file has info1, info2 or intr_info elsewhere";
+	if (v->kfunc && f->offsets[OFFSET_SVM_VMCB] && !f->offsets[OFFSET_SVM_VMCB01])
+		return "no BTF shows struct vcpu_svm's vmcb01";
+	if (v->kfunc && f->offsets[OFFSET_VMX_REASON] &&
+	    (!f->offsets[OFFSET_VMX_LOADED] || !f->offsets[OFFSET_VMX_VMCS01] ||
+	     !f->offsets[OFFSET_VMX_QUALIFICATION] || !f->offsets[OFFSET_VMX_INTR_INFO]))
+		return "no BTF shows struct vcpu_vmx's exit_qualification";
+	return NULL;
+}
+
 static const char *time_hindrance(const struct variant *v, const struct facts *f)
 {
 	/* Its kvm_entry tells nothing, and needs not */
@@ -187,13 +203,41 @@ bool variants__is_name(const char *name)
 	return false;
 }
 
+/*
+ * What VMX tells after kvm_exit only (vmx_sources[] in src/bpf/detail.h): the exit
+ * qualification and such at kvm_entry; addresses by events of their own
+ */
+static const __u32 told_late[] = { 48, 49, 0, 1, 28, 29, 30, 44, 45, 56, 84, 85 };
+#define NR_ADDRESSES 2 /* the first ones */
+
+/* Whether there are details to be counted of one of the first @n of those */
+static bool waits_for(const struct options *opts, const struct facts *f, size_t n)
+{
+	bool found = false;
+	size_t i;
+
+	/* AMD's structs are shown, and Intel's are not: its module is not there */
+	if (!opts->detail || (f->offsets[OFFSET_SVM_VMCB] && !f->offsets[OFFSET_VMX_REASON]))
+		return false;
+	for (i = 0; i < n; i++)
+		found |= filter__keeps(opts->detail, ISA_VMX, told_late[i]);
+	return found;
+}
+
 size_t variant__programs(const struct variant *v, const struct options *opts, const struct facts *f,
 			 char names[MAX_PROGRAMS][32])
 {
+	const char *on_entry = opts->detail ? "_detailed" : "";
+	const char *on_exit = opts->time && !opts->detail ? "_timed" : on_entry;
+	bool late = waits_for(opts, f, ARRAY_SIZE(told_late));
+	bool addresses = f->notifier && waits_for(opts, f, NR_ADDRESSES);
 	const char *const list[] = {
-		opts->time ? v->entry : NULL,
+		opts->time || late ? v->entry : NULL,
 		opts->time ? "kvm_userspace_exit" : NULL,
 		opts->time && needs_wakeup(v, f) ? "kvm_vcpu_wakeup" : NULL,
+		addresses && f->fault_vcpu ? "kvm_page_fault" : NULL,
+		addresses ? "kvm_mmio" : NULL,
+		addresses ? "kvm_fast_mmio" : NULL,
 		v->program,
 	};
 	size_t i, n = 0;
@@ -201,7 +245,9 @@ size_t variant__programs(const struct variant *v, const struct options *opts, co
 	for (i = 0; i < ARRAY_SIZE(list); i++)
 		if (list[i])
 			snprintf(names[n++], sizeof(names[0]), "%s%s", list[i],
-				 list[i] == v->program && opts->time ? "_timed" : "");
+				 list[i] == v->program ? on_exit
+				 : list[i] == v->entry ? on_entry
+						       : "");
 	return n;
 }
 
@@ -216,6 +262,8 @@ const char *variant__objection(const struct variant *v, const struct options *op
 		why = "with --time, --max-vcpus is above 65536";
 	if (!why && opts->time)
 		why = time_hindrance(v, f);
+	if (!why && opts->detail)
+		why = detail_hindrance(v, f);
 	if (!why && variant__threads_only(v) && opts->has_vcpu)
 		why = "it knows threads only, not the vCPU that -v asks for";
 	if (!why && !opts->probe)

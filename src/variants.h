@@ -9,13 +9,18 @@
 struct facts;
 struct options;
 
-/* On kvm_exit; with --time on kvm_entry, kvm_userspace_exit and kvm_vcpu_wakeup too */
-#define MAX_PROGRAMS 4
+/*
+ * On kvm_exit; with --time on kvm_entry, kvm_userspace_exit and kvm_vcpu_wakeup too; with
+ * --detail on kvm_entry, kvm_page_fault, kvm_mmio and kvm_fast_mmio
+ */
+#define MAX_PROGRAMS 7
 
 struct variant {
 	const char *name;
-	const char *program; /* on kvm_exit; with --time, "_timed" follows the name */
-	const char *entry; /* --time: the one on kvm_entry */
+	/* On kvm_exit; with --time "_timed" follows the name, with --detail "_detailed" */
+	const char *program;
+	/* The one on kvm_entry, for --time; with --detail "_detailed" follows */
+	const char *entry;
 	bool kfunc; /* calls one: to be loaded from the object that has it */
 	const char *note;
 	/* What forbids it, and what keeps it from being chosen unasked: or NULL */

@@ -72,7 +72,11 @@ static int quiesce(void)
 static struct host *host_new(__u32 max)
 {
 	struct host *h = calloc(1, sizeof(*h));
-	struct shared shared = { h->slots, h->owned, h->ring, &h->control, quiesce, NULL, NULL };
+	struct shared shared = { .slots = h->slots,
+				 .owned = h->owned,
+				 .ring = h->ring,
+				 .control = &h->control,
+				 .quiesce = quiesce };
 
 	h->max = max;
 	for (h->nr_free = 0; h->nr_free < max; h->nr_free++)

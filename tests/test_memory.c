@@ -32,7 +32,9 @@ static int quiesce(void)
 	return 0;
 }
 
-static const struct shared shared = { slots, owned, ring, &control, quiesce, NULL, NULL };
+static const struct shared shared = {
+	.slots = slots, .owned = owned, .ring = ring, .control = &control, .quiesce = quiesce
+};
 
 static bool none_gone(__u32 pid, __u64 start)
 {

@@ -339,7 +339,13 @@ static struct vms *vms;
 
 static struct counters *counters_with_clocks(void)
 {
-	const struct shared shared = { slots, owned, ring, &control, quiesce, clocks, is_gone };
+	const struct shared shared = { .slots = slots,
+				       .owned = owned,
+				       .ring = ring,
+				       .control = &control,
+				       .quiesce = quiesce,
+				       .clocks = clocks,
+				       .is_gone = is_gone };
 
 	memset(slots, 0, sizeof(slots));
 	memset(owned, 0, sizeof(owned));

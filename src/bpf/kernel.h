@@ -28,9 +28,49 @@ struct kvm_vcpu_stat {
 	struct kvm_vcpu_stat_generic generic;
 } CORE;
 
+enum {
+	RAX,
+	RCX
+}; /* in regs[] */
+
+struct kvm_vcpu_arch {
+	unsigned long regs[2];
+	__u32 regs_avail;
+	__u32 hflags;
+	__u64 efer;
+} CORE;
+
+struct kvm_hv {
+	__u64 hv_guest_os_id;
+} CORE;
+
+struct kvm_xen_hvm_config {
+	__u32 flags;
+} CORE;
+
+struct kvm_arch {
+	struct kvm_hv hyperv;
+	struct kvm_xen_hvm_config xen_hvm_config;
+} CORE;
+
+struct kvm {
+	struct kvm_arch arch;
+} CORE;
+
 struct kvm_vcpu {
+	struct kvm *kvm;
 	__u32 vcpu_id;
+	struct kvm_vcpu_arch arch;
 	struct kvm_vcpu_stat stat;
+} CORE;
+
+/* Since 7.x, before it was 32 bits wide */
+struct kvm_vcpu_arch___bitmap {
+	unsigned long regs_avail[1];
+} CORE;
+
+struct kvm_vcpu___bitmap {
+	struct kvm_vcpu_arch___bitmap arch;
 } CORE;
 
 /* Before `generic`, until 5.13 (0193cc908b5a) */
@@ -157,6 +197,56 @@ static __always_inline void identify(struct identity *id)
 	read_starts(id);
 	id->thread_start /= NSEC_PER_TICK;
 	id->start /= NSEC_PER_TICK;
+}
+
+struct task_struct___notified {
+	struct {
+		const void *first;
+	} preempt_notifiers;
+} CORE;
+
+struct kvm_vcpu___notified {
+	struct {
+		struct {
+			void *next;
+		} link;
+	} preempt_notifier;
+} CORE;
+
+/*
+ * KVM has the scheduler call it when the thread that runs a vCPU is preempted
+ * (vcpu_load()): where that leads to the vCPU. The per-CPU variable kvm_running_vcpu
+ * would too, but BPF finds it by kallsyms only, where Debian's 6.1 does not have it.
+ */
+static __always_inline const void *running_vcpu(int direct)
+{
+	const struct task_struct___notified *task;
+	const void *link = NULL;
+
+	if (direct) {
+		task = (void *)bpf_get_current_task_btf();
+		link = task->preempt_notifiers.first;
+	} else {
+		task = (void *)bpf_get_current_task();
+		bpf_core_read(&link, sizeof(link), &task->preempt_notifiers.first);
+	}
+	if (!link)
+		return NULL;
+	return link - bpf_core_field_offset(struct kvm_vcpu___notified, preempt_notifier.link);
+}
+
+/* The vCPU and its id; of its type to the verifier where @direct. NULL: not to be had. */
+static __always_inline const struct kvm_vcpu *find_vcpu(int direct, __u32 *id)
+{
+	const struct kvm_vcpu *vcpu = running_vcpu(direct);
+
+	if (!vcpu)
+		return NULL;
+	if (!direct || !HAVE_KFUNC)
+		return bpf_core_read(id, sizeof(*id), &vcpu->vcpu_id) ? NULL : vcpu;
+	vcpu = bpf_rdonly_cast(vcpu, bpf_core_type_id_kernel(struct kvm_vcpu));
+	*id = vcpu->vcpu_id;
+	return vcpu;
 }
 
 #endif

@@ -214,7 +214,7 @@ static __always_inline void note_exit(__u32 *nr, __u32 index)
 	*(volatile __u64 *)&clock->exit = now;
 }
 
-/* The clock of a thread of which no hint tells */
+/* The slot of a thread of which no hint tells */
 static __noinline __u32 look_for(__u64 key)
 {
 	__u32 *known = bpf_map_lookup_elem(&threads, &key), nr;

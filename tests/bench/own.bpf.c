@@ -21,13 +21,13 @@ static __always_inline __u32 some_isa(void)
 SEC("?tp_btf/task_rename")
 int rename_direct(__u64 *ctx)
 {
-	return count_vcpu((void *)ctx[0], some_isa(), DIRECT, 0);
+	return count_vcpu((void *)ctx[0], some_isa(), DIRECT, COUNT);
 }
 
 SEC("?tp_btf/task_rename")
 int rename_read(__u64 *ctx)
 {
-	return count_vcpu((void *)ctx[0], some_isa(), BY_HELPER, 0);
+	return count_vcpu((void *)ctx[0], some_isa(), BY_HELPER, COUNT);
 }
 
 struct task_rename_record {
@@ -41,6 +41,6 @@ SEC("?tp/task/task_rename")
 int rename_tracepoint(struct task_rename_record *ctx)
 {
 	if (likely(!config.odd_record))
-		count_told(ctx->tid, some_isa(), (__u16)ctx->oom_score_adj, NULL, 0);
+		count_told(ctx->tid, some_isa(), (__u16)ctx->oom_score_adj, NULL, COUNT, NULL);
 	return 1;
 }

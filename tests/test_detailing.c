@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * What was behind exits, from the table to the report: on memory made here, the
+ * kernel's part played by this test.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../src/counters.h"
+#include "../src/detailing.h"
+#include "../src/run.h"
+#include "../src/util.h"
+#include "../src/vm.h"
+#include "check.h"
+
+enum {
+	SLOTS = 2,
+	MSR = 0x7c,
+	IO = 30,
+	CPUID = 0x72,
+	HLT = 0x78
+};
+
+static struct slot slots[SLOTS];
+static struct details details[SLOTS];
+static __u64 owned[SLOTS], ring[SLOTS];
+static struct control control;
+static struct snapshot snap;
+static struct run run;
+static struct vms *vms;
+static __u64 now;
+
+static int quiesce(void)
+{
+	return 0;
+}
+
+static bool is_gone(__u32 pid, __u64 start)
+{
+	(void)pid;
+	(void)start;
+	return false;
+}
+
+static struct counters *begin(void)
+{
+	struct shared shared = { .slots = slots,
+				 .owned = owned,
+				 .ring = ring,
+				 .control = &control,
+				 .quiesce = quiesce,
+				 .details = details };
+
+	shared.detailed[ISA_SVM - ISA_VMX][MSR] = shared.detailed[ISA_SVM - ISA_VMX][CPUID] = 1;
+	shared.detailed[0][IO] = 1;
+	memset(slots, 0, sizeof(slots));
+	memset(details, 0, sizeof(details));
+	memset(owned, 0, sizeof(owned));
+	memset(&control, 0, sizeof(control));
+	snap.final = false;
+	now = 5000 * NSEC_PER_SEC;
+	return counters__new(&shared, SLOTS, vms);
+}
+
+static void own(__u32 nr, __u32 tid, __u32 isa)
+{
+	slots[nr].pid = 100;
+	slots[nr].tid = tid;
+	slots[nr].isa = isa;
+	slots[nr].key = 7000 + tid;
+	owned[nr] = 1;
+}
+
+static __u64 key_of(__u32 index, __u64 detail)
+{
+	return (__u64)(index + 1) << DETAIL_INDEX_SHIFT | detail;
+}
+
+/* @n exits, and what was behind them in entry @at */
+static void behind(__u32 nr, __u32 at, __u32 code, __u64 detail, __u64 n)
+{
+	slots[nr].count[code] += n;
+	details[nr].entries[at].key = key_of(code, detail);
+	details[nr].entries[at].count += n;
+}
+
+static void report(struct counters *c)
+{
+	counters__forget(c, is_gone);
+	now += NSEC_PER_MSEC;
+	CHECK_INT(counters__collect(c, now), 0);
+	CHECK_INT(counters__report(c, &snap, now), 0);
+}
+
+/* How many exits the last report has of this, and how many of the vCPU's there were */
+static __u64 told(__u32 code, __u64 detail, __u64 *total)
+{
+	size_t i;
+
+	for (i = 0; i < snap.nr_samples; i++)
+		if (snap.samples[i].code == code && snap.samples[i].detail == detail) {
+			if (total)
+				*total = snap.samples[i].total;
+			return snap.samples[i].count;
+		}
+	return 0;
+}
+
+static void test_report(void)
+{
+	const __u64 deadline = detail_msr(0x6e0, 1), eoi = detail_msr(0x80b, 1);
+	struct counters *c = begin();
+	__u64 total = 0;
+
+	own(0, 101, ISA_SVM);
+	behind(0, 5, MSR, deadline, 10);
+	behind(0, 40, MSR, eoi, 3);
+	behind(0, 6, MSR, eoi | DETAIL_L2, 2);
+	behind(0, 7, MSR, 0, 1); /* not known */
+	behind(0, 8, CPUID, detail_leaf(1, 0), 4);
+	slots[0].count[HLT] = 20; /* of which there are none */
+	report(c);
+	CHECK_INT(snap.nr_samples, 6);
+	CHECK_INT(snap.exits, 40);
+	CHECK_INT(told(MSR, deadline, NULL), 10);
+	CHECK_INT(told(MSR, eoi, NULL), 3);
+	CHECK_INT(told(MSR, eoi | DETAIL_L2, NULL), 2);
+	CHECK_INT(told(MSR, 0, NULL), 1);
+	CHECK_INT(told(CPUID, detail_leaf(1, 0), NULL), 4);
+	CHECK_INT(told(HLT, DETAIL_NONE, NULL), 20);
+	report(c);
+	CHECK_INT(snap.nr_samples, 0);
+	/* Those that find no room any more */
+	details[0].reasons[0] = CPUID + 1;
+	details[0].crowded[0] = 7;
+	details[0].reasons[1] = MSR + 1;
+	details[0].crowded[1] = 9;
+	slots[0].count[CPUID] += 7;
+	slots[0].count[MSR] += 9;
+	behind(0, 5, MSR, deadline, 2);
+	report(c);
+	CHECK_INT(snap.nr_samples, 3);
+	CHECK_INT(told(MSR, deadline, &total), 2);
+	CHECK_INT(total, 12);
+	CHECK_INT(told(MSR, DETAIL_OTHER, NULL), 9);
+	CHECK_INT(told(CPUID, DETAIL_OTHER, NULL), 7);
+	counters__free(c);
+}
+
+/* An exit whose detail is still to come is told with it; at the end without */
+static void test_pending(void)
+{
+	const __u64 port = detail_port(0x3f8, 1, 0, 0);
+	struct counters *c = begin();
+
+	own(0, 101, ISA_VMX);
+	behind(0, 0, IO, port, 5);
+	slots[0].count[IO]++;
+	details[0].pending = key_of(IO, 0);
+	report(c);
+	CHECK_INT(told(IO, port, NULL), 5);
+	CHECK_INT(snap.exits, 5);
+	/* It comes, and no further exit */
+	details[0].pending = 0;
+	details[0].entries[0].count++;
+	report(c);
+	CHECK_INT(told(IO, port, NULL), 1);
+	CHECK_INT(snap.exits, 1);
+	slots[0].count[IO]++;
+	details[0].pending = key_of(IO, 0);
+	report(c);
+	CHECK_INT(snap.exits, 0);
+	snap.final = true;
+	report(c);
+	CHECK_INT(told(IO, 0, NULL), 1);
+	CHECK_INT(snap.exits, 1);
+	counters__free(c);
+}
+
+/* A slot that is freed: nothing is to come any more, and the next owner begins anew */
+static void test_slot(void)
+{
+	const __u64 port = detail_port(0x3f8, 1, 0, 0);
+	struct counters *c = begin();
+	int i;
+
+	own(0, 101, ISA_VMX);
+	own(1, 102, ISA_VMX);
+	behind(0, 0, IO, port, 5);
+	slots[0].count[IO]++;
+	details[0].pending = key_of(IO, 0);
+	report(c);
+	CHECK_INT(told(IO, port, NULL), 5);
+	for (i = 0; i < 3 && owned[0]; i++) {
+		now += NSEC_PER_SEC;
+		report(c);
+	}
+	CHECK(!owned[0]);
+	CHECK_INT(told(IO, 0, NULL), 1);
+	CHECK_INT(snap.exits, 1);
+	CHECK(!details[0].pending && !details[0].entries[0].key && !details[0].entries[0].count);
+	/* The same thread comes back before it is forgotten */
+	own(0, 101, ISA_VMX);
+	behind(0, 9, IO, port, 4);
+	report(c);
+	CHECK_INT(told(IO, port, NULL), 4);
+	CHECK_INT(snap.exits, 4);
+	counters__free(c);
+}
+
+/* Whatever order they come in: each is told once, and all of them are the reason's */
+static void test_random(void)
+{
+	struct counters *c = begin();
+	__u64 made = 0, seen = 0, state = 1;
+	__u64 counts[16] = { 0 }, got[16] = { 0 };
+	size_t i, k;
+
+	own(0, 101, ISA_VMX);
+	for (i = 0; i < 20000; i++) {
+		state = state * 6364136223846793005ull + 1442695040888963407ull;
+		k = state >> 60;
+		if (details[0].pending) {
+			behind(0, k, IO, detail_port(k, 1, 0, 0), 1);
+			slots[0].count[IO]--; /* it was counted before */
+			details[0].pending = 0;
+			counts[k]++;
+		} else {
+			slots[0].count[IO]++;
+			made++;
+			details[0].pending = key_of(IO, 0);
+		}
+		if (state >> 50 & 15)
+			continue;
+		report(c);
+		seen += snap.exits;
+		CHECK_INT(told(IO, 0, NULL), 0);
+		for (k = 0; k < 16; k++)
+			got[k] += told(IO, detail_port(k, 1, 0, 0), NULL);
+	}
+	snap.final = true;
+	report(c);
+	seen += snap.exits;
+	CHECK_INT(seen, made);
+	for (k = 0; k < 16; k++)
+		got[k] += told(IO, detail_port(k, 1, 0, 0), NULL);
+	CHECK(!memcmp(got, counts, sizeof(got)));
+	counters__free(c);
+}
+
+int main(void)
+{
+	vms = vms__new(&run);
+	test_report();
+	test_pending();
+	test_slot();
+	test_random();
+	vms__free(vms);
+	free(snap.samples);
+	return check__report("detailing");
+}
