@@ -55,7 +55,7 @@ static const struct argp_option argp_options[] = {
 	  "With -p or -n and --detail: names for addresses and ports, QEMU's info mtree -f", 1 },
 	{ NULL, 0, NULL, 0, "When and how to report:", 2 },
 	{ "interval", 'i', "SEC", 0,
-	  "Report every SEC seconds (or 500ms, 10s, 5m), not once at the end", 2 },
+	  "Report every SEC seconds (or 500ms, 10s, 5m), on a terminal in place (h: its keys)", 2 },
 	{ "count", 'c', "N", 0, "With -i: stop after N reports", 2 },
 	{ "wide", 'w', NULL, 0, "A row per thread and reason, with vCPU and name of the VM", 2 },
 	{ "group-by", 'g', "LIST", 0,

@@ -260,6 +260,10 @@ def test_suspend():
     os.kill(run.pid, signal.SIGCONT)
     run.press("g\n")
     run.wait("SIGCONT", "g,r: vm,reason  s")
+    # Keys that were there before may be seen to first
+    until = time.monotonic() + 20
+    while run.modes() != (False, False) and time.monotonic() < until:
+        run.read(0.05)
     check("SIGCONT: keys again", run.modes() == (False, False))
     run.press("q")
     run.end("q after SIGCONT")
@@ -353,6 +357,11 @@ def test_host():
     os.kill(run.pid, signal.SIGTERM)
     left = run.end("a host")
     check("a host: what was read stays, not the rest", left[:len(first)] == first, left)
+    run = Run("-i", "60")
+    run.wait("nothing so far", "^Counting; the first report comes.*^h help")
+    run.press("\x03")
+    left = run.end("Ctrl-C before the first report")
+    check("Ctrl-C before the first report: there is one", any("PER_SEC" in line for line in left), left)
     run = Run("-i", "0.1", "-c", "3", "--time")
     left = run.end("-c 3")
     check("-c 3: the last one stays", any("GUEST%" in line for line in left), left)

@@ -2,12 +2,17 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #
 # The live view on a pseudo-terminal: recordings need nothing, this host's exits root
-# and the tracepoint kvm:kvm_exit. Usage: tests/test_live.sh [KVMEXIT]
+# and the tracepoint kvm:kvm_exit; with UNTRACED set they are left out. Usage: tests/test_live.sh [KVMEXIT]
 set -u
 cd "$(dirname "$0")/.." || exit 1
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 tool=$(realpath "${1:-./kvmexit}")
+
+if ! /usr/bin/python3 -c 'import pyte' 2>/dev/null; then
+	echo "live: 0 passed, 0 failed, 1 skipped (no python3-pyte)"
+	exit 0
+fi
 
 tests/recording.py -m 2 -c 100 -r 8 -n 3 >"$dir/vcpus"
 # Names as OpenStack's, of wide characters, and of 53 characters
@@ -24,5 +29,6 @@ END
 printf '%s,"vms":3,"vcpus":3,"records":3,"exits":3210,"lost":0,"final":true,"version":"0.1.0"' \
 	"${record/exit/interval}" >>"$dir/names"
 printf ',"failed_entries":0,"bus_locks":0,"enclave_exits":0}\n' >>"$dir/names"
-"$tool" 0.01 >/dev/null 2>&1
-tests/live.py "$tool" "$dir/vcpus" $((! $?)) "$dir/names"
+counts=0
+[ -n "${UNTRACED:-}" ] || ! "$tool" 0.01 >/dev/null 2>&1 || counts=1
+tests/live.py "$tool" "$dir/vcpus" $counts "$dir/names"
