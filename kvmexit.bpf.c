@@ -56,13 +56,18 @@ static __always_inline void enter(const struct task_struct *task, __u64 thread, 
 				  enum extent extent)
 {
 	struct clock *clock;
+	__u32 nr;
 
-	if (extent == DETAILED)
-		settle_at_entry(number_of(thread_key(thread, id)), vcpu, access);
+	if (extent == DETAILED) {
+		nr = number_of(thread_key(thread, id));
+		settle_at_entry(nr, vcpu, access);
+	}
 	if (!is_timed(extent))
 		return;
-	clock = clock_of(thread_key(thread, id));
-	if (clock)
+	clock = extent == DETAILED ? clock_at(nr) : clock_of(thread_key(thread, id));
+	if (clock && extent == DETAILED)
+		note_entry_detailed(nr, clock, task, vcpu, access);
+	else if (clock)
 		note_entry(clock, task, vcpu, access);
 }
 

@@ -413,51 +413,71 @@ static int report_time(struct counters *c, struct snapshot *snap, struct thread 
 	return 0;
 }
 
-/*
- * How many exits of a reason there are to be told: all since the last report, but for
- * those whose detail is still to come. At the end that is known of no more than one,
- * and so is what is behind it: nothing.
- */
-static __u64 due(const struct counters *c, const struct snapshot *snap, struct thread *t,
-		 const struct cell *cell)
+/* Exits of a reason since the last report of which it is told what was behind them */
+static __u64 known_details(struct thread *t, __u32 index)
 {
-	__u64 count = cell->seen - cell->reported, known = 0;
 	const struct behind *b;
+	__u64 known = 0;
 	size_t n;
 
-	if (!is_detailed(c, t->isa, cell->index) || t->state >= FREED)
-		return count;
-	for (b = detailing__of(&t->detailing, cell->index, &n); n; n--, b++)
+	for (b = detailing__of(&t->detailing, index, &n); n; n--, b++)
 		known += b->seen - b->reported;
-	return known + (snap->final && known < count && t->detailing.pending == cell->index + 1);
+	return known;
+}
+
+/*
+ * Exits of which it is not, and will not be. Those of a slot that is in use are told
+ * with what was behind them, once that has come; but at the end, where there can be
+ * one.
+ */
+static __u64 unknown_details(const struct snapshot *snap, const struct thread *t,
+			     const struct cell *cell, __u64 known)
+{
+	__u64 rest = cell->seen - cell->reported - known;
+
+	if (t->state >= FREED)
+		return rest;
+	return snap->final && rest && t->detailing.pending == cell->index + 1;
+}
+
+/* Whether there is anything to be told of a detail */
+static bool is_told(const struct behind *b)
+{
+	return b->seen != b->reported ||
+	       (b->times && (times__sum(b->times) || times__spans(b->times) || b->times->untimed));
 }
 
 /* The exits of a reason by what was behind them */
 static int report_details(struct snapshot *snap, size_t first, struct thread *t, __u32 index,
-			  __u32 code, __u64 count)
+			  __u32 code, __u64 unknown, const struct times *times)
 {
 	struct behind *b;
 	int err = 0;
 	size_t n;
 
+	if (unknown)
+		err = detailing__add_unknown(&t->detailing, index, unknown);
+	if (!err && times)
+		err = detailing__share(&t->detailing, index, times);
 	for (b = detailing__of(&t->detailing, index, &n); n && !err; n--, b++) {
-		__u64 known = b->seen - b->reported;
-
-		if (known)
-			err = add_sample(snap, first, t, code, b->key & DETAIL_MASK, known, NULL);
+		if (is_told(b))
+			err = add_sample(snap, first, t, code, b->key & DETAIL_MASK,
+					 b->seen - b->reported, b->times);
 		if (!err)
 			b->reported = b->seen;
-		count -= known;
 	}
-	return !err && count ? add_sample(snap, first, t, code, 0, count, NULL) : err;
+	return err;
 }
 
 /* A reason of a thread, if there is anything to be told of it since the last report */
 static int report_cell(struct counters *c, struct snapshot *snap, size_t first, struct thread *t,
 		       struct cell *cell)
 {
+	bool detailed = is_detailed(c, t->isa, cell->index);
 	__u32 code = counter__code(c->shared.control, cell->index);
-	__u64 count = due(c, snap, t, cell);
+	__u64 known = detailed ? known_details(t, cell->index) : 0;
+	__u64 unknown = detailed ? unknown_details(snap, t, cell, known) : 0;
+	__u64 count = detailed ? known + unknown : cell->seen - cell->reported;
 	struct times *times = NULL;
 	int err;
 
@@ -469,8 +489,8 @@ static int report_cell(struct counters *c, struct snapshot *snap, size_t first, 
 	}
 	if (!count && !(times && (times__sum(times) || times->untimed)))
 		return 0;
-	if (is_detailed(c, t->isa, cell->index))
-		err = report_details(snap, first, t, cell->index, code, count);
+	if (detailed)
+		err = report_details(snap, first, t, cell->index, code, unknown, times);
 	else
 		err = add_sample(snap, first, t, code, c->shared.details ? DETAIL_NONE : 0, count,
 				 times);

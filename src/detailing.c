@@ -9,6 +9,10 @@
 
 void detailing__free(struct detailing *d)
 {
+	size_t i;
+
+	for (i = 0; i < d->nr; i++)
+		free(d->list[i].times);
 	free(d->list);
 }
 
@@ -54,19 +58,35 @@ static int see(struct detailing *d, __u64 key, const __u64 *count)
 	return b ? 0 : -ENOMEM;
 }
 
+static int see_entry(struct detailing *d, const struct detail_entry *e)
+{
+	__u64 key = __atomic_load_n(&e->key, __ATOMIC_ACQUIRE), others;
+	struct behind *b;
+
+	if (!key)
+		return 0;
+	if (see(d, key, &e->count))
+		return -ENOMEM;
+	b = get(d, key);
+	b->ns[PART_USER] = e->user;
+	b->ns[PART_WAIT] = e->wait;
+	b->ns[PART_POLL] = e->poll;
+	b->ns[PART_IDLE] = e->idle;
+	others = e->user + e->wait + e->poll + e->idle;
+	b->ns[PART_KVM] = e->time > others ? e->time - others : 0;
+	return 0;
+}
+
 int detailing__read(struct detailing *d, const struct details *table)
 {
+	__u32 open = __atomic_load_n(&table->open, __ATOMIC_ACQUIRE);
 	int err = 0;
 	size_t i;
 
+	d->open = open < NR_DETAILS ? table->entries[open].key : 0;
 	d->pending = __atomic_load_n(&table->pending, __ATOMIC_ACQUIRE) >> DETAIL_INDEX_SHIFT;
-	for (i = 0; i < NR_DETAILS && !err; i++) {
-		const struct detail_entry *e = &table->entries[i];
-		__u64 key = __atomic_load_n(&e->key, __ATOMIC_ACQUIRE);
-
-		if (key)
-			err = see(d, key, &e->count);
-	}
+	for (i = 0; i < NR_DETAILS && !err; i++)
+		err = see_entry(d, &table->entries[i]);
 	for (i = 0; i < NR_CROWDED && !err; i++) {
 		__u64 reason = __atomic_load_n(&table->reasons[i], __ATOMIC_ACQUIRE);
 
@@ -86,6 +106,7 @@ void detailing__from_zero(struct detailing *d)
 		d->list[i].seen = 0;
 	}
 	d->pending = 0;
+	d->open = 0;
 }
 
 struct behind *detailing__of(struct detailing *d, __u32 index, size_t *n)
@@ -95,4 +116,51 @@ struct behind *detailing__of(struct detailing *d, __u32 index, size_t *n)
 
 	*n = find(d, (reason + 1) << DETAIL_INDEX_SHIFT) - first;
 	return d->list + first;
+}
+
+int detailing__add_unknown(struct detailing *d, __u32 index, __u64 count)
+{
+	struct behind *b = get(d, (__u64)(index + 1) << DETAIL_INDEX_SHIFT);
+
+	if (b)
+		b->reported -= count;
+	return b ? 0 : -ENOMEM;
+}
+
+/* Of the time since the last report that @left has of the reason, a detail's */
+static int take_share(struct behind *b, struct times *left)
+{
+	size_t i;
+
+	if (!b->times)
+		b->times = malloc(sizeof(*b->times));
+	if (!b->times)
+		return -ENOMEM;
+	*b->times = (struct times){ 0 };
+	for (i = 0; i < NR_PARTS; i++) {
+		__u64 ns = b->ns[i] - b->ns_reported[i];
+
+		b->times->part[i] = ns < left->part[i] ? ns : left->part[i];
+		left->part[i] -= b->times->part[i];
+		b->ns_reported[i] = b->ns[i];
+	}
+	return 0;
+}
+
+int detailing__share(struct detailing *d, __u32 index, const struct times *times)
+{
+	const __u64 reason = (__u64)(index + 1) << DETAIL_INDEX_SHIFT;
+	bool known = d->open >> DETAIL_INDEX_SHIFT == index + 1 && d->pending != index + 1;
+	struct times left = *times;
+	struct behind *b;
+	int err = 0;
+	size_t n;
+
+	if (!get(d, known ? d->open : reason))
+		return -ENOMEM;
+	for (b = detailing__of(d, index, &n); n && !err; n--, b++)
+		err = take_share(b, &left);
+	if (!err)
+		times__add(get(d, known ? d->open : reason)->times, &left);
+	return err;
 }

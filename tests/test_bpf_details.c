@@ -60,7 +60,9 @@ static struct details *details;
 static struct slot *slots;
 static char *memory; /* the map's */
 static __u64 address; /* of it in the kernel */
+static struct clock *clocks;
 static bool plain;
+static __u32 timed;
 
 static bool find_fields(void)
 {
@@ -121,6 +123,7 @@ static bool load(void)
 		return false;
 	memcpy((void *)&skel->rodata->config, &config, sizeof(config));
 	((struct config *)&skel->rodata->config)->off_vcpu = at.id;
+	((struct config *)&skel->rodata->config)->timed = timed;
 	progs[0] = skel->progs.kvm_exit_raw_detailed;
 	progs[1] = skel->progs.kvm_entry_raw_detailed;
 	progs[2] = skel->progs.kvm_exit_legacy_detailed;
@@ -134,13 +137,16 @@ static bool load(void)
 		return false;
 	details = map_memory(skel->maps.details, sizeof(*details));
 	slots = map_memory(skel->maps.slots, sizeof(*slots));
-	return CHECK(details != MAP_FAILED) && CHECK(slots != MAP_FAILED) &&
+	clocks = map_memory(skel->maps.clocks, sizeof(*clocks));
+	return CHECK(clocks != MAP_FAILED) && CHECK(details != MAP_FAILED) &&
+	       CHECK(slots != MAP_FAILED) &&
 	       !bpf_map_update_elem(bpf_map__fd(skel->maps.free_slots), NULL, &zero, 0) &&
 	       !bpf_map_update_elem(bpf_map__fd(skel->maps.token), NULL, &zero, 0);
 }
 
 static void unload(void)
 {
+	munmap(clocks, sizeof(*clocks));
 	munmap(details, sizeof(*details));
 	munmap(slots, sizeof(*slots));
 	kvmexit_bpf__destroy(skel);
@@ -399,6 +405,42 @@ static void test_late(void)
 	unload();
 }
 
+/* With the time: a span's is its detail's, whether that was known at once or not */
+static void test_time(void)
+{
+	const struct event events[] = {
+		{ ISA_VMX, 30, .marks = QUAL, .qual = 0x03f80000 },
+		{ ISA_VMX, 32, .rcx = 0x6e0 },
+		{ ISA_VMX, 12, .l2 = false }, /* none */
+		{ ISA_VMX, 30, .l2 = false }, /* not known */
+	};
+	const __u64 keys[] = { key_of(30, detail_port(0x3f8, 1, 0, 0)),
+			       key_of(32, detail_msr(0x6e0, 1)), 0, key_of(30, 0) };
+	size_t i, k;
+
+	timed = 1;
+	for (i = 0; load() && i < ARRAY_SIZE(events); i++, unload()) {
+		const struct event *e = &events[i];
+		__u64 time = 0, sum = 0;
+
+		for (k = 0; k < 3; k++) {
+			leave(&events[2]);
+			enter(&events[2]);
+			leave(e);
+			usleep(2000);
+			enter(e);
+		}
+		for (k = 0; k < NR_DETAILS; k++) {
+			sum += details->entries[k].time;
+			if (details->entries[k].key == keys[i])
+				time += details->entries[k].time - details->entries[k].wait;
+		}
+		CHECK_INT(sum, keys[i] ? clocks->rows[clocks->row_of[e->code]].time : 0);
+		CHECK(!keys[i] || time >= 1000000);
+	}
+	timed = 0;
+}
+
 /* More details than room: each exit is in an entry, or among those that found none */
 static void test_crowd(void)
 {
@@ -466,6 +508,7 @@ int main(void)
 		test_sources();
 		test_late();
 		test_crowd();
+		test_time();
 		test_legacy();
 	}
 	return check__report("bpf_details");

@@ -249,6 +249,74 @@ static void test_random(void)
 	counters__free(c);
 }
 
+/* Parts of one detail, in ms, and what it shares */
+static void set_ns(struct detail_entry *e, __u64 kvm, __u64 user, __u64 idle)
+{
+	e->time += (kvm + user + idle) * NSEC_PER_MSEC;
+	e->user += user * NSEC_PER_MSEC;
+	e->idle += idle * NSEC_PER_MSEC;
+}
+
+static __u64 part_of(struct detailing *d, __u64 key, enum part part)
+{
+	struct behind *b;
+	size_t n;
+
+	for (b = detailing__of(d, (key >> DETAIL_INDEX_SHIFT) - 1, &n); n; n--, b++)
+		if (b->key == key)
+			return b->times->part[part] / NSEC_PER_MSEC;
+	return 0;
+}
+
+/* A reason's time is shared out to the last ns, whatever the table says by now */
+static void test_times(void)
+{
+	const __u64 one = key_of(IO, detail_port(1, 1, 0, 0));
+	const __u64 two = key_of(IO, detail_port(2, 1, 0, 0));
+	struct times all = {
+		.part = { [PART_KVM] = 10 * NSEC_PER_MSEC, [PART_USER] = 30 * NSEC_PER_MSEC },
+		.max = 77,
+		.untimed = 3
+	};
+	struct detailing d = { 0 };
+	struct details *table = &details[0];
+
+	memset(table, 0, sizeof(*table));
+	table->entries[0].key = one;
+	table->entries[1].key = two;
+	set_ns(&table->entries[0], 4, 20, 0);
+	set_ns(&table->entries[1], 6, 9, 0);
+	/* Two's span is open */
+	table->open = 1;
+	CHECK_INT(detailing__read(&d, table), 0);
+	CHECK_INT(detailing__share(&d, IO, &all), 0);
+	CHECK_INT(part_of(&d, one, PART_KVM), 4);
+	CHECK_INT(part_of(&d, one, PART_USER), 20);
+	CHECK_INT(part_of(&d, two, PART_KVM), 6);
+	CHECK_INT(part_of(&d, two, PART_USER), 10);
+	CHECK_INT(d.list[1].times->max, 77);
+	CHECK_INT(d.list[1].times->untimed, 3);
+	/* It ends, and all of it is in the table, though most was told before */
+	set_ns(&table->entries[1], 1, 5, 0);
+	set_ns(&table->entries[0], 2, 0, 0);
+	all = (struct times){
+		.part = { [PART_KVM] = 3 * NSEC_PER_MSEC, [PART_USER] = 2 * NSEC_PER_MSEC }
+	};
+	/* And the next one waits for its detail */
+	table->open = NR_DETAILS;
+	table->pending = key_of(IO, 0);
+	CHECK_INT(detailing__read(&d, table), 0);
+	CHECK_INT(detailing__share(&d, IO, &all), 0);
+	CHECK_INT(part_of(&d, one, PART_KVM), 2);
+	CHECK_INT(part_of(&d, two, PART_KVM), 1);
+	CHECK_INT(part_of(&d, two, PART_USER), 2);
+	all = (struct times){ .part = { [PART_KVM] = 8 * NSEC_PER_MSEC } };
+	CHECK_INT(detailing__share(&d, IO, &all), 0);
+	CHECK_INT(part_of(&d, key_of(IO, 0), PART_KVM), 8);
+	CHECK_INT(part_of(&d, one, PART_KVM) + part_of(&d, two, PART_KVM), 0);
+	detailing__free(&d);
+}
+
 int main(void)
 {
 	vms = vms__new(&run);
@@ -256,6 +324,7 @@ int main(void)
 	test_pending();
 	test_slot();
 	test_random();
+	test_times();
 	vms__free(vms);
 	free(snap.samples);
 	return check__report("detailing");

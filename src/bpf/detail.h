@@ -506,6 +506,49 @@ static __always_inline void settle_at_entry(__u32 nr, const struct kvm_vcpu *vcp
 		settle(d, access == NO_VCPU ? 0 : kept_detail(d, vcpu, access));
 }
 
+/* The entry of the exit whose span is open, if there are details of its reason; or NULL */
+static __always_inline struct detail_entry *open_entry(struct details *d, const struct clock *clock)
+{
+	__u64 at = d->open;
+	struct detail_entry *e;
+
+	barrier_var(at);
+	if (at >= NR_DETAILS)
+		return NULL;
+	e = &d->entries[at];
+	return e->key >> DETAIL_INDEX_SHIFT == clock->index + 1 ? e : NULL;
+}
+
+static __always_inline void add_difference(struct detail_entry *e, const struct spans *row,
+					   const struct spans *before)
+{
+	e->time += row->time - before->time;
+	e->user += row->user - before->user;
+	e->wait += row->wait - before->wait;
+	e->poll += row->poll - before->poll;
+	e->idle += row->idle - before->idle;
+}
+
+/* note_entry(); what the span adds to its reason it adds to its detail */
+static __always_inline void note_entry_detailed(__u32 nr, struct clock *clock,
+						const struct task_struct *task,
+						const struct kvm_vcpu *vcpu, enum access access)
+{
+	struct details *d = bpf_map_lookup_elem(&details, &nr);
+	struct detail_entry *e = d ? open_entry(d, clock) : NULL;
+	struct spans *row = row_of(clock);
+	struct spans before;
+
+	before.time = row->time;
+	before.user = row->user;
+	before.wait = row->wait;
+	before.poll = row->poll;
+	before.idle = row->idle;
+	note_entry(clock, task, vcpu, access);
+	if (e)
+		add_difference(e, row, &before);
+}
+
 /* Of the vCPU that this thread runs, if its exit waits for an address: it is this */
 static __always_inline void note_address(__u64 value)
 {
