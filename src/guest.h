@@ -23,6 +23,14 @@
  *              cpuid of L2
  *   icr        msr         MSR_WRITE                      -
  *   deadline   msr         MSR_WRITE                      -
+ *   ports      8 io        8 IO_INSTRUCTION               8
+ *   msrs       4 msr       3 MSR_READ, MSR_WRITE          -
+ *   leaves     6 cpuid     6 CPUID                        -
+ *   calls      2 hypercall 2 VMCALL                       -
+ *   mmios      3 npf       3 of EPT_MISCONFIG and,        3
+ *                          first, EPT_VIOLATION
+ *   crs        read_cr4,   CR_ACCESS                      -
+ *              write_cr4
  *   the end    shutdown    TRIPLE_FAULT, 1                yes
  *
  * as the kernel's kvm_exit lines name them. First touches of guest memory add
@@ -66,23 +74,48 @@
 	X(4, wfi, "wfi")
 #else
 /* The guest: r15 its data page, r14 rounds to go, r13d non-zero on SVM, r12 a VMCB. */
-#define KINDS(X)                                                                   \
-	X(0, io, "mov $" STR(IO_PORT) ", %edx; out %al, (%dx)")                    \
-	X(1, cpuid, "xor %eax, %eax; xor %ecx, %ecx; cpuid")                       \
-	X(2, rdmsr, "mov $0x3b, %ecx; rdmsr") /* TSC_ADJUST: always intercepted */ \
-	X(3, wrmsr, "mov $0x3b, %ecx; xor %eax, %eax; xor %edx, %edx; wrmsr")      \
-	X(4, hypercall,                                                            \
-	  "mov $0x1000, %eax; test %r13d, %r13d; jz 7f; vmmcall; jmp 8f;"          \
-	  "7: vmcall; 8:")                                                         \
-	X(5, mmio, "mov %eax, " STR(MMIO_ADDR))                                    \
-	X(6, hlt, "hlt")                                                           \
-	X(7, ud, "ud2")                                                            \
-	X(8, pause, "pause")                                                       \
-	X(9, nested, "mov %r12, %rax; vmrun; stgi") /* a guest of its own, SVM */  \
-	/* By x2APIC a fixed interrupt to a CPU that is not there */               \
-	X(10, icr, "mov $0x830, %ecx; mov $0xec, %eax; mov $0x77, %edx; wrmsr")    \
-	/* TSC_DEADLINE: minutes ahead */                                          \
-	X(11, deadline, "mov $0x6e0, %ecx; xor %eax, %eax; mov $0x100, %edx; wrmsr")
+#define KINDS(X)                                                                        \
+	X(0, io, "mov $" STR(IO_PORT) ", %edx; out %al, (%dx)")                         \
+	X(1, cpuid, "xor %eax, %eax; xor %ecx, %ecx; cpuid")                            \
+	X(2, rdmsr, "mov $0x3b, %ecx; rdmsr") /* TSC_ADJUST: always intercepted */      \
+	X(3, wrmsr, "mov $0x3b, %ecx; xor %eax, %eax; xor %edx, %edx; wrmsr")           \
+	X(4, hypercall,                                                                 \
+	  "mov $0x1000, %eax; test %r13d, %r13d; jz 7f; vmmcall; jmp 8f;"               \
+	  "7: vmcall; 8:")                                                              \
+	X(5, mmio, "mov %eax, " STR(MMIO_ADDR))                                         \
+	X(6, hlt, "hlt")                                                                \
+	X(7, ud, "ud2")                                                                 \
+	X(8, pause, "pause")                                                            \
+	X(9, nested, "mov %r12, %rax; vmrun; stgi") /* a guest of its own, SVM */       \
+	/* By x2APIC a fixed interrupt to a CPU that is not there */                    \
+	X(10, icr, "mov $0x830, %ecx; mov $0xec, %eax; mov $0x77, %edx; wrmsr")         \
+	/* TSC_DEADLINE: minutes ahead */                                               \
+	X(11, deadline, "mov $0x6e0, %ecx; xor %eax, %eax; mov $0x100, %edx; wrmsr")    \
+	/* What is behind an exit: bytes, words, double words and strings, both ways */ \
+	X(12, ports,                                                                    \
+	  "mov $0x3f8, %edx; out %al, (%dx); mov $0x3fd, %edx; in (%dx), %al;"          \
+	  "mov $0x1f0, %edx; out %ax, (%dx); in (%dx), %ax;"                            \
+	  "mov $0xcf8, %edx; out %eax, (%dx); mov $0xcfc, %edx; in (%dx), %eax;"        \
+	  "mov $0x402, %edx; lea 0x900(%r15), %rsi; mov %rsi, %rdi; outsb; insb")       \
+	/* MTRRcap, the microcode's revision, an update that KVM ignores, kvm-clock */  \
+	X(13, msrs,                                                                     \
+	  "mov $0xfe, %ecx; rdmsr; mov $0x8b, %ecx; rdmsr;"                             \
+	  "mov $0x79, %ecx; wrmsr; mov $0x4b564d01, %ecx; rdmsr")                       \
+	/* Some with subleaves */                                                       \
+	X(14, leaves,                                                                   \
+	  "mov $1, %eax; cpuid; mov $7, %eax; xor %ecx, %ecx; cpuid;"                   \
+	  "mov $7, %eax; mov $1, %ecx; cpuid; mov $0xd, %eax; mov $2, %ecx; cpuid;"     \
+	  "mov $0x80000000, %eax; cpuid; mov $0x40000000, %eax; cpuid")                 \
+	X(15, calls,                                                                    \
+	  "mov $0x1001, %eax; test %r13d, %r13d; jz 7f; vmmcall;"                       \
+	  "mov $0x1002, %eax; vmmcall; jmp 8f;"                                         \
+	  "7: vmcall; mov $0x1002, %eax; vmcall; 8:")                                   \
+	X(16, mmios,                                                                    \
+	  "mov %al, " STR(MMIO_ADDR) " + 0x1000; mov " STR(                             \
+		  MMIO_ADDR) " + 0x2010, %eax;"                                         \
+			     "mov %ax, " STR(MMIO_ADDR) " + 0x3ff8")                    \
+	/* CR4.MCE, to and fro */                                                       \
+	X(17, crs, "mov %cr4, %rax; xor $0x40, %rax; mov %rax, %cr4")
 #endif
 
 #define ENUM(slot, name, insns) KIND_##name = slot,

@@ -238,10 +238,10 @@ int machine__handle_exit(struct guest_vcpu *vcpu)
 {
 	switch (vcpu->run->exit_reason) {
 	case KVM_EXIT_IO:
-		vcpu->seen[KIND_io]++;
+		vcpu->seen[KIND_io] += vcpu->run->io.port == IO_PORT;
 		return 0;
 	case KVM_EXIT_MMIO:
-		vcpu->seen[KIND_mmio]++;
+		vcpu->seen[KIND_mmio] += vcpu->run->mmio.phys_addr == MMIO_ADDR;
 		return 0;
 	case KVM_EXIT_HLT:
 		vcpu->seen[KIND_hlt]++;

@@ -82,6 +82,8 @@ attach() {
 	nothing) sleep 1000 & holder=$! ;;
 	direct | read | legacy | tracepoint) own --probe "$1" ;;
 	time) own --time --probe direct ;;
+	detail) own --detail --probe direct ;;
+	detail_cpuid) own --detail=CPUID --probe direct ;;
 	# Filters that let no exit of the guests measured through: what they want is another VM's
 	other_vm) start_other; own -p "$other" ;;
 	other_tid) start_other; own -t "$thread" ;;

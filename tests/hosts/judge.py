@@ -124,7 +124,7 @@ def records(lines, reused=False):
         vms, vcpus = len({r["pid"] for r in mine}), len({(r["pid"], r["vcpu"]) for r in mine})
         need(vms == i["vms"] or (reused and vms < i["vms"]), "vms", i)
         need(vcpus == i["vcpus"] or (reused and vcpus < i["vcpus"]), "vcpus", i)
-        keys = [(r["pid"], r["tid"], r["vcpu"], r["code"]) for r in mine]
+        keys = [(r["pid"], r["tid"], r["vcpu"], r["code"], r.get("detail")) for r in mine]
         need(len(keys) == len(set(keys)) or vms < i["vms"], "a record twice in interval", i["seq"])
     return exits, intervals
 
@@ -154,7 +154,7 @@ def check_totals(exits):
     """A vCPU's totals only grow, and end at the sum of its counts."""
     total = collections.Counter()
     for r in sorted(exits, key=lambda r: r["seq"]):
-        key = (r["pid"], r["vcpu"], r["isa"], r["code"])
+        key = (r["pid"], r["vcpu"], r["isa"], r["code"], r.get("detail"))
         total[key] += r["count"]
         need(r["total"] == total[key], "total", r)
 
@@ -844,6 +844,96 @@ def case_selftest(sections):
                                               if t["time"] else "") for t in tried)
 
 
+# What is behind a kind's exits, as far as the reason tells the rest (src/guest.h)
+PORTS = ["port 0x3f8 out 1", "port 0x3fd in 1", "port 0x1f0 out 2", "port 0x1f0 in 2",
+         "port 0xcf8 out 4", "port 0xcfc in 4", "port 0x402 outs 1", "port 0x402 ins 1"]
+LEAVES = ["leaf 0x1", "leaf 0x7 subleaf 0", "leaf 0x7 subleaf 1", "leaf 0xd subleaf 2",
+          "leaf 0x80000000", "leaf 0x40000000"]
+READ, WRITTEN = ["msr 0xfe", "msr 0x8b", "msr 0x4b564d01"], ["msr 0x79"]
+MMIO_ADDRESSES = {"mmio": ["mmio 0x30000000"],
+                  "mmios": ["mmio 0x30001000", "mmio 0x30002010", "mmio 0x30003ff8"]}
+
+
+def behind(g):
+    """{(reason, detail): count} of what a guest's vCPU did, but for memory."""
+    svm, names = g["isa"] == "svm", REASONS[g["isa"]]
+    read, write = (" read", " write") if svm else ("", "")
+    want = collections.Counter()
+    for kind, details in {"io": ["port 0x10 out 1"], "ports": PORTS, "cpuid": ["leaf 0x0"],
+                          "leaves": LEAVES, "hypercall": ["hypercall 0x1000"],
+                          "calls": ["hypercall 0x1001", "hypercall 0x1002"],
+                          "ud": ["exception 6"]}.items():
+        reason = names[{"ports": "io", "leaves": "cpuid", "calls": "hypercall"}.get(kind, kind)]
+        want.update({(reason, d): g[kind] for d in details})
+    want.update({(names["rdmsr"], m + read): g["msrs"] for m in READ})
+    want.update({(names["wrmsr"], m + write): g["msrs"] for m in WRITTEN})
+    want[(names["rdmsr"], "msr 0x3b" + read)] += g["rdmsr"]
+    want[(names["wrmsr"], "msr 0x3b" + write)] += g["wrmsr"]
+    if g["nested"]:
+        want[(names["cpuid"], "leaf 0x0 L2")] += g["nested"]
+    return +want
+
+
+def details_of(exits, pids):
+    got = collections.defaultdict(collections.Counter)
+    for r in exits:
+        if r["pid"] in pids:
+            got[(r["pid"], r["tid"], r["vcpu"])][(r["reason"], r["detail"])] += r["count"]
+    return got
+
+
+def check_addresses(guest_list, got):
+    """Stores and loads exit once each: as MMIO or, the first ones of a page, as a fault."""
+    seen, told = collections.Counter(), 0
+    for reasons in got.values():
+        for (reason, detail), n in reasons.items():
+            if reason in MMIO[guest_list[0]["isa"]]:
+                need(detail.startswith(("mmio 0x3000", "fault 0x0 2M ", "fault 0x30000000 2M ")),
+                     "address", reason, detail, n)
+                seen[detail] += n
+    for kind, addresses in MMIO_ADDRESSES.items():
+        want = sum(g[kind] for g in guest_list)
+        for address in addresses if want else []:
+            need(want - 4 <= seen[address] <= want, address, seen[address], "of", want)
+            told += want - seen[address]
+    faults = sum(n for detail, n in seen.items() if detail.startswith("fault 0x3"))
+    need(told <= faults <= told + 4, "faults", faults, "instead of", told)
+    return sum(seen.values())
+
+
+def case_detail(sections):
+    """Each exit is one detail's, by every kvmexit; the plain one counts the reasons."""
+    guest_list = guests(sections)
+    need(set(sections["codes"]) == {"0"}, "exit codes", sections["codes"])
+    pids, isa = {g["pid"] for g in guest_list}, guest_list[0]["isa"]
+    exits, intervals = records(sections["kvmexit"])
+    need(intervals[-1]["lost"] == 0, "lost", intervals[-1]["lost"])
+    check_totals(exits)
+    got = details_of(exits, pids)
+    known = set(REASONS[isa].values()) - {"HLT", REASONS[isa]["end"]}
+    for g in guest_list:
+        want = behind(g)
+        mine = {k: n for k, n in got[key_of(g)].items() if k[0] in known}
+        need(mine == want, key_of(g), sorted(set(mine.items()) ^ set(want.items()))[:6])
+        crs = sum(n for (_, detail), n in got[key_of(g)].items() if detail.startswith("cr 4"))
+        need(crs == g["crs"] * (2 if isa == "svm" else 1), "cr 4", crs)
+    memory = check_addresses(guest_list, got)
+    plain = counted(records(sections["text plain"])[0], pids)
+    need(summed(plain) == summed(counted(exits, pids)), "details are not the reasons' exits")
+    exits2, intervals = records(sections["text timed"])
+    check_totals(exits2)
+    need(details_of(exits2, pids) == got, "intervals with the time say otherwise")
+    user = collections.Counter()
+    for r in exits2:
+        user[r["detail"]] += r["user_ns"]
+    need(user["port 0x3f8 out 1"] and not user["leaf 0x1"], "user", user)
+    for r in records(sections["text some"])[0]:
+        need((r["reason"] == "CPUID") == r["detail"].startswith("leaf"), "--detail=CPUID", r)
+    return (f"{sum(sum(c.values()) for c in got.values())} exits, "
+            f"{len({k for c in got.values() for k in c})} details, {memory} of memory; "
+            f"{len(intervals)} intervals with the time add up")
+
+
 CASES = {"caps": case_caps, "hidepid": case_hidepid, "clock": case_clock, "missed": case_missed,
          "full": case_full, "unread": case_unread, "modules": case_modules,
          "surroundings": case_surroundings, "soak": case_soak,
@@ -853,7 +943,8 @@ CASES = {"caps": case_caps, "hidepid": case_hidepid, "clock": case_clock, "misse
          "one_thread": case_simple, "churn": case_simple, "room": case_room,
          "reuse": lambda s: case_simple(s, True), "identity": case_identity,
          "surplus": case_surplus,
-         "filters": case_filters, "time": case_time, "selftest": case_selftest,
+         "filters": case_filters, "time": case_time, "detail": case_detail,
+         "selftest": case_selftest,
          "names": case_names,
          "attach": case_attach}
 

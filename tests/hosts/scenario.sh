@@ -478,6 +478,27 @@ case_selftest() {
 	emit "text log" "$tmp/kvmexit.log"
 }
 
+# What is behind exits, of each kind in turn, so that an older one's would be found out;
+# on AMD a guest's guest's as well
+case_detail() {
+	local form kinds="io=30 cpuid=40 rdmsr=20 wrmsr=25 hypercall=35 mmio=45 hlt=15 ud=10"
+	start kvmexit -j --detail --probe "$1" || { unsupported kvmexit; return; }
+	start timed -j --detail --time -i 0.3 --probe "$1"
+	start some -j --detail=CPUID --probe "$1"
+	start plain -j --probe "$1"
+	# shellcheck disable=SC2086 # words are wanted
+	guest -v 2 $kinds ports=22 msrs=33 leaves=26 calls=28 mmios=24 crs=18 >"$tmp/guest"
+	! grep -q '"svm"' "$tmp/guest" || guest nested=60 cpuid=25 io=40 >>"$tmp/guest"
+	for form in kvmexit timed some plain; do
+		stop $form
+	done
+	emit guest "$tmp/guest"
+	emit kvmexit "$tmp/kvmexit"
+	for form in timed some plain; do
+		emit "text $form" "$tmp/$form"
+	done
+}
+
 # Attached and detached many times while a guest runs: nothing stays behind
 case_attach() {
 	local i=0 guest
