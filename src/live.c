@@ -127,7 +127,7 @@ static void print_help(const struct live *l, FILE *out)
 	if (l->times)
 		fputs("  t             times, or counts only\n", out);
 	fputs("  s             most first of the next column, or by VM\n"
-	      "  /             only what has a text in VM, reason, PID or TID\n"
+	      "  /             only what has a text in a name, PID or TID\n"
 	      "  h, ?          this help\n"
 	      "Any key goes back.\n",
 	      out);
@@ -167,7 +167,8 @@ static void make_status(const struct live *l, char *text, size_t size)
 	if (l->typing)
 		snprintf(text, size, "Only what has: %s_  (Enter: so, Esc: as before)", l->typed);
 	else
-		snprintf(text, size, "h help  q quit  g,r: %s  s: %s  /: %s", names,
+		snprintf(text, size, "h help  q quit  g,r%s: %s  s: %s  /: %s",
+			 l->style.known & KEY_DETAIL ? ",d" : "", names,
 			 table->view.by	      ? table->view.by->header
 			 : table->view.by_key ? "VM"
 			 : table->times	      ? "most time"

@@ -243,6 +243,26 @@ def test_names(names):
     check("names: in place", any("仮想" in line for line in left), left)
 
 
+def test_details(details):
+    run = Run("-f", details, "-i", "60", columns=100)
+    lines = run.wait("details: not asked for", "g,r,d: vm,vcpu,thread,reason  s")
+    check("details: not asked for", " DETAIL" not in lines[1], lines[1])
+    run.press("d")
+    lines = run.wait("d: details", "g,r,d: vm,vcpu,thread,reason,detail  s")
+    check("d: details", " DETAIL" in lines[1] and any("msr 0x6e0" in line for line in lines), lines)
+    run.press("/0x6E0\n")
+    lines = run.wait("details: filtered", "/: 0x6E0$")
+    table = [row for row in rows(lines, "details") if "exit" not in row]
+    check("details: filtered", table and all("msr 0x6e0" in row for row in table), table)
+    run.press("r")
+    lines = run.wait("r: neither", "g,r,d: vm,vcpu,thread  s")
+    check("r: neither", "KVM_EXIT_REASON" not in lines[1] and " DETAIL" not in lines[1], lines[1])
+    run.press("h")
+    run.wait("d: in the help", "^  d  ")
+    run.press("hq")
+    run.end("details: q")
+
+
 def test_suspend():
     run = replay()
     run.wait("before Ctrl-Z", "^h help")
@@ -399,6 +419,7 @@ test_keys()
 test_report_now()
 test_windows()
 test_names(sys.argv[4])
+test_details("tests/golden/details.ndjson")
 test_suspend()
 test_job()
 test_ways_out()
