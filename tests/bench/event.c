@@ -55,6 +55,7 @@ static const struct contender {
 	{ "no_hint", "own", "rename_direct", NO_HINT },
 	{ "unwanted", "own", "rename_direct", UNWANTED },
 	{ "no_slot", "own", "rename_direct", NO_SLOT },
+	{ "time", "own", "rename_time", HINTED },
 	{ "read", "plain", "rename_read", HINTED },
 	{ "empty_tracepoint", "peers", "rename_empty_tracepoint", ALONE },
 	{ "tracepoint", "plain", "rename_tracepoint", HINTED },
@@ -164,6 +165,17 @@ static __u64 counted(const struct run *r)
 	return sum;
 }
 
+static __u64 timed(const struct run *r)
+{
+	__u64 sum = 0;
+	int i, k;
+
+	for (i = 0; i < NR_ROWS; i++)
+		for (k = 0; k < NR_BUCKETS; k++)
+			sum += r->own.clocks[0].rows[i].buckets[k];
+	return sum;
+}
+
 static __u64 lost(const struct run *r)
 {
 	__u64 sum = 0;
@@ -182,6 +194,9 @@ static void check(const struct run *r)
 			   lost(r) != (s == NO_SLOT ? r->events : 0)))
 		errx(1, "%s: %llu events, but %llu counted and %llu lost", r->contender->name,
 		     r->events, counted(r), lost(r));
+	if (!strcmp(r->contender->program ? r->contender->program : "", "rename_time") &&
+	    timed(r) != r->events)
+		errx(1, "time: %llu of %llu events timed", timed(r), r->events);
 }
 
 static void evict(void)
@@ -283,6 +298,7 @@ static void count_lines(struct run *r)
 	} parts[] = {
 		{ (char *)r->own.control, sizeof(*r->own.control) },
 		{ (char *)r->own.slots, sizeof(*r->own.slots) },
+		{ (char *)r->own.clocks, sizeof(*r->own.clocks) },
 	};
 	struct bpf_link *link = attach(r);
 	int turn, read, written;

@@ -91,6 +91,10 @@ attach() {
 	# The only slot has been taken, and is in use
 	no_slot) start_other; own --max-vcpus 1 && go_on && sleep 1 ;;
 	perf) hold begun sh -c 'echo begun; exec perf stat -a -e kvm:kvm_exit' && sleep 5 ;;
+	perf_kvm)
+		hold begun sh -c 'echo begun; exec perf kvm stat record -a -o /dev/null' && sleep 8 &&
+			kill -0 $holder
+		;;
 	bpftrace)
 		hold Attaching bpftrace -e \
 			'tracepoint:kvm:kvm_exit { @[tid, args->exit_reason] = count(); }' && sleep 30

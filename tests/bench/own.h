@@ -19,6 +19,7 @@ struct own {
 	struct bpf_program *prog;
 	/* Mapped from the kernel */
 	struct slot *slots;
+	struct clock *clocks;
 	struct control *control;
 };
 
@@ -101,11 +102,12 @@ static inline void own__load(struct own *own, const char *object, const char *pr
 		errx(1, "%s: no program %s", object, program);
 	own__configure(own, slots, tgid, &config);
 	bpf_program__set_autoload(own->prog, true);
-	if (probe__prepare(&own->prog, 1, config.offsets, one ? own__map(own, "slots") : NULL, NULL,
-			   slots) ||
+	if (probe__prepare(&own->prog, 1, config.offsets, one ? own__map(own, "slots") : NULL,
+			   one ? own__map(own, "clocks") : NULL, slots) ||
 	    bpf_object__load(own->obj))
 		err(1, "loading %s of %s", program, object);
 	own->slots = own__mmap(own, "slots", slots * sizeof(*own->slots));
+	own->clocks = own__mmap(own, "clocks", slots * sizeof(*own->clocks));
 	if (bpf_map__value_size(own__map(own, ".bss")) != sizeof(*own->control))
 		errx(1, "more variables than `control`");
 	own->control = own__mmap(own, ".bss", sizeof(*own->control));

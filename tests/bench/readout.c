@@ -37,7 +37,7 @@
 enum {
 	VMS = 64,
 	VCPUS = 64,
-	THREADS = VMS * VCPUS,
+	ALL_THREADS = VMS * VCPUS,
 	REASONS = 20,
 	INTERVALS = 15,
 };
@@ -99,7 +99,7 @@ static void start_vms(pid_t *pids)
 		if (!pids[i])
 			vm_main(i);
 	}
-	for (i = 0; i < THREADS; i++)
+	for (i = 0; i < ALL_THREADS; i++)
 		while (!__atomic_load_n(&shared.owned[i], __ATOMIC_ACQUIRE))
 			usleep(1000);
 }
@@ -138,7 +138,7 @@ static void make_exits(__u64 now)
 {
 	int i, k;
 
-	for (i = 0; i < THREADS; i++) {
+	for (i = 0; i < ALL_THREADS; i++) {
 		for (k = 0; k < REASONS; k++)
 			shared.slots[i].count[k * 3] += exits_of(i, k);
 		if (shared.clocks)
@@ -275,7 +275,7 @@ static void measure(const char *name, struct snapshot *snap, struct renderer *re
 		vms__forget(vms);
 		snap->seq++;
 		took += cpu_ms();
-		if (snap->nr_samples != (busy ? THREADS * REASONS : 0))
+		if (snap->nr_samples != (busy ? ALL_THREADS * REASONS : 0))
 			errx(1, "%s: %zu records", name, snap->nr_samples);
 		if (!i || took < best)
 			best = took;
@@ -291,9 +291,9 @@ static void begin(bool time)
 	static const struct run host = { .node = "host", .id = "0123abcd" };
 
 	if (time)
-		shared.clocks = map_memory(THREADS * sizeof(*shared.clocks));
+		shared.clocks = map_memory(ALL_THREADS * sizeof(*shared.clocks));
 	vms = vms__new(&host);
-	counters = vms ? counters__new(&shared, THREADS, vms) : NULL;
+	counters = vms ? counters__new(&shared, ALL_THREADS, vms) : NULL;
 	if (!counters)
 		errx(1, "no memory");
 }
@@ -317,9 +317,9 @@ int main(void)
 	pid_t pids[VMS];
 	int i;
 
-	shared.slots = map_memory(THREADS * sizeof(*shared.slots));
-	shared.owned = map_memory(THREADS * sizeof(*shared.owned));
-	shared.ring = map_memory(THREADS * sizeof(*shared.ring));
+	shared.slots = map_memory(ALL_THREADS * sizeof(*shared.slots));
+	shared.owned = map_memory(ALL_THREADS * sizeof(*shared.owned));
+	shared.ring = map_memory(ALL_THREADS * sizeof(*shared.ring));
 	shared.control = map_memory(sizeof(*shared.control));
 	shared.quiesce = quiesce;
 	start_vms(pids);
