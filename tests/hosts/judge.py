@@ -773,6 +773,8 @@ def check_halts(sections, whole):
     for (pid,), mine in totals(whole, ["pid"], PARTS).items():
         told = all("poll_ns" in r for r in whole)
         poll = stats[pid]["halt_poll_success_ns"] + stats[pid]["halt_poll_fail_ns"]
+        window = stats[pid].get("halt_poll_ns", poll)
+        need((poll > 0) == (window > 0), "polled:", stats[pid])
         need(not told or poll / slack <= mine["poll_ns"] + mine["wait_ns"] and
              mine["poll_ns"] <= poll * slack, "poll", mine, "KVM's", stats[pid])
         if "halt_wait_ns" in stats[pid]:
@@ -797,24 +799,33 @@ def case_time(sections):
     need(all(r["untimed"] <= (r["reason"] == last) for r in exits), "untimed")
     need(len(whole) == len(guest_list), "vcpu records", len(whole))
     worst = check_intervals(vcpus, intervals, whole)
+    residue = max(abs(r["wall_ns"] - r["guest_ns"] - sum(r.get(p, 0) for p in PARTS))
+                  for r in vcpus + whole)
     ours, theirs = check_sched(sections["text sched"], whole,
                                {g["tid"] for g in guest_list if g.get("wfi")})
+    opened = totals((r for r in exits2 if r["reason"] == last), ["tid"], ["time_ns"])
     halted = check_halts(sections, whole)
     for g in guest_list:
         mine = {r["reason"]: r for r in exits if r["tid"] == g["tid"]}
         share = next(r for r in whole if r["tid"] == g["tid"])
+        # It stayed out of the guest, and was there, for more than a second
+        need(opened[(g["tid"],)]["time_ns"] > 0.5e9, "open", opened[(g["tid"],)])
         if g[napping]:
             user = mine[napped]["user_ns"]
             need(g[napping] * 3e6 <= user + mine[napped].get("wait_ns", 0) and
                  user <= g[napping] * 20e6, "naps of 3 ms took", user, "ns")
             need(mine[quick]["user_ns"] == 0, "user of", mine[quick])
         elif g.get("wfi"):
-            need(mine["WFX"]["idle_ns"] > 0.2 * share["wall_ns"], "idle", share)
+            halt = mine["WFX"]
+            need(2 * (halt["idle_ns"] + halt.get("poll_ns", 0) + halt.get("wait_ns", 0)) >
+                 halt["time_ns"],
+                 "not halted", halt)
         else:
             need(0.3 < share["wait_ns"] / share["wall_ns"] < 0.7, "two on one CPU wait", share)
     n, mine, kernel = check_stamps(sections["text stamps"], exits)
     per = (mine - kernel) * 1000 / n
-    return (f"{exact} exits, {len(vcpus)} vcpu records add up, intervals within {worst:.2%}; "
+    return (f"{exact} exits, {len(vcpus)} vcpu records add up to {residue} ns, "
+            f"intervals within {worst:.2%}; "
             f"wait {ours / 1e6:.1f} ms, schedstat {theirs / 1e6:.1f}; "
             f"halted {halted / 1e6:.1f} ms; {n} spans {mine / 1e3:.1f} ms, "
             f"ftrace {kernel / 1e3:.1f}, {per:+.0f} ns each")

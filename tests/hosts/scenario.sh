@@ -23,12 +23,14 @@ aarch64)
 	hist=hist:keys=common_pid,ret,esr_ec:size=2048
 	many="mmio=300 sysreg=400 hvc=350 iabt=40 wfi=60"
 	naps="mmio=200 sysreg=300 hvc=150 iabt=40" busy="sysreg=6000" halts="wfi=200 hvc=50"
+	polls=-
 	# shellcheck disable=SC2046 # words are wanted
 	guest() { command guest $(echo "$@" | sed 's/ io=/ mmio=/; s/ cpuid=/ sysreg=/; s/ hlt=/ hvc=/'); }
 	;;
 *)	hist=
 	many="io=300 cpuid=400 rdmsr=150 wrmsr=250 hypercall=100 mmio=60 hlt=350 ud=40"
-	naps="io=100 cpuid=300 wrmsr=150 mmio=40 hlt=200" busy="cpuid=6000" halts= ;;
+	naps="io=100 cpuid=300 wrmsr=150 mmio=40 hlt=200" busy="cpuid=6000"
+	halts='' polls=- ;;
 esac
 
 emit() { echo "@$1"; cat "$2"; }
@@ -44,6 +46,30 @@ trace_on() {
 	echo 1 >"$trace/events/kvm/kvm_exit/enable"
 }
 
+# The trace as "TID STAMP entry", "TID STAMP exit REASON" and "TID STAMP wakeup NS". By
+# fields, as the regular expressions of sed take minutes here.
+events() {
+	awk '{
+		tid = $1
+		sub(/.*-/, "", tid)
+		at = substr($4, 1, length($4) - 1)
+	}
+	$5 == "kvm_entry:" { print tid, at, "entry" }
+	$5 == "kvm_vcpu_wakeup:" { print tid, at, "wakeup", $8 }
+	$5 == "kvm_exit:" {
+		name = substr($6, 1, length($6) - 1)
+		for (i = 6; i < 12; i++)
+			if ($i == "reason")
+				name = $(i + 1) ($(i + 2) == "excp" ? " excp" : "")
+		if ($6 == "TRAP:") {
+			name = $0
+			sub(/.*\(/, "", name)
+			sub(/\).*/, "", name)
+		}
+		print tid, at, "exit", name
+	}' "$trace/trace"
+}
+
 # As "TID REASON COUNT" lines, and how many events the buffer could not keep; on
 # arm64 also the kernel's sums, as "TID RET CLASS COUNT"
 trace_off() {
@@ -53,10 +79,9 @@ trace_off() {
 			s/^ *Dropped: */dropped /p' "$trace/events/kvm/kvm_exit/hist" >"$tmp/hist"
 		echo "!$hist" >"$trace/events/kvm/kvm_exit/trigger"
 	fi
-	sed -n 's/^ *.*-\([0-9]*\) .*kvm_exit:.* reason \([^ ]*\( excp\)\{0,1\}\) .*/\1 \2/p
-		s/^ *.*-\([0-9]*\) .*kvm_exit: TRAP: .*(\(.*\)).*/\1 \2/p
-		s/^ *.*-\([0-9]*\) .*kvm_exit: \([A-Z_]*\): HSR.*/\1 \2/p' "$trace/trace" |
-		sort | uniq -c | awk '{ print $2, $3 ($4 == "" ? "" : " " $4), $1 }' >"$tmp/ftrace"
+	events >"$tmp/events"
+	awk '$3 == "exit" { n[$1 " " $4 ($5 == "" ? "" : " " $5)]++ }
+		END { for (key in n) print key, n[key] }' "$tmp/events" >"$tmp/ftrace"
 	awk '/^overrun:|^dropped/ { n += $NF } END { print "overrun", n + 0 }' \
 		"$trace"/per_cpu/cpu*/stats >>"$tmp/ftrace"
 	rmdir "$trace"
@@ -407,11 +432,41 @@ schedstats() {
 	done
 }
 
+# time_part POLL CPUS KIND...: a guest for case time. POLL: halt_poll_ns meanwhile, or -
+time_part() {
+	local poll="$1" cpus="$2" parameter=/sys/module/kvm/parameters/halt_poll_ns old=- pid stat
+	shift 2
+	if [ "$poll" != - ]; then
+		old=$(cat $parameter)
+		echo "$poll" >$parameter
+	fi
+	: >"$tmp/part"
+	taskset -c "$cpus" guest -w -k -v 2 "$@" <"$tmp/go" >"$tmp/part" &
+	exec 8>"$tmp/go"
+	while ! grep -q '"ready"' "$tmp/part"; do sleep 0.1; done
+	pid=$(sed -n 's/.*"ready":true.*"pid":\([0-9]*\).*/\1/p' "$tmp/part")
+	[ "$poll" = - ] || echo "$pid halt_poll_ns $poll" >>"$tmp/stats"
+	schedstats "$pid" | sed "s/^/before /" >>"$tmp/sched"
+	echo >&8
+	while [ "$(grep -c '"run_calls"' "$tmp/part")" -lt 2 ]; do sleep 0.1; done
+	schedstats "$pid" | sed "s/^/after /" >>"$tmp/sched"
+	for stat in "$debug/$pid"-*/halt_*_ns; do
+		[ ! -e "$stat" ] || echo "$pid ${stat##*/} $(cat "$stat")" >>"$tmp/stats"
+	done
+	# What they do from now on is nothing
+	sleep 1.2
+	exec 8>&-
+	wait "$!"
+	[ "$old" = - ] || echo "$old" >$parameter
+	cat "$tmp/part" >>"$tmp/guest"
+}
+
 # Where the time goes, against the scheduler's own account, KVM's of halting and the
 # kernel's own stamps of exits and entries: a guest that naps in its VMM, one whose two
 # threads have one CPU, and on arm64 one that waits in KVM
+# shellcheck disable=SC2086 # words are wanted
 case_time() {
-	local part stat pid=
+	local poll
 	start kvmexit -j --time --probe "$1" || { unsupported kvmexit; return; }
 	start kvmexit2 -j --time -i 0.5 --probe "$1" || { unsupported kvmexit2; return; }
 	mkfifo "$tmp/go"
@@ -422,39 +477,19 @@ case_time() {
 	echo mono >"$trace/trace_clock"
 	echo 1 >"$trace/events/kvm/kvm_entry/enable"
 	echo 1 >"$trace/events/kvm/kvm_vcpu_wakeup/enable"
-	for part in "-c 0,1 guest -w -k -v 2 -s 3000 $naps" "-c 0 guest -w -k -v 2 $busy" \
-		${halts:+"-c 0,1 guest -w -k -v 2 $halts"}; do
-		: >"$tmp/part"
-		# shellcheck disable=SC2086 # words are wanted
-		taskset $part <"$tmp/go" >"$tmp/part" &
-		exec 8>"$tmp/go"
-		while ! grep -q '"ready"' "$tmp/part"; do sleep 0.1; done
-		pid=$(sed -n 's/.*"ready":true.*"pid":\([0-9]*\).*/\1/p' "$tmp/part")
-		schedstats "$pid" | sed "s/^/before /" >>"$tmp/sched"
-		echo >&8
-		while [ "$(grep -c '"run_calls"' "$tmp/part")" -lt 2 ]; do sleep 0.1; done
-		schedstats "$pid" | sed "s/^/after /" >>"$tmp/sched"
-		for stat in "$debug/$pid"-*/halt_*_ns; do
-			[ ! -e "$stat" ] || echo "$pid ${stat##*/} $(cat "$stat")" >>"$tmp/stats"
-		done
-		# What they do from now on is nothing
-		sleep 1.2
-		exec 8>&-
-		wait "$!"
-		cat "$tmp/part" >>"$tmp/guest"
+	time_part - 0,1 -s 3000 $naps
+	time_part - 0 $busy
+	for poll in ${halts:+$polls}; do
+		time_part "$poll" 0,1 -s 500 $halts
 	done
 	stop kvmexit2
 	stop kvmexit
-	sed -n -e 's/^ *.*-\([0-9]*\) *\[[0-9]*\] *[^ ]* *\([0-9.]*\): kvm_entry: .*/\1 \2 entry/p' \
-		-e 's/^ *.*-\([0-9]*\) *\[[0-9]*\] *[^ ]* *\([0-9.]*\): kvm_exit: .* reason \([^ ]*\( excp\)\{0,1\}\) .*/\1 \2 exit \3/p' \
-		-e 's/^ *.*-\([0-9]*\) *\[[0-9]*\] *[^ ]* *\([0-9.]*\): kvm_exit: TRAP: .*(\(.*\)).*/\1 \2 exit \3/p' \
-		-e 's/^ *.*-\([0-9]*\) *\[[0-9]*\] *[^ ]* *\([0-9.]*\): kvm_exit: \([A-Z_]*\): HSR.*/\1 \2 exit \3/p' \
-		"$trace/trace" >"$tmp/stamps"
-	sed -n 's/^ *.*-\([0-9]*\) .*kvm_vcpu_wakeup: [a-z]* time \([0-9]*\) ns.*/\1 \2/p' "$trace/trace" |
-		awk '{ ns[$1] += $2 } END { for (tid in ns) print tid, ns[tid] }' >"$tmp/wakeups"
 	echo 0 >"$trace/events/kvm/kvm_entry/enable"
 	echo 0 >"$trace/events/kvm/kvm_vcpu_wakeup/enable"
 	trace_off
+	grep -v wakeup "$tmp/events" >"$tmp/stamps"
+	awk '$3 == "wakeup" { ns[$1] += $4 } END { for (tid in ns) print tid, ns[tid] }' \
+		"$tmp/events" >"$tmp/wakeups"
 	emit guest "$tmp/guest"
 	emit kvmexit "$tmp/kvmexit"
 	emit kvmexit2 "$tmp/kvmexit2"
