@@ -75,6 +75,8 @@ static bool find_fields(void)
 	at.efer = facts__find_offset(btf, "kvm_vcpu", "arch.efer");
 	at.hyperv = facts__find_offset(btf, "kvm", "arch.hyperv.hv_guest_os_id");
 	at.xen = facts__find_offset(btf, "kvm", "arch.xen_hvm_config.flags");
+	if (at.xen < 0)
+		at.xen = facts__find_offset(btf, "kvm", "arch.xen.hvm_config.flags");
 	btf__free(btf);
 	return at.id >= 0 && at.kvm >= 0 && at.regs > 0 && at.regs < VCPU_SIZE;
 }
@@ -286,6 +288,8 @@ static void test_sources(void)
 		  .detail = detail_hypercall(0xd, HYPERCALL_HYPERV) },
 		{ ISA_VMX, 18, .rax = 0x1005c, .rcx = 2, .hyperv = 1,
 		  .detail = detail_hypercall(0x5c, HYPERCALL_HYPERV) },
+		{ ISA_VMX, 18, .rax = 29, .xen = 2, .detail = detail_hypercall(29, HYPERCALL_XEN) },
+		{ ISA_VMX, 18, .rax = 29, .xen = 1, .detail = detail_hypercall(29, HYPERCALL_KVM) },
 		/* SVM's exit_info */
 		{ ISA_SVM, 0x7b, .info1 = 0x03f80010, .detail = detail_port(0x3f8, 1, 0, 0) },
 		{ ISA_SVM, 0x7b, .info1 = 0x0cfc0041, .detail = detail_port(0xcfc, 4, 1, 0) },
@@ -355,8 +359,8 @@ static void test_sources(void)
 		bool has = i < ARRAY_SIZE(events) - 2;
 		int k;
 
-		/* Kernels without Hyper-V's interface have none of its guests */
-		if (e->hyperv && at.hyperv < 0)
+		/* Kernels without Hyper-V's or Xen's interface have none of their guests */
+		if ((e->hyperv && at.hyperv < 0) || (e->xen && at.xen < 0))
 			continue;
 		if (!load())
 			return;

@@ -177,6 +177,15 @@ static __always_inline __u64 word_at(const void *p, enum offset which, enum acce
 #define XEN_HYPERCALLS 2 /* KVM_XEN_HVM_CONFIG_INTERCEPT_HCALL */
 #define EFER_LMA (1 << 10)
 
+static __always_inline int has_xen(const struct kvm *kvm, enum access access)
+{
+	const struct kvm___moved *moved = (const void *)kvm;
+
+	return (FIELD_IF_ANY(kvm, access, arch.xen_hvm_config.flags) |
+		FIELD_IF_ANY(moved, access, arch.xen.hvm_config.flags)) &
+	       XEN_HYPERCALLS;
+}
+
 /*
  * As KVM tells them apart: Xen's first, but that those with bit 31 are Hyper-V's, whose
  * guests have the number elsewhere
@@ -187,8 +196,7 @@ static __always_inline __u64 by_hypercall(const struct kvm_vcpu *vcpu, enum acce
 	__u64 rax = FIELD(vcpu, access, arch.regs[RAX]);
 	int hyperv = !!FIELD_IF_ANY(kvm, access, arch.hyperv.hv_guest_os_id);
 
-	if (FIELD_IF_ANY(kvm, access, arch.xen_hvm_config.flags) & XEN_HYPERCALLS &&
-	    !(hyperv && rax & 1u << 31))
+	if (has_xen(kvm, access) && !(hyperv && rax & 1u << 31))
 		return detail_hypercall(rax, HYPERCALL_XEN);
 	if (!hyperv)
 		return detail_hypercall(rax, HYPERCALL_KVM);

@@ -64,6 +64,19 @@ struct kvm_vcpu {
 	struct kvm_vcpu_stat stat;
 } CORE;
 
+/* Where it is on newer kernels */
+struct kvm_xen {
+	struct kvm_xen_hvm_config hvm_config;
+} CORE;
+
+struct kvm_arch___moved {
+	struct kvm_xen xen;
+} CORE;
+
+struct kvm___moved {
+	struct kvm_arch___moved arch;
+} CORE;
+
 /* Since 7.x, before it was 32 bits wide */
 struct kvm_vcpu_arch___bitmap {
 	unsigned long regs_avail[1];
