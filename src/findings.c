@@ -69,24 +69,27 @@ static bool was_tried(const struct trial *t)
 	return t->verdict != VERDICT_NONE;
 }
 
-/* "direct", "direct --time" */
+/* "direct", "direct --time", "direct --detail" */
 static const char *name_of(const struct trial *t, char *buf, size_t size)
 {
-	snprintf(buf, size, "%s%s", t->probe, t->time ? " --time" : "");
+	snprintf(buf, size, "%s%s%s", t->probe, t->time ? " --time" : "",
+		 t->detail ? " --detail" : "");
 	return buf;
 }
 
-/* A line of the table of counts; of those without --time */
-static void print_cells(FILE *out, const struct findings *f,
+/* A line of a table with a column for each probe, with or without --detail */
+static void print_cells(FILE *out, const struct findings *f, bool detail, size_t row,
 			void (*print)(FILE *out, const struct findings *f, const struct trial *t,
-				      size_t row),
-			size_t row)
+				      size_t row))
 {
 	size_t i;
 
-	for (i = 0; i < f->nr_trials; i++)
-		if (was_tried(&f->trials[i]) && !f->trials[i].time)
-			print(out, f, &f->trials[i], row);
+	for (i = 0; i < f->nr_trials; i++) {
+		const struct trial *t = &f->trials[i];
+
+		if (was_tried(t) && !t->time && t->detail == detail)
+			print(out, f, t, row);
+	}
 	fputc('\n', out);
 }
 
@@ -94,7 +97,7 @@ static void print_probe(FILE *out, const struct findings *f, const struct trial 
 {
 	(void)f;
 	(void)row;
-	fprintf(out, " %11s", t->probe);
+	fprintf(out, " %10s ", t->probe);
 }
 
 static bool is_right(const struct made *made, __u64 counted)
@@ -107,6 +110,13 @@ static void print_count(FILE *out, const struct findings *f, const struct trial 
 	bool right = is_right(&f->made[row], t->counted[row]);
 
 	fprintf(out, " %10llu%c", t->counted[row], right ? ' ' : '!');
+}
+
+static void print_behind(FILE *out, const struct findings *f, const struct trial *t, size_t row)
+{
+	bool right = is_right(&f->behind[row], t->behind[row]);
+
+	fprintf(out, " %10llu%c", t->behind[row], right ? ' ' : '!');
 }
 
 static void print_others(FILE *out, const struct findings *f, const struct trial *t, size_t row)
@@ -137,21 +147,21 @@ static void print_counts(FILE *out, const struct findings *f)
 {
 	size_t i;
 
-	fprintf(out, "%-13s %-14s %8s ", "THE GUEST DID", "REASON", "TIMES");
-	print_cells(out, f, print_probe, 0);
+	fprintf(out, "%-13s %-16s %6s ", "THE GUEST DID", "REASON", "TIMES");
+	print_cells(out, f, false, 0, print_probe);
 	for (i = 0; i < f->nr_made; i++) {
 		const struct made *m = &f->made[i];
 
-		fprintf(out, "%-13s %-14s %8llu%c", m->what, m->reason, m->times,
+		fprintf(out, "%-13s %-16s %6llu%c", m->what, m->reason, m->times,
 			m->least ? '+' : ' ');
-		print_cells(out, f, print_count, i);
+		print_cells(out, f, false, i, print_count);
 	}
-	fprintf(out, "%-13s %-14s %8s ", "", "interrupts ...", "");
-	print_cells(out, f, print_others, 0);
-	fprintf(out, "%-13s %-14s %8s ", "in all", "", "");
-	print_cells(out, f, print_exits, 0);
-	fprintf(out, "%-28s %8s ", "by KVM's own statistics", "");
-	print_cells(out, f, print_kvm, 0);
+	fprintf(out, "%-13s %-16s %6s ", "", "interrupts ...", "");
+	print_cells(out, f, false, 0, print_others);
+	fprintf(out, "%-13s %-16s %6s ", "in all", "", "");
+	print_cells(out, f, false, 0, print_exits);
+	fprintf(out, "%-30s %6s ", "by KVM's own statistics", "");
+	print_cells(out, f, false, 0, print_kvm);
 }
 
 static void print_times(FILE *out, const struct findings *f)
@@ -171,6 +181,25 @@ static void print_times(FILE *out, const struct findings *f)
 		fprintf(out, "%-18s %10llu %10llu %8llu %6llu %14.3f %14.3f%s\n", t->probe,
 			t->exits, t->timed, t->untimed, t->open, t->wall / 1e3, t->parts / 1e3,
 			t->verdict == VERDICT_WRONG ? " !" : "");
+	}
+}
+
+static void print_details(FILE *out, const struct findings *f)
+{
+	bool any = false;
+	size_t i;
+
+	for (i = 0; i < f->nr_trials; i++)
+		any |= was_tried(&f->trials[i]) && f->trials[i].detail;
+	if (!any)
+		return;
+	fprintf(out, "\n%-13s %-16s %6s ", "WITH --detail", "BEHIND IT", "TIMES");
+	print_cells(out, f, true, 0, print_probe);
+	for (i = 0; i < f->nr_behind; i++) {
+		const struct made *m = &f->behind[i];
+
+		fprintf(out, "%-13s %-16s %6llu ", m->what, m->reason, m->times);
+		print_cells(out, f, true, i, print_behind);
 	}
 }
 
@@ -249,6 +278,7 @@ void findings__print(FILE *out, const struct findings *f)
 		f->vcpus);
 	print_counts(out, f);
 	print_times(out, f);
+	print_details(out, f);
 	print_costs(out, f);
 	fputc('\n', out);
 	print_reasons_against(out, f);
@@ -275,22 +305,30 @@ static void set_host(struct record *r, const struct findings *f, size_t seq)
 	record__string(r, "modules", f->modules);
 }
 
+/* What was made and counted, by reason; with --detail by what the guest did */
+static void set_counts(struct record *r, const struct findings *f, const struct trial *t)
+{
+	const struct made *made = t->detail ? f->behind : f->made;
+	json_t *want = record__object(r, "made"), *got = record__object(r, "counted");
+	size_t i, n = t->detail ? f->nr_behind : f->nr_made;
+
+	for (i = 0; i < n && was_tried(t); i++) {
+		const char *key = t->detail ? made[i].what : made[i].reason;
+
+		record__add(r, want, key, made[i].times);
+		record__add(r, got, key, t->detail ? t->behind[i] : t->counted[i]);
+	}
+}
+
 static void set_trial(struct record *r, const struct findings *f, const struct trial *t,
 		      const char *why)
 {
-	json_t *made, *counted;
-	size_t i;
-
 	record__string(r, "probe", t->probe);
 	record__bool(r, "time", t->time);
+	record__bool(r, "detail", t->detail);
 	record__string(r, "verdict", verdicts[t->verdict]);
 	record__string(r, "why", why);
-	made = record__object(r, "made");
-	counted = record__object(r, "counted");
-	for (i = 0; i < f->nr_made && was_tried(t); i++) {
-		record__add(r, made, f->made[i].reason, f->made[i].times);
-		record__add(r, counted, f->made[i].reason, t->counted[i]);
-	}
+	set_counts(r, f, t);
 	record__integer(r, "exits", t->exits);
 	record__integer(r, "kvm_exits", t->kvm);
 	record__integer(r, "lost", t->lost);

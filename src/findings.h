@@ -25,7 +25,7 @@ struct made {
 };
 
 #define MAX_MADE 10
-#define MAX_TRIALS 8
+#define MAX_TRIALS 12
 #define MAX_PAIRS 9
 
 /* What an exit took without and with it, in turn; ns */
@@ -38,9 +38,11 @@ struct cost {
 struct trial {
 	const char *probe;
 	bool time; /* with --time */
+	bool detail; /* with --detail */
 	enum verdict verdict;
 	char why[112]; /* it could not be tried, or what was wrong first */
 	__u64 counted[MAX_MADE]; /* of what was made */
+	__u64 behind[MAX_MADE]; /* with detail: of what was behind it */
 	__u64 others; /* interrupts and the like */
 	__u64 exits; /* all that was counted */
 	__u64 kvm; /* by KVM's own count; 0: it has none */
@@ -57,6 +59,9 @@ struct findings {
 	char modules[33]; /* of KVM that are loaded, besides kvm itself */
 	struct made made[MAX_MADE];
 	size_t nr_made;
+	struct made
+		behind[MAX_MADE]; /* with --detail: `reason` is the text of what was behind it */
+	size_t nr_behind;
 	int vcpus;
 	struct trial trials[MAX_TRIALS];
 	size_t nr_trials;

@@ -18,6 +18,7 @@
 
 #include "counters.h"
 #include "facts.h"
+#include "filter.h"
 #include "findings.h"
 #include "host.h"
 #include "options.h"
@@ -58,6 +59,7 @@ struct selftest {
 	__u64 start; /* of its process: vm__start() */
 	struct plan plan;
 	const struct deed *deeds;
+	struct filter *all; /* reasons: for --detail */
 	bool fires; /* KVM, the tracepoint: as far as is known */
 	struct findings findings;
 };
@@ -181,14 +183,16 @@ static int check_kvm(struct selftest *s)
 
 /* ---- one way to count ---- */
 
-static struct options probe_options(const struct selftest *s, const char *probe, bool time)
+static struct options probe_options(const struct selftest *s, const struct trial *t,
+				    const char *probe)
 {
 	return (struct options){
 		.pid = s->stage.pid,
 		.start = s->start,
 		.max_vcpus = MAX_SLOTS,
 		.probe = probe,
-		.time = time,
+		.time = t->time,
+		.detail = t->detail ? s->all : NULL,
 		.verbose = s->opts->verbose,
 	};
 }
@@ -196,7 +200,7 @@ static struct options probe_options(const struct selftest *s, const char *probe,
 /* The exit code. Not to load and attach, where all speaks for it, is a mistake too. */
 static int open_probe(struct selftest *s, struct trial *t, struct probe **probe)
 {
-	const struct options opts = probe_options(s, t->probe, t->time);
+	const struct options opts = probe_options(s, t, t->probe);
 	int code = probe__open(probe, &opts);
 
 	if (code == EXIT_INTERNAL) {
@@ -264,27 +268,27 @@ static int try_probe(struct selftest *s, struct trial *t)
 
 /* ---- all ways ---- */
 
-/* What stands against all variants of this name; NULL: nothing against one of them */
-static const char *objection(const struct selftest *s, const char *name, bool time)
+/* What stands against all variants of its name; NULL: nothing against one of them */
+static const char *objection(const struct selftest *s, const struct trial *t)
 {
-	const struct options opts = probe_options(s, s->opts->probe, time);
+	const struct options opts = probe_options(s, t, s->opts->probe);
 	const char *why = "there is none of this name";
 	size_t n;
 	const struct variant *v = variants__ladder(&n);
 
 	for (; n && why; n--, v++)
-		if (!strcmp(v->name, name))
+		if (!strcmp(v->name, t->probe))
 			why = variant__objection(v, &opts, &s->facts);
 	return why;
 }
 
-/* False: there is no need to try more of this probe */
-static bool add_trial(struct selftest *s, const char *name, bool time)
+/* Whether nothing stands against it */
+static bool add_trial(struct selftest *s, struct trial trial)
 {
 	struct trial *t = &s->findings.trials[s->findings.nr_trials++];
-	const char *why = objection(s, name, time);
+	const char *why = objection(s, &trial);
 
-	*t = (struct trial){ .probe = name, .time = time };
+	*t = trial;
 	if (why)
 		snprintf(t->why, sizeof(t->why), "%s", why);
 	return !why;
@@ -301,8 +305,10 @@ static void list_trials(struct selftest *s)
 		if ((wanted && strcmp(wanted, v->name)) ||
 		    (before && !strcmp(before->name, v->name)))
 			continue;
-		if (add_trial(s, v->name, false))
-			add_trial(s, v->name, true);
+		if (!add_trial(s, (struct trial){ .probe = v->name }))
+			continue;
+		add_trial(s, (struct trial){ .probe = v->name, .time = true });
+		add_trial(s, (struct trial){ .probe = v->name, .detail = true });
 	}
 }
 
@@ -370,16 +376,16 @@ static int measure_pair(struct selftest *s, struct trial *t, __u64 n)
 	return code;
 }
 
-/* Of each probe; and of --time with the best of them */
+/* Of each probe; and of --time and --detail with the best that has them */
 static bool has_cost(const struct findings *f, size_t i)
 {
-	const struct trial *t = &f->trials[i];
-	size_t before;
+	const struct trial *t = &f->trials[i], *before;
 
-	if (t->verdict != VERDICT_EXACT || !t->time)
-		return t->verdict == VERDICT_EXACT;
-	for (before = 0; before < i; before++)
-		if (f->trials[before].time && f->trials[before].verdict == VERDICT_EXACT)
+	if (t->verdict != VERDICT_EXACT)
+		return false;
+	for (before = f->trials; before < t; before++)
+		if ((t->time || t->detail) && before->verdict == VERDICT_EXACT &&
+		    before->time == t->time && before->detail == t->detail)
 			return false;
 	return true;
 }
@@ -421,6 +427,8 @@ static int test(struct selftest *s)
 		code = check_kvm(s);
 	if (code)
 		return code;
+	if (filter__new(&s->all, "*", s->findings.why, sizeof(s->findings.why)))
+		return EXIT_INTERNAL;
 	list_trials(s);
 	code = try_all(s);
 	judge(&s->findings);
@@ -468,6 +476,7 @@ int selftest__run(const struct options *opts)
 	describe(&s);
 	code = test(&s);
 	stage__close(&s.stage);
+	filter__free(s.all);
 	if (code)
 		complain("--self-test: %s", s.findings.why);
 	err = print(&s);

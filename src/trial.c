@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "details.h"
 #include "reasons.h"
 #include "snapshot.h"
 #include "stage.h"
@@ -62,6 +63,35 @@ static const struct deed svm_deeds[] = {
 };
 #endif
 
+/* What is behind exits of a kind, as details.h has it; NULL: nothing that is known before */
+struct behind {
+	int kind;
+	const char *reason, *text;
+};
+
+#ifdef __aarch64__
+static const struct behind arm64_behind[] = { { 0 } };
+#else
+static const struct behind vmx_behind[] = {
+	{ KIND_io, "IO_INSTRUCTION", "port 0x10 out 1" },
+	{ KIND_cpuid, "CPUID", "leaf 0x0" },
+	{ KIND_rdmsr, "MSR_READ", "msr 0x3b" },
+	{ KIND_wrmsr, "MSR_WRITE", "msr 0x3b" },
+	{ KIND_hypercall, "VMCALL", "hypercall 0x1000" },
+	{ KIND_ud, "EXCEPTION_NMI", "exception 6" },
+	{ 0 },
+};
+static const struct behind svm_behind[] = {
+	{ KIND_io, "IOIO", "port 0x10 out 1" },
+	{ KIND_cpuid, "CPUID", "leaf 0x0" },
+	{ KIND_rdmsr, "MSR", "msr 0x3b read" },
+	{ KIND_wrmsr, "MSR", "msr 0x3b write" },
+	{ KIND_hypercall, "VMMCALL", "hypercall 0x1000" },
+	{ KIND_ud, "EXCP_UD", "exception 6" },
+	{ 0 },
+};
+#endif
+
 /* What nobody makes, and comes as it does */
 static const char *const unbidden[] = {
 	"EXTERNAL_INTERRUPT",
@@ -88,6 +118,16 @@ static const struct deed *deeds_of(const char *isa)
 #endif
 }
 
+static const struct behind *behind_of(const struct deed *deeds)
+{
+#ifdef __aarch64__
+	(void)deeds;
+	return arm64_behind;
+#else
+	return deeds == svm_deeds ? svm_behind : vmx_behind;
+#endif
+}
+
 static __u64 times_on_a_vcpu(const struct deed *deed)
 {
 	__u64 times = 0;
@@ -105,6 +145,7 @@ static __u64 times_on_a_vcpu(const struct deed *deed)
 const struct deed *trial__plan(struct findings *f, struct plan *plan, const char *isa)
 {
 	const struct deed *deeds = deeds_of(isa), *d;
+	const struct behind *b;
 
 	*plan = (struct plan){ .vcpus = STAGE_VCPUS };
 	memcpy(plan->counts, counts, sizeof(counts));
@@ -115,6 +156,12 @@ const struct deed *trial__plan(struct findings *f, struct plan *plan, const char
 			.reason = d->reasons[0],
 			.times = STAGE_VCPUS * times_on_a_vcpu(d),
 			.least = d->least,
+		};
+	for (b = behind_of(deeds); b->text; b++)
+		f->behind[f->nr_behind++] = (struct made){
+			.what = kind_names[b->kind],
+			.reason = b->text,
+			.times = STAGE_VCPUS * counts[b->kind],
 		};
 	return deeds;
 }
@@ -223,6 +270,51 @@ static void check_counts(struct trial *t, const struct deed *deeds, const struct
 			       t->exits, t->kvm);
 }
 
+/* Of one reason, detail and vCPU, what was counted; in *@untold, what of any detail unknown */
+static __u64 count_behind(const struct snapshot *snap, const struct behind *b, __u32 tid,
+			  __u64 *untold)
+{
+	__u64 sum = 0, detail;
+	size_t i;
+	__u32 code;
+
+	*untold = 0;
+	for (i = 0; i < snap->nr_samples; i++) {
+		const struct sample *s = &snap->samples[i];
+
+		if (s->tid != tid || !reason__parse(s->isa, b->reason, &code) || s->code != code)
+			continue;
+		if (detail__parse(s->isa, code, b->text, &detail) && s->detail == detail)
+			sum += s->count;
+		else if (detail__kind(s->detail) == DETAIL_UNKNOWN)
+			*untold += s->count;
+	}
+	return sum;
+}
+
+/* An exit may have no detail that is known, but none that is another's */
+static void check_details(struct trial *t, const struct deed *deeds, const struct stage *stage,
+			  const struct snapshot *snap)
+{
+	const struct behind *first = behind_of(deeds), *b;
+	__u64 untold;
+	size_t vcpu;
+
+	for (b = first; b->text; b++) {
+		for (vcpu = 0; vcpu < STAGE_VCPUS; vcpu++) {
+			__u64 made = counts[b->kind];
+			__u64 n = count_behind(snap, b, stage->shared->played[vcpu].tid, &untold);
+
+			t->behind[b - first] += n;
+			if (n > made || n + untold < made)
+				trial__mistake(t,
+					       "%s, %s: %llu counted, and the guest made %llu, on "
+					       "vCPU %zu",
+					       b->reason, b->text, n, made, vcpu);
+		}
+	}
+}
+
 /* Its end is what each vCPU still does; all other spans have ended */
 static void check_spans(struct trial *t, const struct snapshot *snap)
 {
@@ -272,6 +364,8 @@ void trial__check(struct trial *t, const struct deed *deeds, const struct stage 
 {
 	t->verdict = VERDICT_EXACT;
 	check_counts(t, deeds, stage, snap);
+	if (t->detail)
+		check_details(t, deeds, stage, snap);
 	if (t->time) {
 		check_spans(t, snap);
 		check_wall(t, stage, snap, now);

@@ -141,7 +141,7 @@ broken += [
     ("selftest", "verdict", "right"),
     ("selftest", "probe", "best"),
     ("selftest", "time", 0),
-    ("selftest", "made", {"hlt": 1}),
+    ("selftest", "made", {"Hlt": 1}),
     ("selftest", "counted", {"HLT": -1}),
     ("selftest", "cpu", "x" * 49),
     ("explain", "reason", "hlt"),

@@ -7,6 +7,7 @@
  */
 #include <stdlib.h>
 
+#include "../src/details.h"
 #include "../src/findings.h"
 #include "../src/reasons.h"
 #include "../src/snapshot.h"
@@ -21,8 +22,8 @@
 
 static struct stage_memory memory;
 static struct stage stage = { .pid = 4000, .shared = &memory };
-static struct sample samples[2 * MAX_MADE + 1], threads[2];
-static struct times times[2 * MAX_MADE + 1], thread_times[2];
+static struct sample samples[4 * MAX_MADE + 1], threads[2];
+static struct times times[4 * MAX_MADE + 1], thread_times[2];
 static struct snapshot snap = { .samples = samples, .threads = threads };
 
 static __u32 isa_of(const char *isa)
@@ -80,6 +81,76 @@ static struct trial try_it(const struct deed *deeds)
 
 	trial__check(&t, deeds, &stage, &snap, NOW);
 	return t;
+}
+
+static const char *reason_of(const char *kind, __u32 isa)
+{
+	static const char *const names[][3] = {
+		{ "io", "IO_INSTRUCTION", "IOIO" },   { "cpuid", "CPUID", "CPUID" },
+		{ "rdmsr", "MSR_READ", "MSR" },	      { "wrmsr", "MSR_WRITE", "MSR" },
+		{ "hypercall", "VMCALL", "VMMCALL" }, { "ud", "EXCEPTION_NMI", "EXCP_UD" },
+	};
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(names); i++)
+		if (!strcmp(names[i][0], kind))
+			return names[i][isa == ISA_VMX ? 1 : 2];
+	return "";
+}
+
+/* What was counted, told apart by what was behind it */
+static void add_details(const struct findings *f)
+{
+	size_t i, k, n = snap.nr_samples;
+	char name[REASON_NAME_MAX];
+
+	for (k = 0; k < n; k++) {
+		struct sample *s = &samples[k];
+
+		for (i = 0; i < f->nr_behind; i++) {
+			const struct made *b = &f->behind[i];
+			struct sample *split;
+
+			if (strcmp(reason_of(b->what, s->isa),
+				   reason__name(s->isa, s->code, name, sizeof(name))))
+				continue;
+			split = &samples[snap.nr_samples++];
+			*split = *s;
+			split->count = b->times / 2;
+			s->count -= split->count;
+			CHECK(detail__parse(s->isa, s->code, b->reason, &split->detail));
+		}
+	}
+}
+
+static void test_details(const char *isa)
+{
+	struct findings f;
+	const struct deed *deeds = count_all(&f, isa);
+	struct trial t = { .probe = "direct", .detail = true };
+	size_t first = snap.nr_samples;
+	__u64 detail;
+
+	add_details(&f);
+	trial__check(&t, deeds, &stage, &snap, NOW);
+	CHECK_INT(t.verdict, VERDICT_EXACT);
+	CHECK_STR(t.why, "");
+	if (ON_ARM64)
+		return;
+	CHECK_INT(f.nr_behind, 6);
+	/* An unknown detail is none */
+	detail = samples[first].detail;
+	samples[first].detail = 0;
+	t = (struct trial){ .probe = "direct", .detail = true };
+	trial__check(&t, deeds, &stage, &snap, NOW);
+	CHECK_INT(t.verdict, VERDICT_EXACT);
+	CHECK_INT(t.behind[0], 300);
+	/* Another's is wrong, the reason's sum is right as it may */
+	samples[first].detail = detail ^ 1;
+	t = (struct trial){ .probe = "direct", .detail = true };
+	trial__check(&t, deeds, &stage, &snap, NOW);
+	CHECK_INT(t.verdict, VERDICT_WRONG);
+	CHECK(strstr(t.why, "port 0x10 out 1: 0 counted, and the guest made 300"));
 }
 
 #define CHECK_WRONG(deeds, text)                                       \
@@ -199,13 +270,17 @@ static void fill(struct findings *f, const struct run *run)
 	f->trials[1] = (struct trial){ .probe = "direct", .time = true };
 	f->trials[2] = (struct trial){ .probe = "read" };
 	f->trials[3] = (struct trial){ .probe = "legacy", .why = "there is none" };
-	f->nr_trials = 4;
+	f->trials[4] = (struct trial){ .probe = "direct", .detail = true };
+	f->nr_trials = 5;
 	trial__check(&f->trials[0], deeds, &stage, &snap, NOW);
 	trial__check(&f->trials[1], deeds, &stage, &snap, NOW);
 	f->trials[0].cost = (struct cost){ { 1000, 1010, 990 }, { 1060, 1071, 1052 }, 3 };
 	f->trials[1].cost = (struct cost){ { 1000, 1010, 990 }, { 3060, 1071, 1352 }, 3 };
 	samples[1].count--;
 	trial__check(&f->trials[2], deeds, &stage, &snap, NOW);
+	samples[1].count++;
+	add_details(f);
+	trial__check(&f->trials[4], deeds, &stage, &snap, NOW);
 	f->verdict = VERDICT_WRONG;
 }
 
@@ -287,6 +362,7 @@ int main(int argc, char **argv)
 		test_right(isas[i]);
 		test_wrong(isas[i]);
 		test_unbidden(isas[i]);
+		test_details(isas[i]);
 	}
 	test_cost();
 	test_golden(argc > 1 && !strcmp(argv[1], "--write"));
