@@ -257,16 +257,25 @@ static void format(const struct kind *kind, __u64 value, __u64 known, char *buf,
 	}
 }
 
-/* "unknown" and so on, or NULL */
+static const struct {
+	__u64 detail;
+	const char *text;
+} specials[] = {
+	{ 0, "unknown" },
+	{ DETAIL_OTHER, "other" },
+	{ DETAIL_NONE, "" },
+};
+
+/* Of what is no kind's, or NULL */
 static const char *special_text(__u64 detail)
 {
-	if (detail == DETAIL_NONE)
-		return "";
-	if (detail == DETAIL_OTHER)
-		return "other";
-	return detail__kind(detail) == DETAIL_UNKNOWN || detail__kind(detail) >= DETAIL_SPECIAL
-		       ? "unknown"
-		       : NULL;
+	enum detail_kind kind = detail__kind(detail);
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(specials); i++)
+		if (specials[i].detail == detail)
+			return specials[i].text;
+	return kind == DETAIL_UNKNOWN || kind >= DETAIL_SPECIAL ? "unknown" : NULL;
 }
 
 const char *detail__text(__u32 isa, __u32 code, __u64 detail, char *buf, size_t size)
@@ -371,13 +380,12 @@ static bool parse(const struct kind *kind, const struct of_reason *of, const cha
 
 bool detail__parse(__u32 isa, __u32 code, const char *text, __u64 *out)
 {
-	static const __u64 special[] = { 0, DETAIL_OTHER, DETAIL_NONE };
 	__u64 value;
 	size_t i;
 
-	for (i = 0; i < ARRAY_SIZE(special); i++)
-		if (!strcmp(text, special_text(special[i]))) {
-			*out = special[i];
+	for (i = 0; i < ARRAY_SIZE(specials); i++)
+		if (!strcmp(text, specials[i].text)) {
+			*out = specials[i].detail;
 			return true;
 		}
 	for (i = DETAIL_UNKNOWN + 1; i < DETAIL_SPECIAL; i++) {
