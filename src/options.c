@@ -49,17 +49,18 @@ static const struct argp_option argp_options[] = {
 	  "These exit reasons only; !NAME: all but this; names in any case, * allowed", 1 },
 	{ "time", KEY_TIME, NULL, 0,
 	  "Also how long exits kept vCPUs out of their guests, and where that time went", 1 },
-	{ "detail", KEY_DETAILS, "LIST", OPTION_ARG_OPTIONAL | OPTION_HIDDEN,
+	{ "detail", KEY_DETAILS, "LIST", OPTION_ARG_OPTIONAL,
 	  "Also what was behind each exit, or each of these reasons", 1 },
-	{ "devices", KEY_DEVICES, "FILE", OPTION_HIDDEN,
-	  "With -p or -n and --detail: names for addresses and ports, QEMU's info mtree -f", 1 },
+	{ "devices", KEY_DEVICES, "FILE", 0,
+	  "With -p or -n: names for addresses and ports, what QEMU's info mtree -f tells", 1 },
 	{ NULL, 0, NULL, 0, "When and how to report:", 2 },
 	{ "interval", 'i', "SEC", 0,
 	  "Report every SEC seconds (or 500ms, 10s, 5m), on a terminal in place (h: its keys)", 2 },
 	{ "count", 'c', "N", 0, "With -i: stop after N reports", 2 },
 	{ "wide", 'w', NULL, 0, "A row per thread and reason, with vCPU and name of the VM", 2 },
 	{ "group-by", 'g', "LIST", 0,
-	  "A row for each of these, most active first: vm, vcpu, thread, reason, or several", 2 },
+	  "A row for each of these, most active first: vm, vcpu, thread, reason, detail, or several",
+	  2 },
 	{ "top", KEY_TOP, "N", 0, "The N most frequent rows, most first, the rest in one", 2 },
 	{ "no-clear", KEY_NO_CLEAR, NULL, 0,
 	  "With -i on a terminal: one report below the other, not in place", 2 },
@@ -394,6 +395,8 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 			take_reason(state, arg);
 			break;
 		}
+		if (o->detail && !strchr("0123456789.", *arg))
+			argp_error(state, "%s: to be written --detail=%s", arg, arg);
 		if (rules__is_given(o->given, "DURATION"))
 			refuse_second(state, arg);
 		need_time(state, "DURATION", arg, &o->duration);
@@ -413,7 +416,8 @@ void options__parse(struct options *opts, int argc, char **argv)
 	static const struct argp argp = {
 		.options = argp_options,
 		.parser = parse_option,
-		.args_doc = "[DURATION]\n--explain [REASON...] [DURATION]",
+		.args_doc =
+			"[DURATION]\n--explain [REASON...] [DURATION]\n--list-reasons [REASON...]",
 		.doc = "Counts the VM exits of all KVM guests on this host, by exit reason and "
 		       "vCPU, until Ctrl-C or for DURATION (seconds, or 500ms, 5m).\v"
 		       "Examples:\n"
@@ -427,6 +431,7 @@ void options__parse(struct options *opts, int argc, char **argv)
 		       "  kvmexit -T 4250,4251 5     two threads\n"
 		       "  kvmexit -r 'EPT_*,HLT' 5   some reasons only\n"
 		       "  kvmexit -g vm,reason 5     what each VM does\n"
+		       "  kvmexit --detail 5         and with which MSRs, ports, addresses\n"
 		       "  kvmexit --explain 10       and what is behind it, with what to do\n"
 		       "  kvmexit --explain hlt      one reason, without counting\n"
 		       "  kvmexit -i 1 -c 10         a report a second, ten times\n"
