@@ -124,7 +124,8 @@ int main(void)
 	     "The exit reasons that\n.BR kvmexit (8)\nknows, with what its\n.B \\-\\-explain\n"
 	     "says about them. That adds the present values of the settings, of this host and\n"
 	     "its VMs.\n"
-	     "Advice begins with its condition and ends with its price.\n"
+	     "Advice begins with its condition and ends with its price. Costs are orders of\n"
+	     "magnitude; on a host\n.B kvmexit \\-\\-time\nmeasures them.\n"
 	     ".SH REASONS");
 	for (i = 0; i < texts_count; i++)
 		put_text(&texts[i]);
