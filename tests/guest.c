@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -42,6 +43,7 @@ static struct {
 	int vms, processes, rounds, roam;
 	bool hop, single, sequence, yield, wait, keep;
 	const char *name;
+	unsigned int slow; /* bits 1 << of slows[] */
 } opt = { .vms = 1, .processes = 1, .rounds = 1 };
 
 static int round_nr;
@@ -88,6 +90,122 @@ static void seat__report(const struct seat *seat)
 		err(1, "standard output");
 }
 
+/* ---- what makes a VM slow ---- */
+
+#define SLOW_HALT_POLL 7000 /* ns */
+
+static int slow__halt_poll(const struct guest_vm *vm)
+{
+	struct kvm_enable_cap cap = { .cap = KVM_CAP_HALT_POLL, .args = { SLOW_HALT_POLL } };
+
+	return ioctl(vm->fd, KVM_ENABLE_CAP, &cap);
+}
+
+static int slow__log_dirty(const struct guest_vm *vm)
+{
+	struct kvm_userspace_memory_region region = {
+		.flags = KVM_MEM_LOG_DIRTY_PAGES,
+		.memory_size = machine__memory_size(vm->guest),
+		.userspace_addr = (uintptr_t)vm->memory,
+	};
+
+	return ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, &region);
+}
+
+/* Whoever fetches the log has the pages written since protected again */
+static int slow__fetch_log(const struct guest_vcpu *vcpu)
+{
+	static uint64_t bitmap[4096];
+	struct kvm_dirty_log log = { .dirty_bitmap = bitmap };
+
+	return ioctl(vcpu->vm->fd, KVM_GET_DIRTY_LOG, &log);
+}
+
+#ifndef __aarch64__
+static int slow__no_pause_exits(const struct guest_vm *vm)
+{
+	struct kvm_enable_cap cap = {
+		.cap = KVM_CAP_X86_DISABLE_EXITS,
+		.args = { KVM_X86_DISABLE_EXITS_PAUSE },
+	};
+
+	return ioctl(vm->fd, KVM_ENABLE_CAP, &cap);
+}
+
+static int slow__pit(const struct guest_vm *vm)
+{
+	struct kvm_pit_config config = { 0 };
+
+	return ioctl(vm->fd, KVM_CREATE_PIT2, &config);
+}
+
+static int slow__block_irqs(const struct guest_vcpu *vcpu)
+{
+	struct kvm_guest_debug debug = { .control = KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_BLOCKIRQ };
+
+	return ioctl(vcpu->fd, KVM_SET_GUEST_DEBUG, &debug);
+}
+#endif
+
+static const struct slow {
+	const char *name;
+	int (*to_vm)(const struct guest_vm *vm); /* before it has vCPUs */
+	int (*to_vcpu)(const struct guest_vcpu *vcpu); /* once */
+	int (*at_return)(const struct guest_vcpu *vcpu); /* of each KVM_RUN */
+} slows[] = {
+	{ "halt-poll", slow__halt_poll, NULL, NULL },
+	{ "dirty", slow__log_dirty, NULL, slow__fetch_log },
+#ifndef __aarch64__
+	{ "pause", slow__no_pause_exits, NULL, NULL },
+	{ "pit", slow__pit, NULL, NULL },
+	{ "blockirq", NULL, slow__block_irqs, NULL },
+#endif
+};
+
+#define NR_SLOWS (sizeof(slows) / sizeof(slows[0]))
+
+/* What this kernel takes: the other side of what kvmexit says */
+static void slow__report(const struct slow *slow, int failed)
+{
+	char line[128];
+	int n = snprintf(line, sizeof(line), "{\"pid\":%d,\"slow\":\"%s\",\"set\":%s}\n", getpid(),
+			 slow->name, failed ? "false" : "true");
+
+	if (write(STDOUT_FILENO, line, n) != n)
+		err(1, "standard output");
+}
+
+static void slow__vm(const struct guest_vm *vm)
+{
+	for (size_t i = 0; i < NR_SLOWS; i++)
+		if (opt.slow & 1u << i && slows[i].to_vm)
+			slow__report(&slows[i], slows[i].to_vm(vm));
+}
+
+static void slow__vcpu(const struct guest_vcpu *vcpu)
+{
+	for (size_t i = 0; i < NR_SLOWS; i++)
+		if (opt.slow & 1u << i && slows[i].to_vcpu)
+			slow__report(&slows[i], slows[i].to_vcpu(vcpu));
+}
+
+static void slow__return(const struct guest_vcpu *vcpu)
+{
+	for (size_t i = 0; i < NR_SLOWS; i++)
+		if (opt.slow & 1u << i && slows[i].at_return && slows[i].at_return(vcpu))
+			err(1, "%s", slows[i].name);
+}
+
+static unsigned int slow__parse(const char *name)
+{
+	for (size_t i = 0; i < NR_SLOWS; i++)
+		if (!strcmp(slows[i].name, name))
+			return 1u << i;
+	errx(64, "no such setting: '%s'", name);
+}
+
+/* ---- threads ---- */
+
 static void worker__hop(struct worker *worker)
 {
 	cpu_set_t one;
@@ -104,6 +222,7 @@ static void worker__hop(struct worker *worker)
 static void seat__run(struct seat *seat)
 {
 	check(guest_vcpu__run(&seat->vcpu));
+	slow__return(&seat->vcpu);
 	if (seat->vcpu.done)
 		seat__report(seat);
 }
@@ -181,6 +300,7 @@ static void *worker__main(void *arg)
 		struct seat *seat = &worker->seats[i];
 
 		check(guest_vcpu__create(&seat->vcpu, seat->vm, seat->index));
+		slow__vcpu(&seat->vcpu);
 		tids[seat->vm_index * guest.vcpus + seat->index] = gettid();
 	}
 	pthread_barrier_wait(&ready);
@@ -261,8 +381,10 @@ static void play_round(bool first, bool last)
 
 	for (int i = 0; i < 4; i++)
 		pthread_barrier_init(barriers[i], NULL, nr_workers + 1);
-	for (int i = 0; i < opt.vms; i++)
+	for (int i = 0; i < opt.vms; i++) {
 		check(guest_vm__create(&vms[i], &guest));
+		slow__vm(&vms[i]);
+	}
 	workers__start(workers, seats, vms);
 	pthread_barrier_wait(&ready);
 	if (first && opt.wait) {
@@ -353,8 +475,11 @@ static void usage(void)
 	      "  -k            keep the VMs when done until end of input or SIGTERM\n"
 	      "  -V ID         id of each VM's first vCPU (0)\n"
 	      "  -n NAME       name the threads, %d for the vCPU's id: \"CPU %d/KVM\"\n"
-	      "kinds:",
+	      "  -S SETTING    slow it down by this, and print whether it was taken:",
 	      stderr);
+	for (size_t i = 0; i < NR_SLOWS; i++)
+		fprintf(stderr, " %s", slows[i].name);
+	fputs("\nkinds:", stderr);
 	for (int kind = 0; kind < NR_KINDS; kind++)
 		fprintf(stderr, " %s", kind_names[kind]);
 	fputc('\n', stderr);
@@ -393,7 +518,7 @@ static void parse_options(int argc, char **argv)
 	bool any = false;
 	int c;
 
-	while ((c = getopt(argc, argv, "m:v:p:r:s:V:n:M:1qHywk")) != -1) {
+	while ((c = getopt(argc, argv, "m:v:p:r:s:V:n:M:S:1qHywk")) != -1) {
 		switch (c) {
 		case 'm':
 			opt.vms = parse_number(optarg, 1, 4096);
@@ -415,6 +540,9 @@ static void parse_options(int argc, char **argv)
 			break;
 		case 'n':
 			opt.name = optarg;
+			break;
+		case 'S':
+			opt.slow |= slow__parse(optarg);
 			break;
 		case 'M':
 			opt.roam = parse_number(optarg, 1, 60000);

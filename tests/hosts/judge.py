@@ -514,6 +514,75 @@ def case_names(sections):
     return f"two QEMU guests named in {len(exits)} records, --vms, -n and --wide"
 
 
+def explained(lines):
+    """{pid: {label: {values}}} of VMs, {reason: share}; each reason told in full."""
+    vms, shares, topics = {}, {}, {}
+    for r in map(json.loads, lines):
+        if r["type"] != "explain":
+            continue
+        need(r["topic"] != "note", r["value"])
+        shares[r["reason"]] = r["share"]
+        topics.setdefault(r["reason"], set()).add(r["topic"])
+        if r["topic"] == "vm":
+            vms.setdefault(r["pid"], {}).setdefault(r["name"], set()).add(r["value"])
+    for reason, told in topics.items():
+        need({"what", "causes", "cost"} <= told, reason, "has only", told)
+    return vms, shares
+
+
+def check_inhibits(lines, tids, told):
+    """What kvmexit says inhibits APICv or AVIC is what the kernel's trace says last."""
+    last = [line.split() for line in lines if int(line.split()[0]) in tids][-1]
+    names = told.removeprefix("inhibited by ").split(", ")
+    need(len(names) == bin(int(last[1], 16)).count("1"), names, "but the kernel:", last)
+    # Only later kernels name them
+    need(len(last) < 3 or set(last[2].split("|")) == set(names), names, "but the kernel:", last)
+    need(not any(n.startswith("bit ") for n in names), "without a name:", names)
+    return "+".join(names)
+
+
+def case_explain(sections):
+    lines = [json.loads(line) for line in sections["guest"]]
+    exits, intervals = records(sections["kvmexit"])
+    vms, shares = explained(sections["kvmexit"])
+    total = sum(i["exits"] for i in intervals)
+    counts = collections.Counter()
+    for r in exits:
+        counts[r["reason"]] += r["count"]
+    for reason, count in counts.items():
+        share = count * 1000 / total
+        need((reason in shares) == (share >= 30) or 29.9 < share < 30.1, reason, share)
+        need(reason not in shares or abs(shares[reason] - share) <= 1, reason, share, shares)
+    done, inhibits = [], "no"
+    table = "\n".join(sections["text table"])
+    for line in lines:
+        if not line.get("set"):
+            need("slow" not in line or KERNEL < (6, 1), "the kernel refuses", line)
+            continue
+        told = vms.get(line["pid"], {})
+        apic = told.get("AVIC", set()) | told.get("APICv", set())
+        if line["slow"] == "halt-poll":
+            need(any(v.startswith("7000 ns at most") for v in told["halt polling"]), told)
+        elif line["slow"] == "pause":
+            need(told["exits turned off"] == {"PAUSE"}, told)
+        elif line["slow"] == "dirty":
+            # With a page-modification log, as Intel may have it, there are no such exits
+            if VENDOR == "intel" and "EPT_VIOLATION" not in shares:
+                continue
+            known = KERNEL >= (6, 12)  # between 6.1 and 6.12 the kernel began to count
+            need({"NPF", "EPT_VIOLATION"} & set(shares), "it costs nothing:", shares)
+            need(told.get("dirty logging") == ({"of 1 memory slots"} if known else None), told)
+        elif apic and sections["text inhibits"]:
+            tids = {line["pid"]} | {g["tid"] for g in lines if g["pid"] == line["pid"] and "tid" in g}
+            inhibits = check_inhibits(sections["text inhibits"], tids, *apic)
+        done.append(line["slow"])
+        need(f"(PID {line['pid']}):" in table, "not in the table")
+    need(any(line.startswith(("    kvm_amd.pause_filter_count = ", "    kvm_intel.ple_gap = "))
+             for line in sections["text alone"]), "without a run:", sections["text alone"])
+    return f"named: {', '.join(done)}; APIC inhibited by {inhibits}; of {len(counts)} reasons " \
+           f"explained: {', '.join(f'{k} {v / 10:.1f} %' for k, v in shares.items())}"
+
+
 def case_attach(sections):
     need(sections["text exits"] and int(sections["text exits"][-1]) > 0, "nothing counted")
     need(sections["text modules"] == ["unloaded"], "modules stay in use", sections["text modules"])
@@ -950,6 +1019,7 @@ CASES = {"caps": case_caps, "hidepid": case_hidepid, "clock": case_clock, "misse
          "surroundings": case_surroundings, "soak": case_soak,
          "exact": case_exact, "reasons": case_reasons, "nested": case_nested,
          "fastpath": case_fastpath, "tracers": case_tracers, "vms": case_vms,
+         "explain": case_explain,
          "groups": case_groups,
          "one_thread": case_simple, "churn": case_simple, "room": case_room,
          "reuse": lambda s: case_simple(s, True), "identity": case_identity,

@@ -396,6 +396,45 @@ end() {
 	for pid; do wait "$pid"; done
 }
 
+# Guests that a setting slows down, which --explain is to name: dirty logging, halt
+# polling; and an APIC that the hardware cannot virtualize, where the kernel's own trace
+# tells why. AMD's emulated hosts have no AVIC, but KVM can be made to believe it.
+case_explain() {
+	local i=0
+	if [ -e /sys/module/kvm_amd/parameters/force_avic ]; then
+		rmmod kvm_amd && modprobe kvm_amd avic=1 force_avic=1
+	fi
+	start kvmexit -j --explain --probe "$1" || { unsupported kvmexit; return; }
+	start table --explain --probe "$1"
+	trace_on
+	[ ! -e "$trace/events/kvm/kvm_apicv_inhibit_changed" ] ||
+		echo 1 >"$trace/events/kvm/kvm_apicv_inhibit_changed/enable"
+	mkfifo "$tmp/go"
+	guest -k -S halt-poll -S dirty -S pause io=400 cpuid=20 hlt=400 <"$tmp/go" >"$tmp/guest" &
+	guest -k -S pit -S blockirq icr=800 cpuid=20 <"$tmp/go" >"$tmp/guest2" &
+	exec 8>"$tmp/go"
+	until [ "$(cat "$tmp/guest" "$tmp/guest2" | grep -c '"run_calls"')" = 2 ] ||
+		[ $((i += 1)) -gt 900 ]; do
+		sleep 0.1
+	done
+	stop kvmexit
+	stop table
+	exec 8>&-
+	wait
+	sed -n 's/^ *.*-\([0-9]*\) .*kvm_apicv_inhibit_changed: .*inhibits=0x\([0-9a-f]*\) *\(.*\)/\1 \2 \3/p' \
+		"$trace/trace" >"$tmp/inhibits"
+	[ ! -e "$trace/events/kvm/kvm_apicv_inhibit_changed" ] ||
+		echo 0 >"$trace/events/kvm/kvm_apicv_inhibit_changed/enable"
+	trace_off
+	emit guest "$tmp/guest"
+	cat "$tmp/guest2"
+	emit kvmexit "$tmp/kvmexit"
+	emit "text table" "$tmp/table"
+	emit "text inhibits" "$tmp/inhibits"
+	kvmexit --explain pause >"$tmp/alone"
+	emit "text alone" "$tmp/alone"
+}
+
 # Two real QEMU guests, one with thread names; by name, and listed without BPF
 # shellcheck disable=SC2086 # words are wanted
 case_names() {
