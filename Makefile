@@ -38,8 +38,10 @@ HARDEN ?= -fPIE -fstack-protector-strong -fstack-clash-protection -D_FORTIFY_SOU
 comma := ,
 # dynamic: with the system's libraries, as distributions want it
 LINKAGE ?= static
-# Packed relocations: 90 kB less. Not where the system's libc may be too old for them.
-LINK ?= $(if $(filter dynamic,$(LINKAGE)),-pie,-static-pie -Wl$(comma)-z$(comma)pack-relative-relocs) \
+# Packed relocations: 90 kB less. Not where the system's libc may be too old for them,
+# nor on arm64, where the linker of Debian 12 does not know them.
+PACKED := $(if $(ON_ARM64),,-Wl$(comma)-z$(comma)pack-relative-relocs)
+LINK ?= $(if $(filter dynamic,$(LINKAGE)),-pie,-static-pie $(PACKED)) \
 	-Wl,-z,relro,-z,now,-z,noexecstack
 LINK_LIBS = $$($(PKG_CONFIG) $(if $(filter static,$(LINKAGE)),--static) --libs $(LIBS))
 override CFLAGS += $(HARDEN)
@@ -252,7 +254,7 @@ lint: $(SKEL) bench-programs man
 	$(Q)scripts/install-deps lint
 	clang-format --dry-run -Werror $(C_FILES)
 	shellcheck -x $(SHELL_FILES)
-	mandoc -Tlint -Wwarning $(BUILD)/kvmexit-reasons.7
+	mandoc -Tlint -Wwarning man/kvmexit.8 $(BUILD)/kvmexit-reasons.7
 	cppcheck --quiet --error-exitcode=1 --inline-suppr --std=c11 --enable=warning,portability \
 		-D__x86_64__ --suppress=missingIncludeSystem $(SRCS)
 	set -e; for file in $(SRCS); do $(CC) $(CFLAGS) -fanalyzer -Werror -c -o /dev/null $$file; done

@@ -42,7 +42,7 @@ of_help()
 # ".TP" and behind it a line with the option in a bold font, hyphens as \-
 of_man()
 {
-	grep -A 1 '^\.T[PQ]' man/kvmexit.8 | grep -E '^\.[BIR]+ .*\\-' |
+	grep -A 1 '^\.T[PQ]' man/kvmexit.8 | grep -E '^\.[BIR]+ \\-' |
 		sed -E 's/^\.[BIR]+ //; s/\\f[BIRP]//g; s/\\-/-/g; s/"//g' | options
 }
 
