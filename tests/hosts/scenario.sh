@@ -17,10 +17,13 @@ tmp=$(mktemp -d)
 trace=/sys/kernel/tracing/instances/kvmexit-test
 debug=/sys/kernel/debug/kvm
 
+program=$(command -v guest)
+
 # What a guest does in case exact. Of the kinds in the other cases arm64 has others.
 case $(uname -m) in
 aarch64)
 	hist=hist:keys=common_pid,ret,esr_ec:size=2048
+	quick=sysreg nap=mmio # the latter comes to the VMM, and naps with -s
 	many="mmio=300 sysreg=400 hvc=350 iabt=40 wfi=60"
 	naps="mmio=200 sysreg=300 hvc=150 iabt=40" busy="sysreg=6000" halts="wfi=200 hvc=50"
 	polls=-
@@ -28,6 +31,7 @@ aarch64)
 	guest() { command guest $(echo "$@" | sed 's/ io=/ mmio=/; s/ cpuid=/ sysreg=/; s/ hlt=/ hvc=/'); }
 	;;
 *)	hist=
+	quick=cpuid nap=hlt
 	many="io=300 cpuid=400 rdmsr=150 wrmsr=250 hypercall=100 mmio=60 hlt=350 ud=40"
 	naps="io=100 cpuid=300 wrmsr=150 mmio=40 hlt=200" busy="cpuid=6000"
 	halts='' polls=- ;;
@@ -122,6 +126,13 @@ unsupported() {
 	echo "@unsupported"
 	sed -n "s/.*cannot be used here: \(.*\);.*/\1/p" "$tmp/$1.log"
 	grep -v "cannot be used here" "$tmp/$1.log"
+}
+
+# Whether a probe does not tell vCPUs, for cases that ask for them
+threads_only() {
+	[ "$1:$(uname -m)" = tracepoint:aarch64 ] || return
+	echo "@unsupported"
+	echo "it has no vCPU ids"
 }
 
 # One VM with two vCPU threads that move between the CPUs; also a second kvmexit
@@ -278,15 +289,16 @@ under() {
 # shellcheck disable=SC2154,SC2016 # pid_f is set by start; $run is for eval
 case_identity() {
 	local option what ready pid=21001
-	local run='"$tmp/first" -w -k cpuid=100 <"$tmp/go" >>"$tmp/guest" &'
-	cp "$(command -v guest)" "$tmp/first"
-	cp "$(command -v guest)" "$tmp/second"
+	threads_only "$1" && return
+	local run='"$tmp/first" -w -k $quick=100 <"$tmp/go" >>"$tmp/guest" &'
+	cp "$program" "$tmp/first"
+	cp "$program" "$tmp/second"
 	start kvmexit -j --probe "$1" || { unsupported kvmexit; return; }
-	under $pid "$tmp/first" -v 2 -s 2000 cpuid=100 hlt=300 >"$tmp/guest"
-	under $pid "$tmp/second" -v 2 -s 2000 cpuid=100 hlt=300 >>"$tmp/guest"
+	under $pid "$tmp/first" -v 2 -s 2000 "$quick=100" "$nap=300" >"$tmp/guest"
+	under $pid "$tmp/second" -v 2 -s 2000 "$quick=100" "$nap=300" >>"$tmp/guest"
 	# One that has ended before anybody asked for its name
 	kill -STOP "$pid_kvmexit"
-	guest -n 'CPU %d/KVM' cpuid=100 >>"$tmp/guest"
+	"$program" -n 'CPU %d/KVM' "$quick=100" >>"$tmp/guest"
 	kill -CONT "$pid_kvmexit"
 	stop kvmexit
 	emit guest "$tmp/guest"
@@ -306,7 +318,7 @@ case_identity() {
 		kill -STOP "$pid_f"
 		exec 8>&-
 		wait $pid
-		under $pid "$tmp/second" cpuid=100 >>"$tmp/guest"
+		under $pid "$tmp/second" "$quick=100" >>"$tmp/guest"
 		kill -CONT "$pid_f"
 		wait "$pid_f"
 		echo "@code $?"
@@ -334,15 +346,15 @@ case_surplus() {
 case_room() {
 	local i=0
 	start kvmexit -j -i 0.5 --max-vcpus 16 --probe "$1" || { unsupported kvmexit; return; }
-	guest -q -v 40 -s 10000 cpuid=6 hlt=6 >"$tmp/guest"
-	guest -M 700 -v 4 -s 10000 cpuid=300 hlt=300 >>"$tmp/guest"
+	guest -q -v 40 -s 10000 "$quick=6" "$nap=6" >"$tmp/guest"
+	guest -M 700 -v 4 -s 10000 "$quick=300" "$nap=300" >>"$tmp/guest"
 	stop kvmexit
 	emit guest "$tmp/guest"
 	emit kvmexit "$tmp/kvmexit"
 	start_as "unshare --pid --fork --mount-proc" private -j --max-vcpus 6 --probe "$1"
 	: >"$tmp/guest"
 	while [ $((i += 1)) -le 30 ]; do
-		guest -s 20000 cpuid=9 hlt=5 >>"$tmp/guest"
+		guest -s 20000 "$quick=9" "$nap=5" >>"$tmp/guest"
 	done
 	stop private
 	emit "text private-guest" "$tmp/guest"
@@ -353,11 +365,7 @@ case_room() {
 # KVM's own count of that VM's exits
 case_filters() {
 	local pid tid0 tid1 name
-	case $1:$(uname -m) in tracepoint:aarch64)
-		echo "@unsupported"
-		echo "it has no vCPU ids, which -v needs"
-		return ;;
-	esac
+	threads_only "$1" && return
 	mkfifo "$tmp/go"
 	guest -w -k -v 3 cpuid=100 hlt=50 io=25 <"$tmp/go" >"$tmp/guest" &
 	exec 8>"$tmp/go"
@@ -480,7 +488,8 @@ time_part() {
 		echo "$poll" >$parameter
 	fi
 	: >"$tmp/part"
-	taskset -c "$cpus" guest -w -k -v 2 "$@" <"$tmp/go" >"$tmp/part" &
+	# An old busybox knows masks only
+	taskset "$cpus" guest -w -k -v 2 "$@" <"$tmp/go" >"$tmp/part" &
 	exec 8>"$tmp/go"
 	while ! grep -q '"ready"' "$tmp/part"; do sleep 0.1; done
 	pid=$(sed -n 's/.*"ready":true.*"pid":\([0-9]*\).*/\1/p' "$tmp/part")
@@ -516,10 +525,10 @@ case_time() {
 	echo mono >"$trace/trace_clock"
 	echo 1 >"$trace/events/kvm/kvm_entry/enable"
 	echo 1 >"$trace/events/kvm/kvm_vcpu_wakeup/enable"
-	time_part - 0,1 -s 3000 $naps
-	time_part - 0 $busy
+	time_part - 3 -s 3000 $naps
+	time_part - 1 $busy
 	for poll in ${halts:+$polls}; do
-		time_part "$poll" 0,1 -s 500 $halts
+		time_part "$poll" 3 -s 500 $halts
 	done
 	stop kvmexit2
 	stop kvmexit
@@ -576,7 +585,7 @@ case_detail() {
 # Attached and detached many times while a guest runs: nothing stays behind
 case_attach() {
 	local i=0 guest
-	guest -v 1 -s 1000 hlt=1000000 >/dev/null &
+	guest -v 1 -s 1000 "$nap=1000000" >/dev/null &
 	guest=$!
 	while [ $((i += 1)) -le "${KVMEXIT_ATTACH:-40}" ]; do
 		kvmexit -j --probe "$1" 0.02 >"$tmp/once" 2>"$tmp/once.log" || {
@@ -586,6 +595,15 @@ case_attach() {
 	echo "@text exits"
 	sed -n 's/.*"type":"interval".*"exits":\([0-9]*\),.*/\1/p' "$tmp/once"
 	sleep 1
+	# Programs, as the kernel lists their code: KVM may be built in
+	start kvmexit -j --probe "$1"
+	i=$(grep -c ' bpf_prog_[0-9a-f]*_kvm_exit' /proc/kallsyms)
+	stop kvmexit
+	sleep 1
+	echo "@text programs"
+	echo "$i"
+	grep -c ' bpf_prog_[0-9a-f]*_kvm_exit' /proc/kallsyms
+	[ "$(uname -m)" != aarch64 ] || return
 	echo "@text modules"
 	vendor=$(lsmod | sed -n 's/^\(kvm_amd\|kvm_intel\) .*/\1/p')
 	rmmod "$vendor" && rmmod kvm && echo unloaded
@@ -593,6 +611,24 @@ case_attach() {
 	kvmexit 1 2>&1
 	echo "$?"
 	modprobe "$vendor"
+}
+
+# What is given up once it counts; and it counts and reopens its file all the same
+case_confined() {
+	local i=0
+	start kvmexit -j -i 0.2 --probe "$1" || { unsupported kvmexit; return; }
+	until grep -q 'given up' "$tmp/kvmexit.log" || [ $((i += 1)) -gt 600 ]; do sleep 0.1; done
+	echo "@text status"
+	grep -E '^(Cap|NoNew|Seccomp:)' "/proc/$pid_kvmexit/status"
+	sed -n 's/.*given up: /given up: /p' "$tmp/kvmexit.log"
+	guest -v 2 io=100 cpuid=150 hlt=120 >"$tmp/guest"
+	mv "$tmp/kvmexit" "$tmp/kvmexit.1"
+	kill -HUP "$pid_kvmexit"
+	guest -v 2 io=100 cpuid=150 hlt=120 >>"$tmp/guest"
+	stop kvmexit
+	emit guest "$tmp/guest"
+	emit kvmexit "$tmp/kvmexit.1"
+	cat "$tmp/kvmexit"
 }
 
 # shellcheck source=tests/hosts/faults.sh
