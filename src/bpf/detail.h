@@ -127,17 +127,14 @@ static __always_inline void add_detail(struct details *d, __u64 key)
 	__u64 at = first_entry(key);
 	struct detail_entry *e;
 
-	barrier_var(at);
-	if (unlikely(at >= NR_DETAILS))
-		return;
+	at &= NR_DETAILS - 1;
 	e = &d->entries[at];
 	if (unlikely(e->key != key)) {
 		add_further(d, key);
 		return;
 	}
 	e->count++;
-	if (config.timed)
-		d->open = at;
+	d->open = at;
 }
 
 /* A field of the kernel's struct at @p, which has it; as a number */
@@ -417,7 +414,10 @@ static __always_inline void add_svm_detail(struct details *d, const struct exit 
 {
 	__u64 key = key_of_index(index) | level_of(exit->vcpu, ISA_SVM, exit->access), value;
 
-	if (source == FROM_CODE)
+	/* The one that is frequent where nothing else is wrong comes first */
+	if (source == FROM_LEAF)
+		value = by_registers(exit, FROM_LEAF, 0);
+	else if (source == FROM_CODE)
 		value = by_svm_code(exit->raw);
 	else if (source >= FROM_PORT)
 		value = by_exit_info(source, exit);
