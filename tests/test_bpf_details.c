@@ -459,9 +459,11 @@ static void test_crowd(void)
 		e.rax = e.rcx = 0xc0000000 + i % n;
 		leave(&e);
 	}
-	for (i = 0; i < NR_DETAILS; i++)
+	for (i = 0; i < NR_DETAILS; i++) {
+		CHECK(details->entries[i].key);
 		kept += details->entries[i].count;
-	CHECK(kept >= NR_DETAILS);
+	}
+	CHECK_INT(kept, 2 * NR_DETAILS);
 	CHECK_INT(all_found(), 2 * n);
 	CHECK_INT(slots[0].count[0x7c] + slots[0].count[0x72], 2 * n);
 	/* By reason, too */

@@ -98,7 +98,7 @@ static __always_inline __u32 first_entry(__u64 key)
 	return key * 0x9e3779b97f4a7c15ull >> 58;
 }
 
-/* Where it is not in the first of the entries it may be in */
+/* Where it is not in the first of its entries: in the next free one, if there is any */
 static __noinline int add_further(struct details *d, __u64 key)
 {
 	__u32 first = first_entry(key), i, at;
@@ -106,8 +106,7 @@ static __noinline int add_further(struct details *d, __u64 key)
 
 	if (!d)
 		return 0;
-#pragma unroll
-	for (i = 0; i < 4; i++) {
+	for (i = 0; i < NR_DETAILS; i++) {
 		at = (first + i) & (NR_DETAILS - 1);
 		e = &d->entries[at];
 		if (!e->key)
