@@ -354,14 +354,6 @@ int kvm_page_fault(struct bpf_raw_tracepoint_args *ctx)
 	return 0;
 }
 
-/* (int type, int len, u64 address, void *) */
-SEC("?raw_tp/kvm_mmio")
-int kvm_mmio(struct bpf_raw_tracepoint_args *ctx)
-{
-	note_address(detail_mmio(ctx->args[2]));
-	return 0;
-}
-
 /* (u64 address): a write that an ioeventfd takes */
 SEC("?raw_tp/kvm_fast_mmio")
 int kvm_fast_mmio(struct bpf_raw_tracepoint_args *ctx)
@@ -371,6 +363,14 @@ int kvm_fast_mmio(struct bpf_raw_tracepoint_args *ctx)
 }
 
 #endif
+
+/* (int type, int len, u64 address, void *) */
+SEC("?raw_tp/kvm_mmio")
+int kvm_mmio(struct bpf_raw_tracepoint_args *ctx)
+{
+	note_address(detail_mmio(ctx->args[2]));
+	return 0;
+}
 
 /* KVM_RUN returns to the VMM */
 SEC("?raw_tp/kvm_userspace_exit")

@@ -30,7 +30,7 @@ struct shared {
 	bool (*is_gone)(__u32 pid, __u32 tid);
 	struct details *details; /* NULL: without --detail */
 	/* By ISA, from ISA_VMX on, and counter: whether there are details of its exits */
-	__u8 detailed[2][NR_COUNTERS];
+	__u8 detailed[3][NR_COUNTERS];
 };
 
 /*

@@ -43,6 +43,9 @@
  *   sysreg     SYS64       -
  *   hvc        HVC64       -
  *   iabt       IABT_LOW    -  (and goes back to the guest)
+ *   wfe        WFx, or nothing
+ *   oslar      SYS64       -  (a write)
+ *   psci       HVC64       -  (PSCI_VERSION, which is refused)
  *   wfi        WFx, or nothing where an interrupt is due; a timer goes on with it
  *   the end    DABT_LOW, 1 yes
  *
@@ -71,7 +74,10 @@
 	X(1, sysreg, "mrs x0, id_aa64pfr0_el1") \
 	X(2, hvc, "mov w0, wzr; hvc #0")        \
 	X(3, iabt, "blr x22")                   \
-	X(4, wfi, "wfi")
+	X(4, wfi, "wfi")                        \
+	X(5, wfe, "wfe")                        \
+	X(6, oslar, "msr oslar_el1, xzr")       \
+	X(7, psci, "mov w0, #0x84000000; hvc #0")
 #else
 /* The guest: r15 its data page, r14 rounds to go, r13d non-zero on SVM, r12 a VMCB. */
 #define KINDS(X)                                                                        \

@@ -124,10 +124,11 @@ static int open_object(struct probe *probe, const struct variant *variant, bool 
 static void choose_details(struct probe *probe, struct filter *wanted)
 {
 	struct kvmexit_bpf__rodata *rodata = probe->skel->rodata;
-	__u8 *const sources[] = { (__u8 *)rodata->vmx_sources, (__u8 *)rodata->svm_sources };
+	__u8 *const sources[] = { (__u8 *)rodata->vmx_sources, (__u8 *)rodata->svm_sources,
+				  (__u8 *)rodata->arm64_sources };
 	__u32 i, isa;
 
-	for (isa = ISA_VMX; wanted && isa <= ISA_SVM; isa++)
+	for (isa = ISA_VMX; wanted && isa <= ISA_ARM64; isa++)
 		for (i = 0; i < NR_LOW + NR_HIGH; i++) {
 			__u8 *source = &sources[isa - ISA_VMX][i];
 

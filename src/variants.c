@@ -165,7 +165,7 @@ unsigned int variant__untold(const struct variant *v, const struct facts *f)
 static const char *detail_hindrance(const struct variant *v, const struct facts *f)
 {
 	if (ON_ARM64)
-		return "details are not counted on arm64";
+		return NULL;
 	if (variant__reads_format(v) && !f->exit_record)
 		return "its format file has info1, info2 or intr_info elsewhere";
 	if (v->kfunc && f->offsets[OFFSET_SVM_VMCB] && !f->offsets[OFFSET_SVM_VMCB01])
@@ -204,11 +204,18 @@ bool variants__is_name(const char *name)
 }
 
 /*
- * What VMX tells after kvm_exit only (vmx_sources[] in src/bpf/detail.h): the exit
- * qualification and such at kvm_entry; addresses by events of their own
+ * What is told after kvm_exit only (src/bpf/detail.h): of VMX the exit qualification and
+ * such at kvm_entry; addresses by events of their own
  */
-static const __u32 told_late[] = { 48, 49, 0, 1, 28, 29, 30, 44, 45, 56, 84, 85 };
-#define NR_ADDRESSES 2 /* the first ones */
+static const struct {
+	__u32 isa;
+	__u32 code;
+} told_late[] = {
+	{ ISA_VMX, 48 }, { ISA_VMX, 49 }, { ISA_ARM64, 0x24 }, { ISA_VMX, 0 },	{ ISA_VMX, 1 },
+	{ ISA_VMX, 28 }, { ISA_VMX, 29 }, { ISA_VMX, 30 },     { ISA_VMX, 44 }, { ISA_VMX, 45 },
+	{ ISA_VMX, 56 }, { ISA_VMX, 84 }, { ISA_VMX, 85 },
+};
+#define NR_ADDRESSES 3 /* the first ones */
 
 /* Whether there are details to be counted of one of the first @n of those */
 static bool waits_for(const struct options *opts, const struct facts *f, size_t n)
@@ -220,7 +227,8 @@ static bool waits_for(const struct options *opts, const struct facts *f, size_t 
 	if (!opts->detail || (f->offsets[OFFSET_SVM_VMCB] && !f->offsets[OFFSET_VMX_REASON]))
 		return false;
 	for (i = 0; i < n; i++)
-		found |= filter__keeps(opts->detail, ISA_VMX, told_late[i]);
+		found |= (told_late[i].isa == ISA_ARM64) == ON_ARM64 &&
+			 filter__keeps(opts->detail, told_late[i].isa, told_late[i].code);
 	return found;
 }
 
@@ -237,7 +245,7 @@ size_t variant__programs(const struct variant *v, const struct options *opts, co
 		opts->time && needs_wakeup(v, f) ? "kvm_vcpu_wakeup" : NULL,
 		addresses && f->fault_vcpu ? "kvm_page_fault" : NULL,
 		addresses ? "kvm_mmio" : NULL,
-		addresses ? "kvm_fast_mmio" : NULL,
+		addresses && !ON_ARM64 ? "kvm_fast_mmio" : NULL,
 		v->program,
 	};
 	size_t i, n = 0;

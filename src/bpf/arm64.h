@@ -20,7 +20,7 @@ static __always_inline int count_running(const __u64 *args, int direct, enum ext
 	return 0;
 }
 
-static __always_inline int enter_running(int direct)
+static __always_inline int enter_running(int direct, enum extent extent)
 {
 	__u32 id = 0;
 	const struct kvm_vcpu *vcpu = find_vcpu(direct, &id);
@@ -29,9 +29,9 @@ static __always_inline int enter_running(int direct)
 		return 0;
 	if (direct)
 		enter((void *)bpf_get_current_task_btf(), current_thread(), id, vcpu, DIRECT,
-		      TIMED);
+		      extent);
 	else
-		enter(NULL, current_thread_anyhow(), id, vcpu, BY_ADDRESS, TIMED);
+		enter(NULL, current_thread_anyhow(), id, vcpu, BY_ADDRESS, extent);
 	return 0;
 }
 
@@ -48,11 +48,24 @@ int kvm_exit_direct_timed(struct bpf_raw_tracepoint_args *ctx)
 	return count_running(ctx->args, 1, TIMED);
 }
 
+SEC("?raw_tp/kvm_exit")
+int kvm_exit_direct_detailed(struct bpf_raw_tracepoint_args *ctx)
+{
+	return count_running(ctx->args, 1, DETAILED);
+}
+
 SEC("?raw_tp/kvm_entry")
 int kvm_entry_direct(struct bpf_raw_tracepoint_args *ctx)
 {
 	(void)ctx;
-	return enter_running(1);
+	return enter_running(1, TIMED);
+}
+
+SEC("?raw_tp/kvm_entry")
+int kvm_entry_direct_detailed(struct bpf_raw_tracepoint_args *ctx)
+{
+	(void)ctx;
+	return enter_running(1, DETAILED);
 }
 
 /* For kernels without bpf_rdonly_cast */
@@ -68,11 +81,24 @@ int kvm_exit_read_timed(struct bpf_raw_tracepoint_args *ctx)
 	return count_running(ctx->args, 0, TIMED);
 }
 
+SEC("?raw_tp/kvm_exit")
+int kvm_exit_read_detailed(struct bpf_raw_tracepoint_args *ctx)
+{
+	return count_running(ctx->args, 0, DETAILED);
+}
+
 SEC("?raw_tp/kvm_entry")
 int kvm_entry_read(struct bpf_raw_tracepoint_args *ctx)
 {
 	(void)ctx;
-	return enter_running(0);
+	return enter_running(0, TIMED);
+}
+
+SEC("?raw_tp/kvm_entry")
+int kvm_entry_read_detailed(struct bpf_raw_tracepoint_args *ctx)
+{
+	(void)ctx;
+	return enter_running(0, DETAILED);
 }
 
 /* For kernels without BTF. They return 1: after 0 the kernel withholds the event from perf */
@@ -96,12 +122,30 @@ int kvm_exit_tracepoint_timed(struct kvm_exit_record_arm64 *ctx)
 	return count_record(ctx, TIMED);
 }
 
+SEC("?tp/kvm/kvm_exit")
+int kvm_exit_tracepoint_detailed(struct kvm_exit_record_arm64 *ctx)
+{
+	return count_record(ctx, DETAILED);
+}
+
+static __always_inline int enter_record(enum extent extent)
+{
+	enter(NULL, current_thread_anyhow(), VCPU_UNKNOWN, NULL, NO_VCPU, extent);
+	return 1;
+}
+
 SEC("?tp/kvm/kvm_entry")
 int kvm_entry_tracepoint(void *ctx)
 {
 	(void)ctx;
-	enter(NULL, current_thread_anyhow(), VCPU_UNKNOWN, NULL, NO_VCPU, TIMED);
-	return 1;
+	return enter_record(TIMED);
+}
+
+SEC("?tp/kvm/kvm_entry")
+int kvm_entry_tracepoint_detailed(void *ctx)
+{
+	(void)ctx;
+	return enter_record(DETAILED);
 }
 
 #endif

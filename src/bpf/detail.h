@@ -35,7 +35,11 @@ enum source {
 	FROM_APIC,
 	FROM_FAULT, /* SVM: exit_info_1 and 2 */
 	FROM_QUALIFICATION, /* VMX: that, or the interruption information */
-	FROM_ADDRESS, /* VMX: another event */
+	FROM_ADDRESS, /* VMX and arm64: another event */
+	FROM_WFX, /* arm64: the syndrome, as the next two */
+	FROM_SYSREG,
+	FROM_ABORT, /* and the address */
+	FROM_SMCCC, /* arm64: X0 */
 };
 
 /* By counter; user space sets those to 0 that nobody asks for */
@@ -60,6 +64,15 @@ const volatile __u8 svm_sources[NR_COUNTERS] = {
 	[0x7c] = FROM_MSR,	     [0x81] = FROM_HYPERCALL,  [0x8d] = FROM_XCR,
 	[0x90 ... 0x9f] = FROM_CODE, /* CR write traps */
 	[NR_LOW + 0] = FROM_FAULT,   [NR_LOW + 1] = FROM_AVIC, [NR_LOW + 2] = FROM_APIC,
+};
+
+const volatile __u8 arm64_sources[NR_COUNTERS] = {
+	[0x01] = FROM_WFX,
+	[0x12 ... 0x13] = FROM_SMCCC, /* HVC32, SMC32 */
+	[0x16 ... 0x17] = FROM_SMCCC, /* HVC64, SMC64 */
+	[0x18] = FROM_SYSREG, /* SYS64 */
+	[0x20] = FROM_ABORT, /* IABT_LOW */
+	[0x24] = FROM_ADDRESS, /* DABT_LOW */
 };
 
 /* The slot of a vCPU thread; no slot's: no exit of it was counted */
@@ -425,6 +438,12 @@ static __always_inline void add_svm_detail(struct details *d, const struct exit 
 	add_detail(d, make_key(key, value));
 }
 
+#ifdef __TARGET_ARCH_arm64
+#include "detail_arm64.h"
+#else
+
+#define late_sources vmx_sources
+
 /* What was behind an exit that was counted in slot @nr */
 static __always_inline void note_detail(const __u32 *nr, const struct exit *exit, __u32 isa)
 {
@@ -504,6 +523,8 @@ static __always_inline __u64 kept_detail(const struct details *d, const struct k
 		       : 0;
 }
 
+#endif
+
 static __always_inline void settle_at_entry(__u32 nr, const struct kvm_vcpu *vcpu,
 					    enum access access)
 {
@@ -570,7 +591,7 @@ static __always_inline void note_address(__u64 value)
 	if (!d || !d->pending)
 		return;
 	index = (d->pending >> DETAIL_INDEX_SHIFT) - 1;
-	if (index < NR_COUNTERS && vmx_sources[index] == FROM_ADDRESS)
+	if (index < NR_COUNTERS && late_sources[index] == FROM_ADDRESS)
 		settle(d, value);
 }
 

@@ -33,7 +33,23 @@ enum {
 	RCX
 }; /* in regs[] */
 
+/* arm64's */
+struct kvm_vcpu_fault_info {
+	__u64 esr_el2; /* at first 32 bits wide */
+	__u64 hpfar_el2;
+} CORE;
+
+struct user_pt_regs {
+	__u64 regs[31];
+} CORE;
+
+struct kvm_cpu_context {
+	struct user_pt_regs regs;
+} CORE;
+
 struct kvm_vcpu_arch {
+	struct kvm_vcpu_fault_info fault;
+	struct kvm_cpu_context ctxt;
 	unsigned long regs[2];
 	__u32 regs_avail;
 	__u32 hflags;

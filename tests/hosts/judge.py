@@ -22,7 +22,7 @@ REASONS = {
     "vmx": {"io": "IO_INSTRUCTION", "cpuid": "CPUID", "rdmsr": "MSR_READ", "wrmsr": "MSR_WRITE",
             "icr": "MSR_WRITE", "deadline": "MSR_WRITE",
             "hypercall": "VMCALL", "hlt": "HLT", "ud": "EXCEPTION_NMI", "end": "TRIPLE_FAULT"},
-    "arm64": {"sysreg": "SYS64", "hvc": "HVC64"},
+    "arm64": {"sysreg": "SYS64", "oslar": "SYS64", "hvc": "HVC64", "psci": "HVC64"},
 }
 UNKNOWN_NUMBER = {
     "svm": {"NPF", "INTR", "VINTR", "NMI"},
@@ -587,6 +587,49 @@ def case_explain(sections):
            f"explained: {', '.join(f'{k} {v / 10:.1f} %' for k, v in shares.items())}"
 
 
+# By the guest's kinds of arm64, what is behind their exits
+TRAPS = {"sysreg": ("SYS64", "sysreg s3_0_c0_c4_0 read", "ID_AA64PFR0_EL1"),
+         "oslar": ("SYS64", "sysreg s2_0_c1_c0_4 write", "OSLAR_EL1"),
+         "hvc": ("HVC64", "hypercall 0", ""),
+         "psci": ("HVC64", "hypercall 0x84000000", "PSCI PSCI_VERSION"),
+         "mmio": ("DABT_LOW", "mmio 0x30000000", "a PCI device's, if QEMU virt")}
+WFX = {"wfi": "sysreg s0_3_c2_c0_3", "wfe": "sysreg s0_3_c2_c0_2"}
+
+
+def by_detail(lines):
+    got = collections.defaultdict(collections.Counter)
+    for r in records(lines)[0]:
+        got[(r["pid"], r["tid"], r["vcpu"])][(r["reason"], r["detail"], r["name"])] += r["count"]
+    return got
+
+
+def case_traps(sections):
+    exact, _, _, guest_list = judge_counts(sections)
+    got, again = by_detail(sections["kvmexit"]), by_detail(sections["kvmexit2"])
+    need(got == again, "intervals do not add up", got, again)
+    for g in guest_list:
+        mine = collections.Counter(got[key_of(g)])
+        abort = sum(n for key, n in mine.items() if key[0] == "DABT_LOW")
+        for kind, key in TRAPS.items():
+            if kind == "mmio" and threads_only:
+                key = ("DABT_LOW", "unknown", "")
+                need(mine[key] == abort, kind, mine)
+            else:
+                need(mine[key] == g[kind], kind, g[kind], mine)
+            del mine[key]
+        if not threads_only:
+            need(mine[("DABT_LOW", "mmio 0x30000008", TRAPS["mmio"][2])] == 1, "the end", mine)
+        for kind, detail in WFX.items():
+            n = mine.pop(("WFX", detail, kind.upper()), 0)
+            need(n <= g[kind] and (kind == "wfe" or n >= 0.9 * g[kind]), kind, n, mine)
+        fetched = sum(n for key, n in mine.items() if key[1] == "fault 0x38000000 2M exec")
+        need(fetched == g["iabt"], "iabt", mine)
+        odd = [key for key in mine if key[1] in ("unknown", "other")]
+        need(not odd, "not known:", odd, mine)
+    kinds = len({key for threads in got.values() for key in threads})
+    return f"{exact} exits of {kinds} kinds, by what was behind them"
+
+
 def case_attach(sections):
     need(sections["text exits"] and int(sections["text exits"][-1]) > 0, "nothing counted")
     programs = list(map(int, sections["text programs"]))
@@ -1044,6 +1087,7 @@ CASES = {"caps": case_caps, "hidepid": case_hidepid, "clock": case_clock, "misse
          "groups": case_groups,
          "one_thread": case_simple, "churn": case_simple, "room": case_room,
          "reuse": lambda s: case_simple(s, True), "identity": case_identity,
+         "traps": case_traps,
          "surplus": case_surplus, "confined": case_confined,
          "filters": case_filters, "time": case_time, "detail": case_detail,
          "selftest": case_selftest,

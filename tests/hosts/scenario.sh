@@ -613,6 +613,18 @@ case_attach() {
 	modprobe "$vendor"
 }
 
+# What is behind traps of arm64; also by a second kvmexit that reports every 50 ms
+case_traps() {
+	start kvmexit -j --detail --probe "$1" || { unsupported kvmexit; return; }
+	start kvmexit2 -j --detail -i 0.05 --probe "$1" || { unsupported kvmexit2; return; }
+	guest -v 2 -H mmio=150 sysreg=200 oslar=120 hvc=130 psci=90 iabt=40 wfi=50 wfe=60 >"$tmp/guest"
+	stop kvmexit2
+	stop kvmexit
+	emit guest "$tmp/guest"
+	emit kvmexit "$tmp/kvmexit"
+	emit kvmexit2 "$tmp/kvmexit2"
+}
+
 # What is given up once it counts; and it counts and reopens its file all the same
 case_confined() {
 	local i=0
