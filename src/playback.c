@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "playback.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "filter.h"
+#include "options.h"
+#include "recording.h"
+#include "replay.h"
+#include "screen.h"
+#include "util.h"
+#include "view.h"
+
+/* What is written would be read again, without an end */
+static bool writes_what_it_reads(const struct session *s)
+{
+	struct stat in, out;
+
+	return s->output.is_file && !fstat(recording__fd(s->recording), &in) &&
+	       !fstat(s->output.fd, &out) && in.st_dev == out.st_dev && in.st_ino == out.st_ino;
+}
+
+/* The outputs are opened, the rest is done without any privilege; the exit code */
+int playback__start(struct session *s)
+{
+	const struct options *o = s->opts;
+	int err, code;
+
+	code = o->interval ? screen__open_ticker(s) : EXIT_OK;
+	if (code)
+		return code;
+	s->recording = recording__open(o->from, &err);
+	if (!s->recording) {
+		complain("reading %s: %s", o->from, strerror(-err));
+		return EXIT_NOTHING;
+	}
+	if (isatty(STDERR_FILENO) && (o->output || !isatty(STDOUT_FILENO)))
+		recording__show_progress(s->recording);
+	code = session__drop_privileges(s);
+	if (code || !writes_what_it_reads(s))
+		return code;
+	complain("-f %s: this is the file that is written to", o->from);
+	return EXIT_USAGE;
+}
+
+static void tell_keys(const char *from, unsigned int keys, unsigned int missing)
+{
+	if (missing == KEY_DETAIL)
+		complain("reading %s: its records have no details", from);
+	else
+		complain("reading %s: its records are sums, which tell no more apart than: "
+			 "%s%s%s%s",
+			 from, keys & KEY_VM ? "vm " : "", keys & KEY_VCPU ? "vcpu " : "",
+			 keys & KEY_THREAD ? "thread " : "", keys & KEY_REASON ? "reason" : "");
+}
+
+/* With what is known of the recording from its first intervals; the exit code */
+static int begin_recorded(struct session *s, const struct snapshot *first, unsigned int keys,
+			  bool more)
+{
+	unsigned int wanted = replay__keys(s->opts);
+	int code;
+
+	if (wanted & ~keys) {
+		tell_keys(s->opts->from, keys, wanted & ~keys);
+		return EXIT_NOTHING;
+	}
+	s->keys = (keys & KEY_SAMPLE) == KEY_SAMPLE ? 0 : keys;
+	/* One report alone was made without -i */
+	s->timed = more || first->seq || !first->final || s->live;
+	s->snapshot.details = first->details;
+	code = session__choose_reports(s);
+	if (code || !s->live)
+		return code;
+	ticker__start(&s->ticker, now_ns(), s->opts->interval, 0);
+	screen__show(s);
+	return EXIT_OK;
+}
+
+/* One report: the exit code, or -1: go on */
+static int report_recorded(struct session *s, struct snapshot *snap)
+{
+	size_t failed;
+	int err;
+
+	snap->devices = s->devices;
+	replay__select(s->opts, snap);
+	if (s->opts->filter)
+		filter__apply(s->opts->filter, snap);
+	screen__measure(s);
+	err = reports__print(s->reports, s->nr_reports, snap, &failed);
+	if (err && failed == s->nr_reports)
+		return session__no_memory();
+	if (err)
+		return err == -EPIPE ? EXIT_OK : session__tell_write(&s->output, err);
+	return -1;
+}
+
+/*
+ * Played back: until the next interval is due, or after the last one until nobody
+ * looks any more. The exit code, or -1: go on.
+ */
+static int look(struct session *s)
+{
+	int code = -1;
+
+	while (code < 0) {
+		enum event event = screen__see_to(s, ticker__wait(&s->ticker));
+
+		if (event == EVENT_REPORT && !s->last)
+			return -1;
+		if (event == EVENT_LAST)
+			return EXIT_OK;
+		if (event == EVENT_WINDOW || event == EVENT_REPORT)
+			code = screen__redraw(s);
+	}
+	return code;
+}
+
+/*
+ * Every interval of the recording as a report. The next one is read before: whether
+ * there is one is something to know. The exit code.
+ */
+int playback__run(struct session *s)
+{
+	struct snapshot two[2] = { 0 };
+	unsigned int keys[2] = { 0 };
+	int i = 0, code = -1, have, more;
+	__u64 left_out = 0;
+
+	have = recording__next(s->recording, &two[0], &keys[0]);
+	if (!have) {
+		complain("reading %s: there is no interval in it", s->opts->from);
+		code = EXIT_NOTHING;
+	}
+	for (; code < 0 && have > 0; have = more, i ^= 1) {
+		more = recording__next(s->recording, &two[i ^ 1], &keys[i ^ 1]);
+		s->last = !more;
+		if (!s->nr_reports)
+			code = begin_recorded(s, &two[i], keys[i], more);
+		if (code > 0)
+			break;
+		code = -1;
+		if (((s->keys ? s->keys : KEY_SAMPLE) | replay__keys(s->opts)) & ~keys[i])
+			left_out++;
+		else
+			code = report_recorded(s, &two[i]);
+		if (code < 0 && s->live)
+			code = look(s);
+	}
+	if (have < 0) {
+		complain("reading %s: %s", s->opts->from, strerror(-have));
+		code = EXIT_INTERNAL;
+	}
+	recording__tell(s->recording);
+	if (left_out)
+		complain("reading %s: %llu intervals are left out, whose records are sums of more",
+			 s->opts->from, left_out);
+	for (i = 0; i < 2; i++)
+		free(two[i].samples);
+	return code < 0 ? EXIT_OK : code;
+}

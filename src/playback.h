@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* -f: a recording's intervals as reports */
+#ifndef PLAYBACK_H
+#define PLAYBACK_H
+
+#include "session.h"
+
+/* The outputs are opened, the rest is done without any privilege; the exit code */
+int playback__start(struct session *s);
+
+/* Every interval of the recording as a report; the exit code */
+int playback__run(struct session *s);
+
+#endif

@@ -1,0 +1,287 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "session.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "counters.h"
+#include "devices.h"
+#include "explain.h"
+#include "json.h"
+#include "live.h"
+#include "metrics.h"
+#include "options.h"
+#include "privileges.h"
+#include "probe.h"
+#include "recording.h"
+#include "sight.h"
+#include "terminal.h"
+#include "util.h"
+
+/* How long the end of the run waits for a reader that takes nothing, ns */
+#define PATIENCE (2 * NSEC_PER_SEC)
+
+int session__no_memory(void)
+{
+	complain("out of memory");
+	return EXIT_INTERNAL;
+}
+
+int session__tell_write(const struct output *out, int err)
+{
+	complain("writing %s: %s", out->path ? out->path : "standard output",
+		 err == -ETIMEDOUT ? "its reader takes nothing; the last interval is lost"
+				   : strerror(-err));
+	return EXIT_WRITE;
+}
+
+int session__collect(struct session *s)
+{
+	return counters__collect(s->counters, now_ns());
+}
+
+void session__reopen(struct session *s)
+{
+	int err = output__reopen(&s->output);
+
+	if (err)
+		complain("reopening %s: %s; writing on to the old file", s->output.path,
+			 strerror(-err));
+}
+
+/*
+ * Why a report is given up that cannot be written yet, -errno; 0: it is not. A reader
+ * is waited for, at the end of the run with patience, which began at @since. A file
+ * may have room again, while the run goes on.
+ */
+static int give_up(const struct session *s, int err, __u64 since)
+{
+	if (err == -EAGAIN)
+		return s->ticker.stopped && now_ns() - since >= PATIENCE ? -ETIMEDOUT : 0;
+	if (!s->output.path || err == -EPIPE || s->snapshot.final || ticker__is_over(&s->ticker))
+		return err;
+	return 0;
+}
+
+/*
+ * Writes a report. As long as that cannot be done counting goes on, and so does all
+ * that is due but reports. 0 or -errno.
+ */
+int session__deliver(void *session, const char *text, size_t size)
+{
+	struct session *s = session;
+	__u64 since = now_ns();
+	bool told = false;
+	int err, fatal;
+
+	output__put(&s->output, text, size);
+	while ((err = output__flush(&s->output))) {
+		fatal = give_up(s, err, since);
+		if (fatal)
+			return fatal;
+		if (err != -EAGAIN && !told)
+			complain("writing %s: %s; trying again, nothing is lost so far",
+				 s->output.path, strerror(-err));
+		told |= err != -EAGAIN;
+		switch (ticker__wait_for_room(&s->ticker, output__poll_fd(&s->output))) {
+		case EVENT_UPKEEP:
+			/* What fails for want of memory is done by the next report */
+			if (s->counters)
+				session__collect(s);
+			break;
+		case EVENT_REOPEN:
+			session__reopen(s);
+			break;
+		case EVENT_SUSPEND:
+			terminal__suspend();
+			break;
+		case EVENT_CONTINUE:
+			terminal__enter();
+			break;
+		default: /* room, or the end has come */
+			since = now_ns();
+		}
+	}
+	if (told)
+		complain("writing %s: possible again, nothing was lost", s->output.path);
+	return 0;
+}
+
+/* As session__deliver() where nothing else is to be done */
+static int deliver_recorded(void *session, const char *text, size_t size)
+{
+	struct session *s = session;
+	int err;
+
+	output__put(&s->output, text, size);
+	while ((err = output__flush(&s->output)) == -EAGAIN) {
+		struct pollfd p = { .fd = output__poll_fd(&s->output), .events = POLLOUT };
+
+		poll(&p, 1, p.fd < 0 ? 100 : -1);
+	}
+	return err;
+}
+
+static int tell_open(const char *path, int err, const char *otherwise)
+{
+	complain("opening %s: %s%s%s", path, strerror(-err),
+		 err == -EACCES ? "; this is done without capabilities, so that it can be done "
+				  "again: name a directory that this user may write to"
+				: "",
+		 err == -EACCES ? otherwise : "");
+	return EXIT_CREATE;
+}
+
+/* The exit code */
+static int open_outputs(struct session *s)
+{
+	const struct options *o = s->opts;
+	int err = output__open(&s->output, o->output);
+
+	if (err)
+		return o->output ? tell_open(o->output, err, ", or use >>FILE")
+				 : session__tell_write(&s->output, err);
+	err = o->metrics ? replaced__open(&s->metrics, o->metrics) : 0;
+	if (err == -EEXIST) {
+		complain("--metrics %s: not a file, which could be replaced", o->metrics);
+		return EXIT_CREATE;
+	}
+	return err ? tell_open(s->metrics.beside, err, "") : EXIT_OK;
+}
+
+/* The exit code. The output has from its start no more rights than when reopened. */
+int session__drop_privileges(struct session *s)
+{
+	int fds[PROBE_FDS + STATE_READS + 4];
+	struct needs needs = {
+		.fds = fds,
+		.output = s->opts->output,
+		.replaced = s->opts->metrics,
+		.terminal = s->live,
+		.verbose = s->opts->verbose,
+	};
+	const char *what = "dropping capabilities";
+	int err, code;
+
+	if (!s->recording)
+		sight__keep();
+	err = privileges__drop_capabilities();
+	if (!err) {
+		code = open_outputs(s);
+		if (code)
+			return code;
+		if (s->recording)
+			fds[needs.nr_fds++] = recording__fd(s->recording);
+		else
+			needs.nr_fds = probe__fds(s->probe, fds);
+		needs.nr_fds += explain__fds(s->explain, fds + needs.nr_fds);
+		fds[needs.nr_fds++] = s->ticker.timer;
+		fds[needs.nr_fds++] = s->ticker.signals;
+		fds[needs.nr_fds++] = s->output.fd;
+		if (s->live)
+			needs.raises = terminal__raises(&needs.nr_raises);
+		err = privileges__confine(&needs, &what);
+	}
+	if (!err)
+		return EXIT_OK;
+	complain("giving up privileges: %s: %s", what, strerror(-err));
+	return EXIT_INTERNAL;
+}
+
+/* --devices; the exit code */
+int session__read_devices(struct session *s)
+{
+	const char *path = s->opts->devices;
+	FILE *file = fopen(path, "re");
+	char why[128];
+	int err = file ? devices__read(&s->devices, file, why, sizeof(why)) : -errno;
+
+	if (file)
+		fclose(file);
+	if (err == -EINVAL)
+		complain("--devices %s: %s", path, why);
+	else if (err)
+		complain("reading %s: %s", path, strerror(-err));
+	if (!err)
+		return EXIT_OK;
+	return err == -EINVAL ? EXIT_USAGE : err == -ENOMEM ? EXIT_INTERNAL : EXIT_NOTHING;
+}
+
+/*
+ * A file of metrics that cannot be written holds up nothing: the next one has it all.
+ * 0; what failed stop() tells.
+ */
+static int replace_metrics(void *session, const char *text, size_t size)
+{
+	struct session *s = session;
+	int before = s->metrics.err, err;
+
+	/* Of a recording, whose intervals follow without delay, the last report is enough */
+	if (s->opts->from && !s->last)
+		return 0;
+	err = replaced__write(&s->metrics, text, size);
+	if (!err != !before && !s->last)
+		complain("writing %s: %s", s->opts->metrics,
+			 err ? strerror(-err) : "possible again");
+	return 0;
+}
+
+static unsigned int metrics_keys(const struct session *s)
+{
+	const struct options *o = s->opts;
+	struct view view = { .keys = o->keys ? o->keys : KEY_VM | KEY_REASON };
+
+	if (o->detail)
+		view.keys |= KEY_DETAIL;
+	return view__within(view, s->keys).keys;
+}
+
+/* What is made of each snapshot; the exit code */
+int session__choose_reports(struct session *s)
+{
+	const struct options *o = s->opts;
+	const struct live_style live = {
+		.known = (s->keys ? s->keys : KEY_SAMPLE) | (s->snapshot.details ? KEY_DETAIL : 0),
+		.keys = s->ticker.keys >= 0,
+	};
+	const struct table_style style = {
+		.view = view__within(view__of(o, s->live), s->keys),
+		.timed = s->timed,
+		.live = s->live,
+		.times = o->time,
+		.summary = view__summary(o),
+		.cut = s->live || o->time,
+		.window = &s->window,
+	};
+	const struct json_style records = {
+		.view.keys = o->keys	  ? o->keys
+			     : o->compact ? KEY_VM
+					  : s->keys,
+		.view.top = o->top,
+		.compact = o->compact,
+	};
+	const struct metrics_style metrics = {
+		.keys = metrics_keys(s),
+		.times = o->time,
+		.nodes = o->from,
+	};
+	size_t i;
+
+	/* First: it waits for nobody */
+	if (o->metrics)
+		s->reports[s->nr_reports++] =
+			(struct report){ metrics__new(&metrics), replace_metrics, s };
+	s->reports[s->nr_reports++] =
+		(struct report){ o->json   ? json__new(&records)
+				 : s->live ? live__new(&style, &live)
+					   : table__new(&style),
+				 o->from && !s->live ? deliver_recorded : session__deliver, s };
+	s->view = s->live ? s->reports[s->nr_reports - 1].renderer : NULL;
+	for (i = 0; i < s->nr_reports; i++)
+		if (!s->reports[i].renderer)
+			return session__no_memory();
+	return EXIT_OK;
+}

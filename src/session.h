@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What one run of kvmexit works with, and what counting on this host (kvmexit.c) and
+ * a recording (playback.c) have in common: outputs, reports, privileges.
+ */
+#ifndef SESSION_H
+#define SESSION_H
+
+#include "output.h"
+#include "replaced.h"
+#include "report.h"
+#include "run.h"
+#include "snapshot.h"
+#include "table.h"
+#include "ticker.h"
+
+struct counters;
+struct devices;
+struct explain;
+struct options;
+struct probe;
+struct recording;
+struct vms;
+
+struct session {
+	const struct options *opts;
+	struct probe *probe;
+	struct counters *counters;
+	struct vms *vms;
+	struct recording *recording; /* NULL: this host */
+	struct devices *devices; /* --devices */
+	struct explain *explain; /* NULL: nothing is explained */
+	struct output output;
+	struct replaced metrics;
+	struct ticker ticker;
+	struct snapshot snapshot;
+	struct report reports[2];
+	unsigned int keys; /* what samples can be told apart by; 0: everything */
+	bool timed; /* reports have a time line */
+	bool last; /* there is no report after this one */
+	size_t nr_reports;
+	struct run run;
+	bool told_hidden; /* that names are missing */
+	unsigned int reopened; /* the output, when it last told whose it is */
+	bool live; /* reports are shown in place, on a terminal */
+	struct renderer *view; /* by this one; NULL: not yet, or they are not */
+	struct window window; /* the terminal's, if standard output is one */
+	__u64 start; /* of the interval, CLOCK_MONOTONIC */
+	__u64 told_lost; /* exits that the user knows to be lost */
+};
+
+/* These tell what went wrong and return the exit code */
+int session__no_memory(void);
+int session__tell_write(const struct output *out, int err);
+
+/* Reads the counters, so that nothing overflows or is held up: 0 or -errno */
+int session__collect(struct session *s);
+
+/* After SIGHUP */
+void session__reopen(struct session *s);
+
+/*
+ * Writes a report. As long as that cannot be done counting goes on, and so does all
+ * that is due but reports. 0 or -errno.
+ */
+int session__deliver(void *session, const char *text, size_t size);
+
+/* Opens the outputs; the exit code. They have from their start no more rights than when reopened.
+ */
+int session__drop_privileges(struct session *s);
+
+/* --devices; the exit code */
+int session__read_devices(struct session *s);
+
+/* What is made of each snapshot; the exit code */
+int session__choose_reports(struct session *s);
+
+#endif
