@@ -5,8 +5,8 @@
  *
  * Every vCPU starts in 64-bit mode and does each kind as often as it is told to, one
  * of each in turn, then ends with a triple fault (x86) or a store (arm64). There is
- * no interrupt controller, so HLT returns to user space; but with icr or deadline,
- * which KVM handles on its fast path, there is one, and no hlt.
+ * no interrupt controller, so HLT returns to user space; but with icr and deadline,
+ * which KVM handles on its fast path, and with idle there is one, and no hlt.
  *
  *   kind       SVM exit    VMX exit                       seen by user space
  *   io         io          IO_INSTRUCTION                 yes
@@ -31,6 +31,8 @@
  *                          first, EPT_VIOLATION
  *   crs        read_cr4,   CR_ACCESS                      -
  *              write_cr4
+ *   idle       hlt, and 2  HLT, and 2 MSR_WRITE           -
+ *              msr         (with APICv one)
  *   the end    shutdown    TRIPLE_FAULT, 1                yes
  *
  * as the kernel's kvm_exit lines name them. First touches of guest memory add
@@ -79,7 +81,10 @@
 	X(6, oslar, "msr oslar_el1, xzr")       \
 	X(7, psci, "mov w0, #0x84000000; hvc #0")
 #else
-/* The guest: r15 its data page, r14 rounds to go, r13d non-zero on SVM, r12 a VMCB. */
+/*
+ * The guest: r15 its data page, r14 rounds to go, r13d non-zero on SVM, r12 a VMCB, r10
+ * how long idle takes in ticks of the TSC.
+ */
 #define KINDS(X)                                                                        \
 	X(0, io, "mov $" STR(IO_PORT) ", %edx; out %al, (%dx)")                         \
 	X(1, cpuid, "xor %eax, %eax; xor %ecx, %ecx; cpuid")                            \
@@ -121,7 +126,11 @@
 		  MMIO_ADDR) " + 0x2010, %eax;"                                         \
 			     "mov %ax, " STR(MMIO_ADDR) " + 0x3ff8")                    \
 	/* CR4.MCE, to and fro */                                                       \
-	X(17, crs, "mov %cr4, %rax; xor $0x40, %rax; mov %rax, %cr4")
+	X(17, crs, "mov %cr4, %rax; xor $0x40, %rax; mov %rax, %cr4")                   \
+	/* TSC_DEADLINE soon, and waits for it */                                       \
+	X(18, idle,                                                                     \
+	  "rdtsc; shl $32, %rdx; or %rdx, %rax; add %r10, %rax;"                        \
+	  "mov %rax, %rdx; shr $32, %rdx; mov $0x6e0, %ecx; wrmsr; sti; hlt; cli")
 #endif
 
 #define ENUM(slot, name, insns) KIND_##name = slot,
@@ -136,7 +145,7 @@ struct guest {
 	uint64_t counts[NR_KINDS]; /* of each kind, on each vCPU */
 	int vcpus; /* of each VM */
 	int first_id; /* of a VM's vCPUs */
-	int nap; /* us of sleep at every hlt, on arm64 mmio */
+	int nap; /* us of sleep at every hlt, on arm64 mmio; of every idle */
 
 	/* Once open */
 	int kvm; /* /dev/kvm */

@@ -10,7 +10,7 @@
 #define STEP(slot, name, insns) \
 	"cmpq $0, 8*" #slot "(%r15); je 9f; decq 8*" #slot "(%r15);" insns "\n 9:\n"
 
-extern const uint8_t guest_code[], guest_ud[], guest_l2[], guest_end[];
+extern const uint8_t guest_code[], guest_ud[], guest_timer[], guest_l2[], guest_end[];
 asm(".pushsection .rodata\n"
     "guest_code:\n" KINDS(
 	    STEP) "	dec %r14\n"
@@ -19,6 +19,12 @@ asm(".pushsection .rodata\n"
 		  "	int3\n"
 		  "guest_ud:\n"
 		  "	addq $2, (%rsp)\n"
+		  "	iretq\n"
+		  "guest_timer:\n"
+		  "	mov $0x80b, %ecx\n" /* EOI */
+		  "	xor %eax, %eax\n"
+		  "	xor %edx, %edx\n"
+		  "	wrmsr\n"
 		  "	iretq\n"
 		  "guest_l2:\n"
 		  "	cpuid\n"
@@ -41,6 +47,7 @@ enum {
 	IDT = 0x5000,
 	CS = 8,
 	DS = 16,
+	TIMER = 0xef, /* vector */
 };
 
 const char *machine__isa = "vmx";
@@ -58,7 +65,7 @@ static struct {
 
 static bool has_apic(const struct guest *guest)
 {
-	return guest->counts[KIND_icr] || guest->counts[KIND_deadline];
+	return guest->counts[KIND_icr] || guest->counts[KIND_deadline] || guest->counts[KIND_idle];
 }
 
 int machine__open(const struct guest *guest)
@@ -71,7 +78,7 @@ int machine__open(const struct guest *guest)
 	if (svm)
 		machine__isa = "svm";
 	if (has_apic(guest) && guest->counts[KIND_hlt])
-		return guest__fail(-ENOTSUP, "hlt: not with icr and deadline");
+		return guest__fail(-ENOTSUP, "hlt: not with icr, deadline and idle");
 	if (guest->counts[KIND_nested] && !svm)
 		return guest__fail(-ENOTSUP, "nested: on AMD only");
 	cpuid.head.nent = 256;
@@ -83,11 +90,16 @@ int machine__open(const struct guest *guest)
 	return err;
 }
 
+/* An interrupt gate */
+static void set_gate(uint64_t *idt, int vector, const uint8_t *handler)
+{
+	idt[vector * 2] = (CODE + bytes(guest_code, handler)) | CS << 16 | 0x8eULL << 40;
+}
+
 static void fill_memory(uint8_t *memory)
 {
 	uint64_t *pd = (uint64_t *)(memory + PD), *gdt = (uint64_t *)(memory + GDT);
 	uint64_t *idt = (uint64_t *)(memory + IDT);
-	uint64_t handler = CODE + bytes(guest_code, guest_ud);
 
 	*(uint64_t *)(memory + PML4) = PDPT | 3;
 	*(uint64_t *)(memory + PDPT) = PD | 3;
@@ -95,7 +107,8 @@ static void fill_memory(uint8_t *memory)
 		pd[i] = i << 21 | 0x83; /* 2 MB, writable */
 	gdt[CS / 8] = 0x00af9b000000ffff; /* 64-bit code */
 	gdt[DS / 8] = 0x00cf93000000ffff;
-	idt[6 * 2] = handler | CS << 16 | 0x8eULL << 40; /* interrupt gate */
+	set_gate(idt, 6, guest_ud);
+	set_gate(idt, TIMER, guest_timer);
 	memcpy(memory + CODE, guest_code, bytes(guest_code, guest_end));
 }
 
@@ -163,9 +176,10 @@ static int enable_svm(struct guest_vcpu *vcpu, struct kvm_sregs *sregs)
 	return ret < 0 ? ret : 0;
 }
 
-/* The timer in TSC-deadline mode, and masked; and no waiting for a SIPI */
+/* The timer in TSC-deadline mode, and masked but for idle; and no waiting for a SIPI */
 static int enable_apic(struct guest_vcpu *vcpu)
 {
+	const uint32_t masked = vcpu->vm->guest->counts[KIND_idle] ? 0 : 1 << 16;
 	struct kvm_mp_state runs = { KVM_MP_STATE_RUNNABLE };
 	struct kvm_lapic_state apic;
 	int err = KVM(vcpu->fd, KVM_GET_LAPIC, &apic);
@@ -173,7 +187,7 @@ static int enable_apic(struct guest_vcpu *vcpu)
 	if (err)
 		return err;
 	memcpy(apic.regs + 0x0f0, &(uint32_t){ 0x1ff }, 4); /* SVR: enabled */
-	memcpy(apic.regs + 0x320, &(uint32_t){ 2 << 17 | 1 << 16 | 0xef }, 4); /* LVTT */
+	memcpy(apic.regs + 0x320, &(uint32_t){ 2 << 17 | masked | TIMER }, 4); /* LVTT */
 	err = KVM(vcpu->fd, KVM_SET_LAPIC, &apic);
 	return err ? err : KVM(vcpu->fd, KVM_SET_MP_STATE, &runs);
 }
@@ -196,7 +210,7 @@ static int set_system_registers(struct guest_vcpu *vcpu)
 	sregs.cs = code;
 	sregs.ds = sregs.es = sregs.fs = sregs.gs = sregs.ss = flat;
 	sregs.gdt = (struct kvm_dtable){ .base = GDT, .limit = DS + 7 };
-	sregs.idt = (struct kvm_dtable){ .base = IDT, .limit = 7 * 16 - 1 };
+	sregs.idt = (struct kvm_dtable){ .base = IDT, .limit = (TIMER + 1) * 16 - 1 };
 	sregs.cr3 = PML4;
 	sregs.cr4 = 1 << 5; /* PAE */
 	sregs.cr0 = 1U << 31 | 0x31; /* PG, NE, ET, PE */
@@ -222,8 +236,12 @@ int machine__set_up(struct guest_vcpu *vcpu)
 				 .r14 = guest->loops,
 				 .r13 = svm,
 				 .r12 = vmcb_of(guest, vcpu->index) };
+	int khz = KVM(vcpu->fd, KVM_GET_TSC_KHZ, 0);
 	int err = KVM(vcpu->fd, KVM_SET_CPUID2, &cpuid);
 
+	if (khz < 0)
+		return khz;
+	regs.r10 = (uint64_t)khz * guest->nap / 1000;
 	if (!err)
 		err = set_system_registers(vcpu);
 	return err ? err : KVM(vcpu->fd, KVM_SET_REGS, &regs);

@@ -470,7 +470,7 @@ static void usage(void)
 	      "  -M MSEC       a VM's vCPUs move from thread to thread so often\n"
 	      "  -H            threads hop from CPU to CPU, every 100 returns to user space\n"
 	      "  -y            yield the CPU at every return to user space\n"
-	      "  -s USEC       sleep at every hlt, on arm64 mmio\n"
+	      "  -s USEC       sleep at every hlt, on arm64 mmio; how long idle takes\n"
 	      "  -w            print the thread ids, wait for a line on standard input\n"
 	      "  -k            keep the VMs when done until end of input or SIGTERM\n"
 	      "  -V ID         id of each VM's first vCPU (0)\n"

@@ -26,7 +26,7 @@ aarch64)
 	quick=sysreg nap=mmio # the latter comes to the VMM, and naps with -s
 	many="mmio=300 sysreg=400 hvc=350 iabt=40 wfi=60"
 	naps="mmio=200 sysreg=300 hvc=150 iabt=40" busy="sysreg=6000" halts="wfi=200 hvc=50"
-	polls=-
+	nests='' polls=-
 	# shellcheck disable=SC2046 # words are wanted
 	guest() { command guest $(echo "$@" | sed 's/ io=/ mmio=/; s/ cpuid=/ sysreg=/; s/ hlt=/ hvc=/'); }
 	;;
@@ -34,7 +34,8 @@ aarch64)
 	quick=cpuid nap=hlt
 	many="io=300 cpuid=400 rdmsr=150 wrmsr=250 hypercall=100 mmio=60 hlt=350 ud=40"
 	naps="io=100 cpuid=300 wrmsr=150 mmio=40 hlt=200" busy="cpuid=6000"
-	halts='' polls=- ;;
+	halts='' nests='' polls="2000000 0"
+	! grep -q AuthenticAMD /proc/cpuinfo || halts="idle=100 cpuid=50" nests="nested=60 cpuid=100" ;;
 esac
 
 emit() { echo "@$1"; cat "$2"; }
@@ -511,7 +512,8 @@ time_part() {
 
 # Where the time goes, against the scheduler's own account, KVM's of halting and the
 # kernel's own stamps of exits and entries: a guest that naps in its VMM, one whose two
-# threads have one CPU, and on arm64 one that waits in KVM
+# threads have one CPU, one that has a guest (AMD), and one that waits in KVM, where that
+# may poll and where not (AMD; on arm64 as it is)
 # shellcheck disable=SC2086 # words are wanted
 case_time() {
 	local poll
@@ -527,6 +529,7 @@ case_time() {
 	echo 1 >"$trace/events/kvm/kvm_vcpu_wakeup/enable"
 	time_part - 3 -s 3000 $naps
 	time_part - 1 $busy
+	[ -z "$nests" ] || time_part - 0,1 $nests
 	for poll in ${halts:+$polls}; do
 		time_part "$poll" 3 -s 500 $halts
 	done
