@@ -869,7 +869,7 @@ def check_stamps(lines, exits):
     what interrupted the guest before it traces the exit: it may come between them."""
     exact, first, each = VENDOR.endswith("-i"), 5, 0.6
     if VENDOR.startswith("arm64"):
-        first, each = 10, 1.5
+        first, each = 10, 2
     elif VENDOR.startswith("amd") and KERNEL < (6, 5):
         first = 100
     out, spans = {}, collections.defaultdict(list)
