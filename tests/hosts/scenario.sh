@@ -413,8 +413,8 @@ case_explain() {
 	if [ -e /sys/module/kvm_amd/parameters/force_avic ]; then
 		rmmod kvm_amd && modprobe kvm_amd avic=1 force_avic=1
 	fi
-	start kvmexit -j --explain --probe "$1" || { unsupported kvmexit; return; }
-	start table --explain --probe "$1"
+	start kvmexit -j --explain --probe "$1" 600 || { unsupported kvmexit; return; }
+	start table --explain --probe "$1" 600
 	trace_on
 	[ ! -e "$trace/events/kvm/kvm_apicv_inhibit_changed" ] ||
 		echo 1 >"$trace/events/kvm/kvm_apicv_inhibit_changed/enable"
