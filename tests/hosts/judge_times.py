@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""The case time: parts that add up, and three witnesses of them"""
+import collections
+import json
+
+from judging import (REASONS, QUICK, KERNEL_NAMES, host, need, records, counted, summed,
+                     judge_counts)
+
+
+# The guest's kind that naps, and its reason
+NAPS = {"svm": ("hlt", "HLT"), "vmx": ("hlt", "HLT"), "arm64": ("mmio", "DABT_LOW")}
+HALTS = {"svm": ("idle", "HLT"), "vmx": ("idle", "HLT"), "arm64": ("wfi", "WFX")}
+PARTS = ["kvm_ns", "user_ns", "wait_ns", "poll_ns", "idle_ns"]
+
+
+def timed(lines):
+    """Records with times: [exits], [vcpus], [intervals]; each of them adds up."""
+    exits, intervals = records(lines)
+    vcpus = [r for r in map(json.loads, lines) if r["type"] == "vcpu"]
+    for r in exits:
+        need(r["time_ns"] == sum(r.get(p, 0) for p in PARTS), "the parts of", r)
+        need(not r["max_ns"] or r["p50_ns"] <= r["p99_ns"] <= r["max_ns"], "quantiles", r)
+    for r in vcpus:
+        parts = r["guest_ns"] + sum(r.get(p, 0) for p in PARTS)
+        need(abs(parts - r["wall_ns"]) * 1000 <= r["wall_ns"], "wall clock", parts, r)
+        mine = [e for e in exits if (e["seq"], e["tid"], e["vcpu"]) == (r["seq"], r["tid"], r["vcpu"])]
+        need(sum(e["count"] for e in mine) == r["exits"], "exits", r)
+        need(r["unseen"] == 0, "unseen", r)
+        for p in PARTS:
+            need(sum(e.get(p, 0) for e in mine) == r.get(p, 0), p, "of", r, "is not the reasons'")
+    return exits, vcpus, intervals
+
+
+def totals(rows, keys, fields):
+    sums = collections.defaultdict(collections.Counter)
+    for r in rows:
+        sums[tuple(r[k] for k in keys)].update({f: r.get(f, 0) for f in fields})
+    return sums
+
+
+def check_intervals(vcpus, intervals, whole):
+    """Each interval that a thread was there for is all told of, and all are the whole."""
+    worst = 0
+    lengths = {i["seq"]: i["dur_ms"] for i in intervals}
+    for tid in {r["tid"] for r in vcpus}:
+        mine = [r for r in vcpus if r["tid"] == tid]
+        for r in mine[1:-2]:
+            # Told in whole ms; and kvmexit may have lost its CPU just then
+            off = max(0, abs(r["wall_ns"] / 1e6 - lengths[r["seq"]] - 0.5) - 0.5)
+            worst = max(worst, off / lengths[r["seq"]])
+            need(off <= 0.001 * lengths[r["seq"]] + (2 if host.vendor.endswith("-i") else 30),
+                 "wall clock of an interval", r)
+    sums = totals(vcpus, ["tid"], ["guest_ns"] + PARTS)
+    for key, want in totals(whole, ["tid"], ["guest_ns"] + PARTS).items():
+        for name in ("wait_ns", "poll_ns"):
+            need(abs(sums[key][name] - want[name]) <= 20e6 + 0.01 * want[name], name, "of", key,
+                 "in intervals", sums[key][name], "in whole", want[name])
+    return worst
+
+
+def check_sched(lines, whole, alarmed):
+    """The scheduler's own account of waiting, from before the first exit to after the last;
+    threads that alarms wake up before and after have waited there too."""
+    sched = {(when, int(tid)): int(wait)
+             for when, tid, _, wait in (line.split()[:4] for line in lines)}
+    ours = theirs = 0
+    for r in whole:
+        want = sched[("after", r["tid"])] - sched[("before", r["tid"])]
+        early = r["wait_ns"] if r["tid"] in alarmed else want
+        need(early - 20e6 - 0.01 * early <= r["wait_ns"] <= want + 20e6 + 0.01 * want,
+             "wait", r["wait_ns"], "schedstat", want)
+        ours, theirs = ours + r["wait_ns"], theirs + want
+    return ours, theirs
+
+
+def check_stamps(lines, exits):
+    """By thread and reason, sum and maximum of the kernel's own stamps: how many spans,
+    how much ours and theirs in us. On the clock that counts instructions the
+    difference is what runs between the two stamps, the same for every span but a thread's
+    first; else the host may lose its CPU there, for milliseconds. SVM before 6.5 lets in
+    what interrupted the guest before it traces the exit: it may come between them."""
+    exact, first, each = host.vendor.endswith("-i"), 5, 0.6
+    if host.vendor.startswith("arm64"):
+        first, each = 10, 2
+    elif host.vendor.startswith("amd") and host.kernel < (6, 5):
+        first = 100
+    out, spans = {}, collections.defaultdict(list)
+    for line in lines:
+        tid, stamp, event, name = (line.split(" ", 3) + [""])[:4]
+        if event == "exit":
+            out[tid] = (float(stamp) * 1e6, KERNEL_NAMES.get(name, name))
+        elif tid in out:
+            began, reason = out.pop(tid)
+            spans[(int(tid), reason)].append(float(stamp) * 1e6 - began)
+    n, all_ours, all_theirs = 0, 0, 0
+    for r in exits:
+        theirs = spans[(r["tid"], r["reason"])]
+        if not theirs:
+            continue
+        ours, longest = r["time_ns"] / 1000, max(theirs)
+        need(len(theirs) == r["count"] - r["untimed"], "spans", r, "by ftrace", len(theirs))
+        slack = first + each * len(theirs) if exact else 40000 + 0.05 * sum(theirs)
+        need(abs(ours - sum(theirs)) <= slack, "took", sum(theirs), "us by ftrace:", r)
+        service = (r["time_ns"] - r["idle_ns"]) / 1000
+        if not r["idle_ns"]:
+            need(abs(r["max_ns"] / 1000 - longest) <= (first if exact else 40000), "longest",
+                 longest, r)
+        need(r["max_ns"] / 1000 <= service + 0.001, "longest", r)
+        n, all_ours, all_theirs = n + len(theirs), all_ours + ours, all_theirs + sum(theirs)
+    return n, all_ours, all_theirs
+
+
+def check_halts(sections, whole):
+    """KVM's own accounts of halting, by VM, and of polling and halting, by thread. A halt
+    ends when the thread has a CPU again: part of it is waiting."""
+    slack = 1.001
+    stats = collections.defaultdict(dict)
+    for pid, stat, ns in (line.split() for line in sections["text stats"]):
+        stats[int(pid)][stat] = int(ns)
+    for (pid,), mine in totals(whole, ["pid"], PARTS).items():
+        told = all("poll_ns" in r for r in whole)
+        poll = stats[pid]["halt_poll_success_ns"] + stats[pid]["halt_poll_fail_ns"]
+        window = stats[pid].get("halt_poll_ns", poll)
+        need((poll > 0) == (window > 0), "polled:", stats[pid])
+        need(not told or poll / slack <= mine["poll_ns"] + mine["wait_ns"] and
+             mine["poll_ns"] <= poll * slack, "poll", mine, "KVM's", stats[pid])
+        if "halt_wait_ns" in stats[pid]:
+            halt = stats[pid]["halt_wait_ns"] + (0 if told else poll)
+            need(halt / slack <= mine["idle_ns"] + mine["wait_ns"] and
+                 mine["idle_ns"] <= halt * slack, "idle", mine, "KVM's", stats[pid])
+    wakeups = {int(tid): int(ns) for tid, ns in map(str.split, sections["text wakeups"])}
+    for r in whole:
+        mine, ns = r["idle_ns"] + r.get("poll_ns", 0), wakeups.get(r["tid"], 0)
+        need(mine <= ns * slack and ns / slack <= mine + r["wait_ns"], "kvm_vcpu_wakeup says", ns, r)
+    return sum(wakeups.values())
+
+
+def case_time(sections):
+    exact, got, isa, guest_list = judge_counts(sections)
+    pids = {g["pid"] for g in guest_list}
+    exits, whole, _ = timed(sections["kvmexit"])
+    exits2, vcpus, intervals = timed(sections["kvmexit2"])
+    need(summed(counted(exits2, pids)) == summed(got), "intervals count otherwise")
+    napping, napped = NAPS[isa]
+    quick = QUICK[isa]
+    halting, halted_in = HALTS[isa]
+    last = REASONS[isa].get("end", "DABT_LOW")
+    nested = {g["tid"] for g in guest_list if g.get("nested")}
+    need(all(r["untimed"] <= (r["reason"] == last or r["tid"] in nested) for r in exits), "untimed")
+    need(len(whole) == len(guest_list), "vcpu records", len(whole))
+    worst = check_intervals(vcpus, intervals, whole)
+    residue = max(abs(r["wall_ns"] - r["guest_ns"] - sum(r.get(p, 0) for p in PARTS))
+                  for r in vcpus + whole)
+    ours, theirs = check_sched(sections["text sched"], whole,
+                               {g["tid"] for g in guest_list if g.get("wfi")})
+    opened = totals((r for r in exits2 if r["reason"] == last), ["tid"], ["time_ns"])
+    halted = check_halts(sections, whole)
+    for g in guest_list:
+        mine = {r["reason"]: r for r in exits if r["tid"] == g["tid"]}
+        share = next(r for r in whole if r["tid"] == g["tid"])
+        # It stayed out of the guest, and was there, for more than a second
+        need(g["tid"] in nested or opened[(g["tid"],)]["time_ns"] > 0.5e9, "open",
+             opened[(g["tid"],)])
+        if g[napping]:
+            user = mine[napped]["user_ns"]
+            need(g[napping] * 3e6 <= user + mine[napped].get("wait_ns", 0) and
+                 user <= g[napping] * 20e6, "naps of 3 ms took", user, "ns")
+            need(mine[quick]["user_ns"] == 0, "user of", mine[quick])
+        elif g.get(halting):
+            halt = mine[halted_in]
+            need(2 * (halt["idle_ns"] + halt.get("poll_ns", 0) + halt.get("wait_ns", 0)) >
+                 halt["time_ns"],
+                 "not halted", halt)
+        elif g.get("nested"):
+            need(mine["VMRUN"]["kvm_ns"] > mine["CPUID"]["kvm_ns"] / 4, "VMRUN", mine)
+        else:
+            need(0.3 < share["wait_ns"] / share["wall_ns"] < 0.7, "two on one CPU wait", share)
+    n, mine, kernel = check_stamps(sections["text stamps"], exits)
+    per = (mine - kernel) * 1000 / n
+    return (f"{exact} exits, {len(vcpus)} vcpu records add up to {residue} ns, "
+            f"intervals within {worst:.2%}; "
+            f"wait {ours / 1e6:.1f} ms, schedstat {theirs / 1e6:.1f}; "
+            f"halted {halted / 1e6:.1f} ms; {n} spans {mine / 1e3:.1f} ms, "
+            f"ftrace {kernel / 1e3:.1f}, {per:+.0f} ns each")
