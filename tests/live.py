@@ -59,6 +59,7 @@ class Run:
         self.status = None
         self.pid, self.fd = pty.fork()
         if not self.pid:
+            signal.signal(signal.SIGHUP, signal.SIG_DFL)  # not as under nohup
             os.environ["TERM"] = term
             if term is None:
                 del os.environ["TERM"]
@@ -107,6 +108,9 @@ class Run:
         until = time.monotonic() + 20
         while time.monotonic() < until and self.read(0.1):
             pass
+        if time.monotonic() >= until:
+            check(f"{what}: an end", False, repr(self.text()[:2000]))
+            os.kill(self.pid, signal.SIGKILL)
         modes = self.modes() if self.status is None else (True, True)
         _, self.status = os.waitpid(self.pid, 0)
         check(f"{what}: status", self.status == status, self.status)

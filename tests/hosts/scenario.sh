@@ -346,6 +346,7 @@ case_surplus() {
 # sees them from a PID namespace of its own
 case_room() {
 	local i=0
+	threads_only "$1" && return
 	start kvmexit -j -i 0.5 --max-vcpus 16 --probe "$1" || { unsupported kvmexit; return; }
 	guest -q -v 40 -s 10000 "$quick=6" "$nap=6" >"$tmp/guest"
 	guest -M 700 -v 4 -s 10000 "$quick=300" "$nap=300" >>"$tmp/guest"
@@ -588,7 +589,7 @@ case_detail() {
 # Attached and detached many times while a guest runs: nothing stays behind
 case_attach() {
 	local i=0 guest
-	guest -v 1 -s 1000 "$nap=1000000" >/dev/null &
+	"$program" -v 1 -s 1000 "$nap=1000000" >/dev/null & # a function would be another process
 	guest=$!
 	while [ $((i += 1)) -le "${KVMEXIT_ATTACH:-40}" ]; do
 		kvmexit -j --probe "$1" 0.02 >"$tmp/once" 2>"$tmp/once.log" || {
