@@ -242,7 +242,7 @@ static int count_guest(struct selftest *s, struct trial *t, const struct probe *
 
 static int try_probe(struct selftest *s, struct trial *t)
 {
-	struct snapshot snap = { .run = &s->run };
+	struct snapshot snap = { .run = &s->run, .final = true };
 	struct counters *counters = NULL;
 	struct probe *probe = NULL;
 	struct shared shared;
