@@ -481,11 +481,12 @@ test_completion() {
 	check "completion: -r HLT,CPU" "$(complete_line ./kvmexit -r HLT,CPU)" HLT,CPUID
 	# A VM's name is data, whatever it says
 	# shellcheck disable=SC2016 # for that script
+	mkdir "$work/names"
 	printf '#!/bin/sh\necho PID VM\necho "1 web1\n2 web;x\n3 db\n4 w\$(touch\${IFS}%s)"\n' \
-		"$work/touched" >"$work/kvmexit"
-	chmod +x "$work/kvmexit"
-	check "completion: -n web" "$(complete_line "$work/kvmexit" -n web)" 'web1 web\;x'
-	check "completion: -n w" "$(complete_line "$work/kvmexit" -n w | wc -w)" 3
+		"$work/touched" >"$work/names/kvmexit"
+	chmod +x "$work/names/kvmexit"
+	check "completion: -n web" "$(complete_line "$work/names/kvmexit" -n web)" 'web1 web\\;x'
+	check "completion: -n w" "$(complete_line "$work/names/kvmexit" -n w | wc -w)" 3
 	check "completion: no name was run" "$(ls "$work/touched" 2>/dev/null)" ""
 	check "completion: -i 1" "$(complete_line kvmexit -i 1)" ""
 	check "completion: it is registered" "$(complete -p kvmexit)" "complete -F _kvmexit kvmexit"
