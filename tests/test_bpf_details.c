@@ -423,7 +423,7 @@ static void test_time(void)
 	size_t i, k;
 
 	timed = 1;
-	for (i = 0; load() && i < ARRAY_SIZE(events); i++, unload()) {
+	for (i = 0; i < ARRAY_SIZE(events) && load(); i++, unload()) {
 		const struct event *e = &events[i];
 		__u64 time = 0, sum = 0;
 

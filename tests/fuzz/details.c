@@ -20,7 +20,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		MUST(strlen(again) < sizeof(again) - 1);
 		MUST(detail__parse(isa, code, again, &same));
 		MUST(same == detail);
-		detail__name(detail);
+		detail__name(isa, detail);
 	}
 	free(text);
 	return 0;
