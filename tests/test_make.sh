@@ -52,6 +52,11 @@ static_arm64() {
 }
 check "make arm64 makes no static program for arm64" static_arm64
 
+one_test() { make -s test T=test_docs 2>&1 | tail -n 1 | grep -q ' passed, 0 failed, 0 skipped$'; }
+check "make test T=test_docs does not run this one test" one_test
+none() { ! make -s test T=nothing >/dev/null 2>&1; }
+check "make test takes a name that is no test's" none
+
 make -s install DESTDIR="$tmp" PREFIX=/usr >/dev/null
 check "no /usr/sbin/kvmexit installed" test -x "$tmp/usr/sbin/kvmexit"
 check "no page of reasons installed" test -s "$tmp/usr/share/man/man7/kvmexit-reasons.7"
