@@ -479,9 +479,9 @@ test_completion() {
 	check "completion: -o READ" "$(complete_line kvmexit -o READ)" README.md
 	check "completion: -r HL" "$(complete_line ./kvmexit -r HL)" HLT
 	check "completion: -r HLT,CPU" "$(complete_line ./kvmexit -r HLT,CPU)" HLT,CPUID
+	mkdir "$work/names"
 	# A VM's name is data, whatever it says
 	# shellcheck disable=SC2016 # for that script
-	mkdir "$work/names"
 	printf '#!/bin/sh\necho PID VM\necho "1 web1\n2 web;x\n3 db\n4 w\$(touch\${IFS}%s)"\n' \
 		"$work/touched" >"$work/names/kvmexit"
 	chmod +x "$work/names/kvmexit"
