@@ -75,16 +75,6 @@ static int keep(struct sample **kept, size_t *nr, size_t *room, const struct sam
 	return 0;
 }
 
-/* The order of samples and threads in a snapshot */
-static int compare_threads(const struct sample *x, const struct sample *y)
-{
-	int order = vm__compare(x->vm, y->vm);
-
-	if (!order)
-		order = THREE_WAY(x->vcpu, y->vcpu);
-	return order ? order : THREE_WAY(x->tid, y->tid);
-}
-
 /* The report without what has not the filter's text: threads have that of their reasons too */
 static int filter(struct live *l, struct snapshot *snap)
 {
@@ -104,10 +94,10 @@ static int filter(struct live *l, struct snapshot *snap)
 	for (i = 0; i < l->report.nr_threads && !err; i++) {
 		const struct sample *t = &l->report.threads[i];
 
-		while (j < snap->nr_samples && compare_threads(&snap->samples[j], t) < 0)
+		while (j < snap->nr_samples && sample__compare_threads(&snap->samples[j], t) < 0)
 			j++;
 		if (columns__contain(t, &l->report, whose, l->filter) ||
-		    (j < snap->nr_samples && !compare_threads(&snap->samples[j], t)))
+		    (j < snap->nr_samples && !sample__compare_threads(&snap->samples[j], t)))
 			err = keep(&l->kept_threads, &snap->nr_threads, &l->threads_room, t);
 	}
 	snap->threads = l->kept_threads;

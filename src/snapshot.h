@@ -68,6 +68,9 @@ struct snapshot {
 	__u64 flags[NR_FLAGS]; /* exits of this interval that carried the flag */
 };
 
+/* Three-way: the order of samples and threads in a snapshot, whatever the reason */
+int sample__compare_threads(const struct sample *x, const struct sample *y);
+
 static inline __u64 sum_of_causes(const __u64 *lost)
 {
 	__u64 sum = 0;

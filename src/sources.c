@@ -154,19 +154,10 @@ int pending__add(struct pending *p, const struct sample *sample)
 	return 0;
 }
 
-static int compare_threads(const struct sample *x, const struct sample *y)
-{
-	int order = vm__compare(x->vm, y->vm);
-
-	if (!order)
-		order = THREE_WAY(x->vcpu, y->vcpu);
-	return order ? order : THREE_WAY(x->tid, y->tid);
-}
-
 static int compare_samples(const void *a, const void *b)
 {
 	const struct sample *x = a, *y = b;
-	int order = compare_threads(x, y);
+	int order = sample__compare_threads(x, y);
 
 	if (!order)
 		order = THREE_WAY(x->isa, y->isa);
@@ -180,7 +171,7 @@ void pending__sort(struct pending *p)
 	size_t i;
 
 	for (i = 1; i < p->nr; i++)
-		if (compare_threads(&p->samples[i - 1], &p->samples[i]) > 0)
+		if (sample__compare_threads(&p->samples[i - 1], &p->samples[i]) > 0)
 			break;
 	if (i < p->nr)
 		qsort(p->samples, p->nr, sizeof(*p->samples), compare_samples);
