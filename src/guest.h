@@ -209,6 +209,12 @@ int kvm_ioctl(int fd, unsigned long request, const char *what, unsigned long arg
 /* Keeps why something failed, and returns @err */
 int guest__fail(int err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/* The instructions are one piece, of which the symbols are places */
+static inline size_t guest__bytes(const uint8_t *from, const uint8_t *to)
+{
+	return (uintptr_t)to - (uintptr_t)from;
+}
+
 /* It has come to its end: whether all was done */
 int guest_vcpu__finish(struct guest_vcpu *vcpu);
 

@@ -34,12 +34,6 @@ asm(".pushsection .rodata\n"
 				"guest_end:\n"
 				".popsection\n");
 
-/* The instructions are one piece, of which the symbols are places */
-static size_t bytes(const uint8_t *from, const uint8_t *to)
-{
-	return (uintptr_t)to - (uintptr_t)from;
-}
-
 const char *machine__isa = "arm64";
 const bool machine__shows[NR_KINDS] = { [KIND_mmio] = true };
 
@@ -64,8 +58,8 @@ int machine__set_up_vm(struct guest_vm *vm)
 {
 	uint8_t *memory = vm->memory;
 
-	memcpy(memory + CODE, guest_code, bytes(guest_code, guest_abort));
-	memcpy(memory + VECTORS + VECTOR_SYNC, guest_abort, bytes(guest_abort, guest_end));
+	memcpy(memory + CODE, guest_code, guest__bytes(guest_code, guest_abort));
+	memcpy(memory + VECTORS + VECTOR_SYNC, guest_abort, guest__bytes(guest_abort, guest_end));
 	return 0;
 }
 

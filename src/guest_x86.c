@@ -32,12 +32,6 @@ asm(".pushsection .rodata\n"
 		  "guest_end:\n"
 		  ".popsection\n");
 
-/* The instructions are one piece, of which the symbols are places */
-static size_t bytes(const uint8_t *from, const uint8_t *to)
-{
-	return (uintptr_t)to - (uintptr_t)from;
-}
-
 /* Guest memory, besides code and data */
 enum {
 	PML4 = 0x1000,
@@ -93,7 +87,7 @@ int machine__open(const struct guest *guest)
 /* An interrupt gate */
 static void set_gate(uint64_t *idt, int vector, const uint8_t *handler)
 {
-	idt[vector * 2] = (CODE + bytes(guest_code, handler)) | CS << 16 | 0x8eULL << 40;
+	idt[vector * 2] = (CODE + guest__bytes(guest_code, handler)) | CS << 16 | 0x8eULL << 40;
 }
 
 static void fill_memory(uint8_t *memory)
@@ -109,7 +103,7 @@ static void fill_memory(uint8_t *memory)
 	gdt[DS / 8] = 0x00cf93000000ffff;
 	set_gate(idt, 6, guest_ud);
 	set_gate(idt, TIMER, guest_timer);
-	memcpy(memory + CODE, guest_code, bytes(guest_code, guest_end));
+	memcpy(memory + CODE, guest_code, guest__bytes(guest_code, guest_end));
 }
 
 int machine__set_up_vm(struct guest_vm *vm)
@@ -152,7 +146,7 @@ static void vmcb__fill(uint8_t *vmcb)
 	*(uint64_t *)(vmcb + 0x560) = 0x400; /* DR7 */
 	*(uint64_t *)(vmcb + 0x568) = 0xffff0ff0; /* DR6 */
 	*(uint64_t *)(vmcb + 0x570) = 2; /* RFLAGS */
-	*(uint64_t *)(vmcb + 0x578) = CODE + bytes(guest_code, guest_l2);
+	*(uint64_t *)(vmcb + 0x578) = CODE + guest__bytes(guest_code, guest_l2);
 }
 
 static int enable_svm(struct guest_vcpu *vcpu, struct kvm_sregs *sregs)

@@ -10,7 +10,6 @@
 #include "explain.h"
 #include "groups.h"
 #include "util.h"
-#include "vm.h"
 #include "width.h"
 
 /* Where a terminal does not tell its size */
