@@ -385,6 +385,19 @@ __u64 counters__lost(const struct counters *c, enum lost why)
 	return sum;
 }
 
+/* A count is read before the time: of a reason's first exit, only its time may be there */
+static int add_timed_cells(struct thread *t)
+{
+	for (; t->nr_timed < timing__nr_reasons(t->timing); t->nr_timed++) {
+		__u32 index = timing__index(t->timing, t->nr_timed);
+		size_t at = 0;
+
+		if (index < NR_COUNTERS && !get_cell(t, &at, index))
+			return -ENOMEM;
+	}
+	return 0;
+}
+
 /* All time of a thread; one that came back with its TID and vCPU is the same one */
 static int report_time(struct counters *c, struct snapshot *snap, struct thread *t, bool came_back,
 		       __u64 now)
@@ -393,6 +406,7 @@ static int report_time(struct counters *c, struct snapshot *snap, struct thread 
 	int err = t->state >= FREED ? 0 : read_clock(c, t, now);
 	struct times *times = timing__report(t->timing);
 
+	err = err ? err : add_timed_cells(t);
 	if (err)
 		return err;
 	if (came_back) {

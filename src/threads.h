@@ -57,6 +57,7 @@ struct thread {
 	__u64 flags_seen[NR_FLAGS];
 	__u64 flags_reported[NR_FLAGS];
 	struct timing *timing; /* NULL: without clocks */
+	size_t nr_timed; /* of its reasons: have a cell */
 	__u64 timed_sum; /* the sum when the clock was last read */
 	struct detailing detailing;
 	bool behind; /* there were exits without details when last read */

@@ -377,6 +377,16 @@ struct times *timing__report(struct timing *t)
 	return all;
 }
 
+size_t timing__nr_reasons(const struct timing *t)
+{
+	return t->nr_reasons;
+}
+
+__u32 timing__index(const struct timing *t, size_t i)
+{
+	return t->reasons[i]->index;
+}
+
 struct times *timing__reason(struct timing *t, __u32 index, __u64 count)
 {
 	struct reason *r = get_reason(t, index);

@@ -61,6 +61,13 @@ int timing__read(struct timing *t, struct clock *clock, __u32 isa, __u64 now, bo
 /* The last time: the span that is open, if one is, ends untimed */
 int timing__finish(struct timing *t, struct clock *clock, __u32 isa, __u64 now, bool gone);
 
+/*
+ * The reasons that have had time so far, in the order in which they were seen; the first,
+ * NR_COUNTERS, stands for those without a row
+ */
+size_t timing__nr_reasons(const struct timing *t);
+__u32 timing__index(const struct timing *t, size_t i);
+
 /* All of the thread's time since the last report; valid until the clock is read again */
 struct times *timing__report(struct timing *t);
 

@@ -410,6 +410,24 @@ static void test_idle(void)
 	counters__free(c);
 }
 
+/* A reason's first exit came after its count was read, and before its time was */
+static void test_between(void)
+{
+	struct counters *c = counters_with_clocks();
+
+	halt(0);
+	slots[0].count[HLT] = 0;
+	report_after(c, NSEC_PER_SEC);
+	CHECK_INT(snap.nr_samples, 1);
+	CHECK_INT(snap.samples[0].count, 0);
+	CHECK_INT(times__sum(snap.samples[0].times), times__sum(snap.threads[0].times));
+	slots[0].count[HLT] = 1;
+	report_after(c, NSEC_PER_SEC);
+	CHECK_INT(snap.samples[0].count, 1);
+	CHECK_INT(snap.samples[0].total, 1);
+	counters__free(c);
+}
+
 /* Unless slots are wanted: then its time is told up to there */
 static void test_short(void)
 {
@@ -432,6 +450,7 @@ int main(void)
 {
 	vms = vms__new(&run);
 	test_idle();
+	test_between();
 	test_short();
 	test_closed();
 	test_open();
