@@ -122,7 +122,7 @@ $(BUILD)/kvmexit-dynamic: $(OBJS)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pie -o $@ $(OBJS) $$($(PKG_CONFIG) --libs $(LIBS))
 
 # Makes VM exits in known numbers; static, to run on any emulated host
-$(BUILD)/guest: tests/guest.c src/guest.c $(GUEST) src/guest.h
+$(BUILD)/guest: tests/guest.c tests/guest_slow.c src/guest.c $(GUEST) src/guest.h tests/guest_slow.h
 	$(say) GUEST $@
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) -static -pthread -o $@ $(filter %.c,$^)

@@ -20,7 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "../src/guest.h"
+#include "guest_slow.h"
 
 /* A vCPU, and the VM it belongs to */
 struct seat {
@@ -29,6 +29,7 @@ struct seat {
 	int index; /* of the VM, and of the vCPU in it */
 	int vm_index;
 	pthread_mutex_t lock; /* with -M */
+	uint64_t waited[3]; /* ns, with -W: before the first KVM_RUN, after it, before the last */
 };
 
 /* A thread and the vCPUs it runs: one, or with -1 or -q all of a VM. */
@@ -41,9 +42,9 @@ struct worker {
 static struct guest guest = { .vcpus = 1 };
 static struct {
 	int vms, processes, rounds, roam;
-	bool hop, single, sequence, yield, wait, keep;
+	bool hop, single, sequence, yield, wait, keep, waiting;
 	const char *name;
-	unsigned int slow; /* bits 1 << of slows[] */
+	unsigned int slow; /* guest_slow.h */
 } opt = { .vms = 1, .processes = 1, .rounds = 1 };
 
 static int round_nr;
@@ -69,6 +70,26 @@ static uint64_t now_ns(void)
 	return ts.tv_sec * 1000000000ull + ts.tv_nsec;
 }
 
+/* How long this thread has waited for a CPU by the scheduler's own account, ns */
+static uint64_t waited_ns(void)
+{
+	FILE *f = fopen("/proc/thread-self/schedstat", "r");
+	unsigned long long ns;
+
+	if (!f || fscanf(f, "%*s %llu", &ns) != 1)
+		err(1, "schedstat");
+	fclose(f);
+	return ns;
+}
+
+/* What waiting is sure to be between the first exit and the last, and at most */
+static int seat__print_waiting(const struct seat *seat, char *line, size_t size)
+{
+	return snprintf(line, size, ",\"waited_ns\":[%llu,%llu]",
+			(unsigned long long)(seat->waited[2] - seat->waited[1]),
+			(unsigned long long)(waited_ns() - seat->waited[0]));
+}
+
 static void seat__report(const struct seat *seat)
 {
 	const struct guest_vcpu *vcpu = &seat->vcpu;
@@ -81,127 +102,15 @@ static void seat__report(const struct seat *seat)
 	for (int kind = 0; kind < NR_KINDS; kind++)
 		n += snprintf(line + n, sizeof(line) - n, ",\"%s\":%llu", kind_names[kind],
 			      (unsigned long long)guest.counts[kind]);
+	if (opt.waiting)
+		n += seat__print_waiting(seat, line + n, sizeof(line) - n);
 	n += snprintf(line + n, sizeof(line) - n,
-		      ",\"run_calls\":%llu,\"run_ns\":%llu,\"round\":%d}\n",
+		      ",\"nap\":%u,\"run_calls\":%llu,\"run_ns\":%llu,\"round\":%d}\n", guest.nap,
 		      (unsigned long long)vcpu->run_calls, (unsigned long long)vcpu->run_ns,
 		      round_nr);
 	/* one write: threads and processes share the output */
 	if (write(STDOUT_FILENO, line, n) != n)
 		err(1, "standard output");
-}
-
-/* ---- what makes a VM slow ---- */
-
-#define SLOW_HALT_POLL 7000 /* ns */
-
-static int slow__halt_poll(const struct guest_vm *vm)
-{
-	struct kvm_enable_cap cap = { .cap = KVM_CAP_HALT_POLL, .args = { SLOW_HALT_POLL } };
-
-	return ioctl(vm->fd, KVM_ENABLE_CAP, &cap);
-}
-
-static int slow__log_dirty(const struct guest_vm *vm)
-{
-	struct kvm_userspace_memory_region region = {
-		.flags = KVM_MEM_LOG_DIRTY_PAGES,
-		.memory_size = machine__memory_size(vm->guest),
-		.userspace_addr = (uintptr_t)vm->memory,
-	};
-
-	return ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, &region);
-}
-
-/* Whoever fetches the log has the pages written since protected again */
-static int slow__fetch_log(const struct guest_vcpu *vcpu)
-{
-	static uint64_t bitmap[4096];
-	struct kvm_dirty_log log = { .dirty_bitmap = bitmap };
-
-	return ioctl(vcpu->vm->fd, KVM_GET_DIRTY_LOG, &log);
-}
-
-#ifndef __aarch64__
-static int slow__no_pause_exits(const struct guest_vm *vm)
-{
-	struct kvm_enable_cap cap = {
-		.cap = KVM_CAP_X86_DISABLE_EXITS,
-		.args = { KVM_X86_DISABLE_EXITS_PAUSE },
-	};
-
-	return ioctl(vm->fd, KVM_ENABLE_CAP, &cap);
-}
-
-static int slow__pit(const struct guest_vm *vm)
-{
-	struct kvm_pit_config config = { 0 };
-
-	return ioctl(vm->fd, KVM_CREATE_PIT2, &config);
-}
-
-static int slow__block_irqs(const struct guest_vcpu *vcpu)
-{
-	struct kvm_guest_debug debug = { .control = KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_BLOCKIRQ };
-
-	return ioctl(vcpu->fd, KVM_SET_GUEST_DEBUG, &debug);
-}
-#endif
-
-static const struct slow {
-	const char *name;
-	int (*to_vm)(const struct guest_vm *vm); /* before it has vCPUs */
-	int (*to_vcpu)(const struct guest_vcpu *vcpu); /* once */
-	int (*at_return)(const struct guest_vcpu *vcpu); /* of each KVM_RUN */
-} slows[] = {
-	{ "halt-poll", slow__halt_poll, NULL, NULL },
-	{ "dirty", slow__log_dirty, NULL, slow__fetch_log },
-#ifndef __aarch64__
-	{ "pause", slow__no_pause_exits, NULL, NULL },
-	{ "pit", slow__pit, NULL, NULL },
-	{ "blockirq", NULL, slow__block_irqs, NULL },
-#endif
-};
-
-#define NR_SLOWS (sizeof(slows) / sizeof(slows[0]))
-
-/* What this kernel takes: the other side of what kvmexit says */
-static void slow__report(const struct slow *slow, int failed)
-{
-	char line[128];
-	int n = snprintf(line, sizeof(line), "{\"pid\":%d,\"slow\":\"%s\",\"set\":%s}\n", getpid(),
-			 slow->name, failed ? "false" : "true");
-
-	if (write(STDOUT_FILENO, line, n) != n)
-		err(1, "standard output");
-}
-
-static void slow__vm(const struct guest_vm *vm)
-{
-	for (size_t i = 0; i < NR_SLOWS; i++)
-		if (opt.slow & 1u << i && slows[i].to_vm)
-			slow__report(&slows[i], slows[i].to_vm(vm));
-}
-
-static void slow__vcpu(const struct guest_vcpu *vcpu)
-{
-	for (size_t i = 0; i < NR_SLOWS; i++)
-		if (opt.slow & 1u << i && slows[i].to_vcpu)
-			slow__report(&slows[i], slows[i].to_vcpu(vcpu));
-}
-
-static void slow__return(const struct guest_vcpu *vcpu)
-{
-	for (size_t i = 0; i < NR_SLOWS; i++)
-		if (opt.slow & 1u << i && slows[i].at_return && slows[i].at_return(vcpu))
-			err(1, "%s", slows[i].name);
-}
-
-static unsigned int slow__parse(const char *name)
-{
-	for (size_t i = 0; i < NR_SLOWS; i++)
-		if (!strcmp(slows[i].name, name))
-			return 1u << i;
-	errx(64, "no such setting: '%s'", name);
 }
 
 /* ---- threads ---- */
@@ -221,10 +130,16 @@ static void worker__hop(struct worker *worker)
 
 static void seat__run(struct seat *seat)
 {
+	bool first = !seat->vcpu.run_calls;
+
+	if (opt.waiting && first)
+		seat->waited[0] = waited_ns();
 	check(guest_vcpu__run(&seat->vcpu));
-	slow__return(&seat->vcpu);
+	slow__return(opt.slow, &seat->vcpu);
 	if (seat->vcpu.done)
 		seat__report(seat);
+	else if (opt.waiting)
+		seat->waited[first ? 1 : 2] = waited_ns();
 }
 
 static void seat__run_locked(struct seat *seat)
@@ -300,7 +215,7 @@ static void *worker__main(void *arg)
 		struct seat *seat = &worker->seats[i];
 
 		check(guest_vcpu__create(&seat->vcpu, seat->vm, seat->index));
-		slow__vcpu(&seat->vcpu);
+		slow__vcpu(opt.slow, &seat->vcpu);
 		tids[seat->vm_index * guest.vcpus + seat->index] = gettid();
 	}
 	pthread_barrier_wait(&ready);
@@ -383,7 +298,7 @@ static void play_round(bool first, bool last)
 		pthread_barrier_init(barriers[i], NULL, nr_workers + 1);
 	for (int i = 0; i < opt.vms; i++) {
 		check(guest_vm__create(&vms[i], &guest));
-		slow__vm(&vms[i]);
+		slow__vm(opt.slow, &vms[i]);
 	}
 	workers__start(workers, seats, vms);
 	pthread_barrier_wait(&ready);
@@ -473,12 +388,12 @@ static void usage(void)
 	      "  -s USEC       sleep at every hlt, on arm64 mmio; how long idle takes\n"
 	      "  -w            print the thread ids, wait for a line on standard input\n"
 	      "  -k            keep the VMs when done until end of input or SIGTERM\n"
+	      "  -W            print how long each thread waited for a CPU, at least and at most\n"
 	      "  -V ID         id of each VM's first vCPU (0)\n"
 	      "  -n NAME       name the threads, %d for the vCPU's id: \"CPU %d/KVM\"\n"
 	      "  -S SETTING    slow it down by this, and print whether it was taken:",
 	      stderr);
-	for (size_t i = 0; i < NR_SLOWS; i++)
-		fprintf(stderr, " %s", slows[i].name);
+	slow__list();
 	fputs("\nkinds:", stderr);
 	for (int kind = 0; kind < NR_KINDS; kind++)
 		fprintf(stderr, " %s", kind_names[kind]);
@@ -518,7 +433,7 @@ static void parse_options(int argc, char **argv)
 	bool any = false;
 	int c;
 
-	while ((c = getopt(argc, argv, "m:v:p:r:s:V:n:M:S:1qHywk")) != -1) {
+	while ((c = getopt(argc, argv, "m:v:p:r:s:V:n:M:S:1qHywkW")) != -1) {
 		switch (c) {
 		case 'm':
 			opt.vms = parse_number(optarg, 1, 4096);
@@ -564,6 +479,9 @@ static void parse_options(int argc, char **argv)
 			break;
 		case 'k':
 			opt.keep = true;
+			break;
+		case 'W':
+			opt.waiting = true;
 			break;
 		default:
 			usage();

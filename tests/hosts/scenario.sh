@@ -25,7 +25,7 @@ aarch64)
 	hist=hist:keys=common_pid,ret,esr_ec:size=2048
 	quick=sysreg nap=mmio # the latter comes to the VMM, and naps with -s
 	many="mmio=300 sysreg=400 hvc=350 iabt=40 wfi=60"
-	naps="mmio=200 sysreg=300 hvc=150 iabt=40" busy="sysreg=6000" halts="wfi=200 hvc=50"
+	naps="mmio=200 sysreg=200 hvc=150 iabt=40" busy="sysreg=3000 mmio=3000" halts="wfi=200 hvc=50"
 	nests='' polls=-
 	# shellcheck disable=SC2046 # words are wanted
 	guest() { command guest $(echo "$@" | sed 's/ io=/ mmio=/; s/ cpuid=/ sysreg=/; s/ hlt=/ hvc=/'); }
@@ -33,7 +33,7 @@ aarch64)
 *)	hist=
 	quick=cpuid nap=hlt
 	many="io=300 cpuid=400 rdmsr=150 wrmsr=250 hypercall=100 mmio=60 hlt=350 ud=40"
-	naps="io=100 cpuid=300 wrmsr=150 mmio=40 hlt=200" busy="cpuid=6000"
+	naps="io=100 cpuid=200 wrmsr=150 mmio=40 hlt=200" busy="cpuid=3000 io=3000"
 	halts='' nests='' polls="2000000 0"
 	! grep -q AuthenticAMD /proc/cpuinfo || halts="idle=100 cpuid=50" nests="nested=60 cpuid=100" ;;
 esac
@@ -473,14 +473,6 @@ case_names() {
 	emit kvmexit "$tmp/kvmexit"
 }
 
-# What /proc says of each thread of a process: "TID RUN WAIT", ns
-schedstats() {
-	local task
-	for task in /proc/"$1"/task/*; do
-		echo "${task##*/} $(cat "$task/schedstat")"
-	done
-}
-
 # time_part POLL CPUS KIND...: a guest for case time. POLL: halt_poll_ns meanwhile, or -
 time_part() {
 	local poll="$1" cpus="$2" parameter=/sys/module/kvm/parameters/halt_poll_ns old=- pid stat
@@ -491,15 +483,13 @@ time_part() {
 	fi
 	: >"$tmp/part"
 	# An old busybox knows masks only
-	taskset "$cpus" guest -w -k -v 2 "$@" <"$tmp/go" >"$tmp/part" &
+	taskset "$cpus" guest -w -k -W -v 2 "$@" <"$tmp/go" >"$tmp/part" &
 	exec 8>"$tmp/go"
 	while ! grep -q '"ready"' "$tmp/part"; do sleep 0.1; done
 	pid=$(sed -n 's/.*"ready":true.*"pid":\([0-9]*\).*/\1/p' "$tmp/part")
 	[ "$poll" = - ] || echo "$pid halt_poll_ns $poll" >>"$tmp/stats"
-	schedstats "$pid" | sed "s/^/before /" >>"$tmp/sched"
 	echo >&8
 	while [ "$(grep -c '"run_calls"' "$tmp/part")" -lt 2 ]; do sleep 0.1; done
-	schedstats "$pid" | sed "s/^/after /" >>"$tmp/sched"
 	for stat in "$debug/$pid"-*/halt_*_ns; do
 		[ ! -e "$stat" ] || echo "$pid ${stat##*/} $(cat "$stat")" >>"$tmp/stats"
 	done
@@ -522,7 +512,6 @@ case_time() {
 	start kvmexit2 -j --time -i 0.5 --probe "$1" || { unsupported kvmexit2; return; }
 	mkfifo "$tmp/go"
 	: >"$tmp/guest"
-	: >"$tmp/sched"
 	: >"$tmp/stats"
 	trace_on
 	echo mono >"$trace/trace_clock"
@@ -547,7 +536,6 @@ case_time() {
 	emit kvmexit "$tmp/kvmexit"
 	emit kvmexit2 "$tmp/kvmexit2"
 	emit ftrace "$tmp/ftrace"
-	emit "text sched" "$tmp/sched"
 	emit "text stamps" "$tmp/stamps"
 	emit "text stats" "$tmp/stats"
 	emit "text wakeups" "$tmp/wakeups"

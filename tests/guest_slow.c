@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* What makes a VM slow: see guest_slow.h */
+#include <err.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "guest_slow.h"
+
+#define SLOW_HALT_POLL 7000 /* ns */
+
+static int slow__halt_poll(const struct guest_vm *vm)
+{
+	struct kvm_enable_cap cap = { .cap = KVM_CAP_HALT_POLL, .args = { SLOW_HALT_POLL } };
+
+	return ioctl(vm->fd, KVM_ENABLE_CAP, &cap);
+}
+
+static int slow__log_dirty(const struct guest_vm *vm)
+{
+	struct kvm_userspace_memory_region region = {
+		.flags = KVM_MEM_LOG_DIRTY_PAGES,
+		.memory_size = machine__memory_size(vm->guest),
+		.userspace_addr = (uintptr_t)vm->memory,
+	};
+
+	return ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, &region);
+}
+
+/* Whoever fetches the log has the pages written since protected again */
+static int slow__fetch_log(const struct guest_vcpu *vcpu)
+{
+	static uint64_t bitmap[4096];
+	struct kvm_dirty_log log = { .dirty_bitmap = bitmap };
+
+	return ioctl(vcpu->vm->fd, KVM_GET_DIRTY_LOG, &log);
+}
+
+#ifndef __aarch64__
+static int slow__no_pause_exits(const struct guest_vm *vm)
+{
+	struct kvm_enable_cap cap = {
+		.cap = KVM_CAP_X86_DISABLE_EXITS,
+		.args = { KVM_X86_DISABLE_EXITS_PAUSE },
+	};
+
+	return ioctl(vm->fd, KVM_ENABLE_CAP, &cap);
+}
+
+static int slow__pit(const struct guest_vm *vm)
+{
+	struct kvm_pit_config config = { 0 };
+
+	return ioctl(vm->fd, KVM_CREATE_PIT2, &config);
+}
+
+static int slow__block_irqs(const struct guest_vcpu *vcpu)
+{
+	struct kvm_guest_debug debug = { .control = KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_BLOCKIRQ };
+
+	return ioctl(vcpu->fd, KVM_SET_GUEST_DEBUG, &debug);
+}
+#endif
+
+static const struct slow {
+	const char *name;
+	int (*to_vm)(const struct guest_vm *vm); /* before it has vCPUs */
+	int (*to_vcpu)(const struct guest_vcpu *vcpu); /* once */
+	int (*at_return)(const struct guest_vcpu *vcpu); /* of each KVM_RUN */
+} slows[] = {
+	{ "halt-poll", slow__halt_poll, NULL, NULL },
+	{ "dirty", slow__log_dirty, NULL, slow__fetch_log },
+#ifndef __aarch64__
+	{ "pause", slow__no_pause_exits, NULL, NULL },
+	{ "pit", slow__pit, NULL, NULL },
+	{ "blockirq", NULL, slow__block_irqs, NULL },
+#endif
+};
+
+#define NR_SLOWS (sizeof(slows) / sizeof(slows[0]))
+
+/* What this kernel takes: the other side of what kvmexit says */
+static void slow__report(const struct slow *slow, int failed)
+{
+	char line[128];
+	int n = snprintf(line, sizeof(line), "{\"pid\":%d,\"slow\":\"%s\",\"set\":%s}\n", getpid(),
+			 slow->name, failed ? "false" : "true");
+
+	if (write(STDOUT_FILENO, line, n) != n)
+		err(1, "standard output");
+}
+
+void slow__vm(unsigned int chosen, const struct guest_vm *vm)
+{
+	for (size_t i = 0; i < NR_SLOWS; i++)
+		if (chosen & 1u << i && slows[i].to_vm)
+			slow__report(&slows[i], slows[i].to_vm(vm));
+}
+
+void slow__vcpu(unsigned int chosen, const struct guest_vcpu *vcpu)
+{
+	for (size_t i = 0; i < NR_SLOWS; i++)
+		if (chosen & 1u << i && slows[i].to_vcpu)
+			slow__report(&slows[i], slows[i].to_vcpu(vcpu));
+}
+
+void slow__return(unsigned int chosen, const struct guest_vcpu *vcpu)
+{
+	for (size_t i = 0; i < NR_SLOWS; i++)
+		if (chosen & 1u << i && slows[i].at_return && slows[i].at_return(vcpu))
+			err(1, "%s", slows[i].name);
+}
+
+unsigned int slow__parse(const char *name)
+{
+	for (size_t i = 0; i < NR_SLOWS; i++)
+		if (!strcmp(slows[i].name, name))
+			return 1u << i;
+	errx(64, "no such setting: '%s'", name);
+}
+
+void slow__list(void)
+{
+	for (size_t i = 0; i < NR_SLOWS; i++)
+		fprintf(stderr, " %s", slows[i].name);
+}
