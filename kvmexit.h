@@ -381,12 +381,9 @@ enum offset {
 	OFFSET_VMX_REASON, /* in struct vcpu_vmx */
 	OFFSET_SVM_VMCB, /* in struct vcpu_svm: a pointer to struct vmcb */
 	OFFSET_VMCB_CODE, /* in struct vmcb */
-	/* What details need: in struct vcpu_vmx and, the last, in struct vcpu_svm */
+	/* What details need, in struct vcpu_vmx */
 	OFFSET_VMX_QUALIFICATION,
 	OFFSET_VMX_INTR_INFO,
-	OFFSET_VMX_LOADED, /* a pointer to the VMCS in use, */
-	OFFSET_VMX_VMCS01, /* which is this one, but for L2 */
-	OFFSET_SVM_VMCB01, /* a pointer to the VMCB for all but L2 */
 	NR_OFFSETS,
 };
 
@@ -461,6 +458,6 @@ _Static_assert(sizeof(struct details) == 3904, "struct details");
 _Static_assert(NR_COUNTERS < 1 << (64 - DETAIL_INDEX_SHIFT), "a detail has room for any counter");
 _Static_assert(DETAIL_SPECIAL < 1 << (DETAIL_INDEX_SHIFT - DETAIL_SHIFT), "enum detail_kind");
 _Static_assert(sizeof(struct lost_line) == 64, "struct lost_line is a cache line");
-_Static_assert(sizeof(struct config) == 88, "struct config");
+_Static_assert(sizeof(struct config) == 72, "struct config");
 
 #endif

@@ -158,9 +158,6 @@ static void read_details(struct facts *f, const struct btf *btf)
 		{ OFFSET_VMX_QUALIFICATION, "vcpu_vmx", "vt.exit_qualification" },
 		{ OFFSET_VMX_INTR_INFO, "vcpu_vmx", "exit_intr_info" },
 		{ OFFSET_VMX_INTR_INFO, "vcpu_vmx", "vt.exit_intr_info" },
-		{ OFFSET_VMX_LOADED, "vcpu_vmx", "loaded_vmcs" },
-		{ OFFSET_VMX_VMCS01, "vcpu_vmx", "vmcs01" },
-		{ OFFSET_SVM_VMCB01, "vcpu_svm", "vmcb01.ptr" },
 	};
 	const struct btf_type *fault = find_tracepoint(btf, "btf_trace_kvm_page_fault");
 	size_t i;

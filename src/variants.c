@@ -168,11 +168,8 @@ static const char *detail_hindrance(const struct variant *v, const struct facts 
 		return NULL;
 	if (variant__reads_format(v) && !f->exit_record)
 		return "its format file has info1, info2 or intr_info elsewhere";
-	if (v->kfunc && f->offsets[OFFSET_SVM_VMCB] && !f->offsets[OFFSET_SVM_VMCB01])
-		return "no BTF shows struct vcpu_svm's vmcb01";
 	if (v->kfunc && f->offsets[OFFSET_VMX_REASON] &&
-	    (!f->offsets[OFFSET_VMX_LOADED] || !f->offsets[OFFSET_VMX_VMCS01] ||
-	     !f->offsets[OFFSET_VMX_QUALIFICATION] || !f->offsets[OFFSET_VMX_INTR_INFO]))
+	    (!f->offsets[OFFSET_VMX_QUALIFICATION] || !f->offsets[OFFSET_VMX_INTR_INFO]))
 		return "no BTF shows struct vcpu_vmx's exit_qualification";
 	return NULL;
 }

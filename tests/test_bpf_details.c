@@ -28,14 +28,10 @@ enum {
 	VMX_REASON = VCPU_SIZE,
 	VMX_QUALIFICATION = VMX_REASON + 8,
 	VMX_INTR_INFO = VMX_QUALIFICATION + 8,
-	VMX_LOADED = VMX_INTR_INFO + 8,
-	VMX_VMCS01 = VMX_LOADED + 8,
-	SVM_VMCB = VMX_VMCS01 + 8,
-	SVM_VMCB01 = SVM_VMCB + 8,
-	VMCB = SVM_VMCB01 + 8, /* the two VMCBs, for L1 and L2 */
-	VMCB2 = VMCB + 256,
+	SVM_VMCB = VMX_INTR_INFO + 8,
+	VMCB = SVM_VMCB + 8,
 	VMCB_CODE = 112,
-	KVM = VMCB2 + 256, /* struct kvm */
+	KVM = VMCB + 256, /* struct kvm */
 	SIZE = KVM + (1 << 18),
 };
 
@@ -44,15 +40,13 @@ static const struct config config = {
 	.offsets = { [OFFSET_VMX_REASON] = VMX_REASON,
 		     [OFFSET_VMX_QUALIFICATION] = VMX_QUALIFICATION,
 		     [OFFSET_VMX_INTR_INFO] = VMX_INTR_INFO,
-		     [OFFSET_VMX_LOADED] = VMX_LOADED,
-		     [OFFSET_VMX_VMCS01] = VMX_VMCS01,
 		     [OFFSET_SVM_VMCB] = SVM_VMCB,
-		     [OFFSET_SVM_VMCB01] = SVM_VMCB01,
 		     [OFFSET_VMCB_CODE] = VMCB_CODE },
 };
 
 static struct {
-	int id, kvm, regs, regs_avail, efer, hyperv, xen; /* -ENOENT: the kernel has none */
+	int id, kvm, regs, regs_avail, efer, hyperv, xen, guest_mode,
+		hflags; /* -ENOENT: the kernel has none */
 } at;
 
 static struct kvmexit_bpf *skel;
@@ -73,6 +67,8 @@ static bool find_fields(void)
 	at.regs = facts__find_offset(btf, "kvm_vcpu", "arch.regs");
 	at.regs_avail = facts__find_offset(btf, "kvm_vcpu", "arch.regs_avail");
 	at.efer = facts__find_offset(btf, "kvm_vcpu", "arch.efer");
+	at.guest_mode = facts__find_offset(btf, "kvm_vcpu", "stat.guest_mode");
+	at.hflags = facts__find_offset(btf, "kvm_vcpu", "arch.hflags");
 	at.hyperv = facts__find_offset(btf, "kvm", "arch.hyperv.hv_guest_os_id");
 	at.xen = facts__find_offset(btf, "kvm", "arch.xen_hvm_config.flags");
 	if (at.xen < 0)
@@ -199,15 +195,17 @@ static void leave(const struct event *e)
 	if (at.xen > 0)
 		put32(KVM + at.xen, e->xen);
 	put32(VMX_REASON, e->code);
-	put64(VMX_LOADED, e->l2 ? address : address + VMX_VMCS01);
 	/* Of an older exit */
 	put64(VMX_QUALIFICATION, 0x0cfc000b);
 	put32(VMX_INTR_INFO, 0x800000aa);
-	put64(SVM_VMCB, address + (e->l2 ? VMCB2 : VMCB));
-	put64(SVM_VMCB01, address + VMCB);
-	put32((e->l2 ? VMCB2 : VMCB) + VMCB_CODE, e->code);
-	put64((e->l2 ? VMCB2 : VMCB) + VMCB_CODE + 8, e->info1);
-	put64((e->l2 ? VMCB2 : VMCB) + VMCB_CODE + 16, e->info2);
+	put64(SVM_VMCB, address + VMCB);
+	put32(VMCB + VMCB_CODE, e->code);
+	put64(VMCB + VMCB_CODE + 8, e->info1);
+	put64(VMCB + VMCB_CODE + 16, e->info2);
+	if (at.guest_mode > 0)
+		put64(at.guest_mode, e->l2);
+	else
+		put32(at.hflags, e->l2 ? 1 << 5 : 0);
 	run(skel->progs.kvm_exit_raw_detailed, address, e->isa);
 }
 
@@ -492,7 +490,6 @@ static void test_legacy(void)
 		return;
 	memset(memory, 0, SIZE);
 	put64(at.regs + 8, 0x1b);
-	put64(VMX_LOADED, address + VMX_VMCS01);
 	CHECK_INT(bpf_prog_test_run_opts(bpf_program__fd(skel->progs.kvm_exit_legacy_detailed),
 					 &opts),
 		  0);

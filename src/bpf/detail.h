@@ -356,28 +356,18 @@ static __always_inline __u64 by_interruption(__u32 index, __u32 info)
 }
 
 /*
- * DETAIL_L2, if the vCPU was in a guest's guest. Where no BTF shows what KVM itself goes
- * by, the kernel is older than 5.11, and has this flag there.
+ * DETAIL_L2, if the vCPU was in a guest's guest. KVM says so in its statistics since 5.14
+ * (d5a0483f9f32); before, this flag of its own had not moved.
  */
 #define OLD_HF_GUEST (1 << 5)
 
-static __always_inline __u64 level_of(const struct kvm_vcpu *vcpu, __u32 isa, enum access access)
+static __always_inline __u64 level_of(const struct kvm_vcpu *vcpu, enum access access)
 {
-	const enum offset first = isa == ISA_SVM ? OFFSET_SVM_VMCB01 : OFFSET_VMX_VMCS01;
-	__u64 now, then;
-
 	if (access == NO_VCPU)
 		return 0;
-	if (access == BY_ADDRESS && !config.offsets[first])
-		return FIELD(vcpu, access, arch.hflags) & OLD_HF_GUEST ? DETAIL_L2 : 0;
-	if (isa == ISA_SVM) {
-		now = word_at(vcpu, OFFSET_SVM_VMCB, access);
-		then = word_at(vcpu, OFFSET_SVM_VMCB01, access);
-	} else {
-		now = word_at(vcpu, OFFSET_VMX_LOADED, access);
-		then = (__u64)at_offset(vcpu, OFFSET_VMX_VMCS01);
-	}
-	return now == then ? 0 : DETAIL_L2;
+	if (bpf_core_field_exists(vcpu->stat.guest_mode))
+		return FIELD(vcpu, access, stat.guest_mode) ? DETAIL_L2 : 0;
+	return FIELD(vcpu, access, arch.hflags) & OLD_HF_GUEST ? DETAIL_L2 : 0;
 }
 
 /* A detail as a key of that reason; one that is not known is of no level */
@@ -410,7 +400,7 @@ static __always_inline void await_detail(struct details *d, const struct exit *e
 static __always_inline void add_vmx_detail(struct details *d, const struct exit *exit,
 					   enum source source, __u32 index)
 {
-	__u64 key = key_of_index(index) | level_of(exit->vcpu, ISA_VMX, exit->access);
+	__u64 key = key_of_index(index) | level_of(exit->vcpu, exit->access);
 
 	/* Nobody told in time */
 	if (unlikely(d->pending))
@@ -424,7 +414,7 @@ static __always_inline void add_vmx_detail(struct details *d, const struct exit 
 static __always_inline void add_svm_detail(struct details *d, const struct exit *exit,
 					   enum source source, __u32 index)
 {
-	__u64 key = key_of_index(index) | level_of(exit->vcpu, ISA_SVM, exit->access), value;
+	__u64 key = key_of_index(index) | level_of(exit->vcpu, exit->access), value;
 
 	/* The one that is frequent where nothing else is wrong comes first */
 	if (source == FROM_LEAF)

@@ -26,6 +26,7 @@ struct kvm_vcpu_stat_generic {
 
 struct kvm_vcpu_stat {
 	struct kvm_vcpu_stat_generic generic;
+	__u64 guest_mode; /* x86 */
 } CORE;
 
 enum {
