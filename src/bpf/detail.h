@@ -150,15 +150,12 @@ static __always_inline void add_detail(struct details *d, __u64 key)
 }
 
 /* A field of the kernel's struct at @p, which has it; as a number */
-#define FIELD(p, access, field)                                                  \
-	({                                                                       \
-		__u64 value_ = 0;                                                \
-		if (is_typed(access))                                            \
-			value_ = (__u64)(p)->field;                              \
-		else                                                             \
-			bpf_core_read(&value_, sizeof((p)->field), &(p)->field); \
-		value_;                                                          \
-	})
+#define FIELD(p, access, field)                                          \
+	(is_typed(access) ? (__u64)(p)->field : ({                       \
+		__u64 value_ = 0;                                        \
+		bpf_core_read(&value_, sizeof((p)->field), &(p)->field); \
+		value_;                                                  \
+	}))
 
 /* 0 where it has not */
 #define FIELD_IF_ANY(p, access, field) \
