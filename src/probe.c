@@ -531,6 +531,9 @@ static int choose(struct probe *probe, const struct options *opts, const struct 
 		if (!err) {
 			probe->name = v->name;
 			probe->untold = variant__untold(v, f);
+			why = variant__unknown(opts, f);
+			if (why && verbose)
+				complain("--detail: unknown of %s", why);
 			if (verbose || (variant__threads_only(v) && isatty(STDERR_FILENO)))
 				complain("probe %s: in use%s", v->name, v->note);
 			return EXIT_OK;

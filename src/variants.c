@@ -229,6 +229,15 @@ static bool waits_for(const struct options *opts, const struct facts *f, size_t 
 	return found;
 }
 
+const char *variant__unknown(const struct options *opts, const struct facts *f)
+{
+	if (!f->notifier && waits_for(opts, f, NR_ADDRESSES))
+		return "EPT_VIOLATION, EPT_MISCONFIG, DABT_LOW: no BTF leads from a thread to its vCPU";
+	if (!f->fault_vcpu && !ON_ARM64 && waits_for(opts, f, 1))
+		return "EPT_VIOLATION: no BTF shows kvm_page_fault's arguments";
+	return NULL;
+}
+
 size_t variant__programs(const struct variant *v, const struct options *opts, const struct facts *f,
 			 char names[MAX_PROGRAMS][32])
 {

@@ -52,6 +52,9 @@ bool variant__threads_only(const struct variant *v);
 /* Bits 1 << enum part: what it can't tell of the time on this kernel */
 unsigned int variant__untold(const struct variant *v, const struct facts *f);
 
+/* Of what exits the details will be unknown on this kernel, and why; NULL: of none */
+const char *variant__unknown(const struct options *opts, const struct facts *f);
+
 /*
  * The names of its programs, into @names; how many. That on kvm_exit is the last: it
  * begins spans, which nobody is to find without the others.
