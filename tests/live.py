@@ -59,7 +59,8 @@ class Run:
         self.status = None
         self.pid, self.fd = pty.fork()
         if not self.pid:
-            signal.signal(signal.SIGHUP, signal.SIG_DFL)  # not as under nohup
+            for ignored in signal.SIGHUP, signal.SIGINT, signal.SIGQUIT:
+                signal.signal(ignored, signal.SIG_DFL)  # not as under nohup, or behind a &
             os.environ["TERM"] = term
             if term is None:
                 del os.environ["TERM"]
