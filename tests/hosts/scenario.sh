@@ -35,7 +35,7 @@ aarch64)
 	many="io=300 cpuid=400 rdmsr=150 wrmsr=250 hypercall=100 mmio=60 hlt=350 ud=40"
 	naps="io=100 cpuid=200 wrmsr=150 mmio=40 hlt=200" busy="cpuid=3000 io=3000"
 	halts='' nests='' polls="2000000 0"
-	! grep -q AuthenticAMD /proc/cpuinfo || halts="idle=100 cpuid=50" nests="nested=60 cpuid=100" ;;
+	! grep -q AuthenticAMD /proc/cpuinfo || halts="idle=100 cpuid=50 io=100" nests="nested=60 cpuid=100 io=100" ;;
 esac
 
 emit() { echo "@$1"; cat "$2"; }
