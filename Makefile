@@ -215,11 +215,11 @@ $(BUILD)/kvmexit-reasons.7: $(MAN_SRCS) src/texts.h src/reasons.h src/options.h 
 	$(Q)$(@:.7=) >$@.tmp
 	$(Q)mv $@.tmp $@
 
-# Shows the tool on real exits, on a machine with nothing prepared
-demo:
-	$(Q)scripts/install-deps build test
+# Shows the tool on real exits, on a machine with nothing prepared: a table; until q is pressed
+demo live:
+	$(Q)scripts/install-deps build $(if $(filter demo,$@),test)
 	$(Q)$(MAKE) --no-print-directory all $(BUILD)/guest
-	$(Q)scripts/demo
+	$(Q)scripts/demo $(filter live,$@)
 
 # Units are installed, not enabled
 UNITDIR ?= $(PREFIX)/lib/systemd/system
@@ -263,6 +263,6 @@ clean:
 	rm -rf $(BUILD) dist kvmexit kvmexit-arm64
 
 .PHONY: all arm64 bench bench-programs check check-hosts check-sanitized clean deb demo dist fuzz \
-	install lint man rpm soak test
+	install lint live man rpm soak test
 .DELETE_ON_ERROR:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

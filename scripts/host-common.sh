@@ -22,14 +22,24 @@ need() {
 	done
 }
 
-# $work is removed at the end, and the emulator $emulator ended, however we end.
+# $work is removed at the end, the emulator $emulator ended and the terminal as before,
+# however we end.
 scratch() {
 	work=$(mktemp -d "${TMPDIR:-/tmp}/$me.XXXXXX")
-	emulator=
-	trap 'exec 2>/dev/null; [ -z "$emulator" ] || kill "$emulator"; wait; rm -rf "$work"' EXIT
+	emulator='' keys='' screen='' before=''
+	trap 'exec 2>/dev/null; disconnect; kill $emulator $screen || true; wait; rm -rf "$work"' EXIT
 	trap 'exit 129' HUP
 	trap 'exit 130' INT
 	trap 'exit 143' TERM
+}
+
+# -T: the terminal that COMMAND is to have is the one we have
+terminal() {
+	if [ ! -t 0 ] || [ ! -t 1 ] || ! { : </dev/tty; } 2>/dev/null; then
+		echo "$me: -T needs a terminal as standard input and output" >&2
+		exit 64
+	fi
+	terminal=yes
 }
 
 # The files of modules NAME... and all they depend on, in the order to load.
@@ -100,19 +110,31 @@ make_job() {
 	printf %s "$share" >"$work/job/share"
 	: >"$work/job/output"
 	{
-		for name in PATH HOME "${!KVMEXIT_@}"; do
-			printf 'export %s=%q\n' "$name" "${!name}"
+		for name in PATH HOME TERM "${!KVMEXIT_@}"; do
+			printf 'export %s=%q\n' "$name" "${!name-}"
 		done
 		printf 'mkdir -p /lib/modules; ln -sfn %q /lib/modules/%s\n' "$kernel/modules" "$(cat "$kernel/release")"
 		printf 'cd %q\n' "$PWD"
-		printf 'run() ( exec %s )\n' "$(quote "$@")"
+		printf 'run() ( exec %s%s )\n' "${terminal:+setsid -c }" "$(quote "$@")"
+		if [ -n "$terminal" ]; then
+			cat <<'END'
+input=/dev/hvc0 output=/dev/hvc0
+# It forgets its size when nobody has it open
+exec 4<>$input
+size() { read -r rows columns </run/job/size && stty rows "$rows" cols "$columns" <&4; }
+size
+while sleep 1; do size; done &
+END
+		else
+			echo 'input=/dev/null output=/run/output'
+		fi
 		cat <<'END'
 mkfifo /run/output
 cat </run/output >>/run/job/output &
 reader=$!
 exec 3>/run/output
 : >/run/job/started
-(run) >&3 2>&1 3>&- </dev/null
+(run) <$input >$output 2>&1 3>&- 4>&-
 status=$?
 exec 3>&-
 # What the command left running may hold the pipe: do not wait for ever.
@@ -125,20 +147,61 @@ END
 	} >"$work/job/job"
 }
 
+# The size of our window, for the job to see; a file is there with all that is in it
+tell_size() {
+	resized=yes
+	stty size </dev/tty >"$work/job/new-size"
+	mv "$work/job/new-size" "$work/job/size"
+}
+
+# The two directions of the terminal through pipes, as QEMU drops what a terminal does
+# not take at once. Keys are ours (Ctrl-C ends us) until COMMAND starts.
+connect() {
+	mkfifo "$work"/terminal.{in,out}
+	qemu+=(-device virtio-serial-pci -device "virtconsole,chardev=terminal"
+		-chardev "pipe,id=terminal,path=${work//,/,,}/terminal")
+	tell_size
+	trap tell_size WINCH
+	before=$(stty -g </dev/tty)
+	cat "$work/terminal.out" &
+	screen=$!
+	(
+		until [ -e "$work/job/started" ]; do sleep 0.1; done
+		stty raw -echo </dev/tty
+		exec cat </dev/tty >"$work/terminal.in"
+	) &
+	keys=$!
+}
+
+# Once what was written is on the screen
+disconnect() {
+	[ -n "$before" ] || return 0
+	kill "$keys" 2>/dev/null || true
+	wait "$keys" 2>/dev/null || true
+	[ -n "$emulator" ] || [ ! -e "$work/job/started" ] || wait "$screen"
+	stty "$before" </dev/tty || true
+	before=''
+}
+
 # Boots COMMAND (QEMU and its options) with the job's shares: does not return
 run_job() {
-	local qemu=("$@") began=$SECONDS tag path more tail rc=0
+	local qemu=("$@") began=$SECONDS tag path more tail rc resized=yes
 	for tag in host:/:,readonly=on "job:$work/job:" "share:$share:"; do
 		IFS=: read -r tag path more <<<"$tag"
 		qemu+=(-virtfs "local,mount_tag=$tag,path=${path//,/,,},security_model=none,multidevs=remap$more")
 	done
+	[ -z "$terminal" ] || connect
 	timeout -k 5 "$limit" "${qemu[@]}" </dev/null >"$work/qemu" 2>&1 &
 	emulator=$!
 	tail -c +1 -s 0.1 -f --pid="$emulator" "$work/job/output" &
 	tail=$!
-	wait "$emulator" || rc=$?
-	emulator=
+	while [ -n "$resized" ]; do
+		rc=0 resized=''
+		wait "$emulator" || rc=$?
+	done
+	emulator=''
 	wait "$tail" || true
+	disconnect
 
 	if [ -e "$work/job/status" ]; then
 		say "done after $((SECONDS - began)) s"

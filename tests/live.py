@@ -7,131 +7,27 @@ screen of pyte's. Prints what is wrong, then "live: N passed, N failed". RECORDI
 one of two VMs with 200 vCPUs in all, of tests/recording.py; COUNT_LIVE is 1 where exits
 of this host can be counted.
 """
-import fcntl
 import os
 import pty
 import re
-import select
 import signal
-import struct
 import sys
 import termios
 import time
 
 import pyte
 
+from terminal import Run, Screen, check, finish, rows
+
 KVMEXIT, RECORDING, COUNT_LIVE = sys.argv[1], sys.argv[2], sys.argv[3] == "1"
-counts = {"passed": 0, "failed": 0}
 
-
-def check(what, ok, got=""):
-    counts["passed" if ok else "failed"] += 1
-    if not ok:
-        print(f"live: {what}: {got}")
-
-
-class Screen(pyte.Screen):
-    """One that knows the alternate screen"""
-
-    ALTERNATE = 1049 << 5
-
-    def set_mode(self, *modes, **kwargs):
-        if kwargs.get("private") and 1049 in modes:
-            self.normal, self.alternate = list(self.display), True
-        super().set_mode(*modes, **kwargs)
-
-    def reset_mode(self, *modes, **kwargs):
-        if kwargs.get("private") and 1049 in modes:
-            self.alternate = False
-            self.erase_in_display(2)
-            self.cursor_position()
-        super().reset_mode(*modes, **kwargs)
-
-
-class Run:
-    """kvmexit on a terminal of so many columns and lines"""
-
-    def __init__(self, *args, columns=80, lines=24, term="xterm", stdin=None):
-        self.screen = Screen(columns, lines)
-        self.screen.alternate = False
-        self.stream = pyte.ByteStream(self.screen)
-        self.raw = b""
-        self.status = None
-        self.pid, self.fd = pty.fork()
-        if not self.pid:
-            for ignored in signal.SIGHUP, signal.SIGINT, signal.SIGQUIT:
-                signal.signal(ignored, signal.SIG_DFL)  # not as under nohup, or behind a &
-            os.environ["TERM"] = term
-            if term is None:
-                del os.environ["TERM"]
-            fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
-            if stdin:
-                os.dup2(os.open(stdin, os.O_RDONLY), 0)
-            os.execv(KVMEXIT, ["kvmexit", *args])
-
-    def resize(self, columns, lines):
-        self.screen.resize(lines, columns)
-        fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
-
-    def read(self, seconds):
-        """What comes in that time; False: the program has ended"""
-        if not select.select([self.fd], [], [], seconds)[0]:
-            return True
-        try:
-            data = os.read(self.fd, 65536)
-        except OSError:
-            return False
-        self.raw += data
-        self.stream.feed(data)
-        return bool(data)
-
-    def text(self):
-        return "\n".join(line.rstrip() for line in self.screen.display).rstrip("\n")
-
-    def wait(self, what, pattern, seconds=20):
-        """Until the screen matches; what is there then"""
-        until = time.monotonic() + seconds
-        more = True
-        while more and time.monotonic() < until and not re.search(pattern, self.text(), re.M | re.S):
-            more = self.read(0.05)
-        check(what, re.search(pattern, self.text(), re.M | re.S), repr(self.text()[:2000]))
-        return self.text().split("\n")
-
-    def press(self, keys):
-        os.write(self.fd, keys.encode())
-
-    def modes(self):
-        flags = termios.tcgetattr(self.fd)[3]
-        return bool(flags & termios.ECHO), bool(flags & termios.ICANON)
-
-    def end(self, what, status=0):
-        """Waits for its end; the terminal is to be as it was"""
-        until = time.monotonic() + 20
-        while time.monotonic() < until and self.read(0.1):
-            pass
-        if time.monotonic() >= until:
-            check(f"{what}: an end", False, repr(self.text()[:2000]))
-            os.kill(self.pid, signal.SIGKILL)
-        modes = self.modes() if self.status is None else (True, True)
-        _, self.status = os.waitpid(self.pid, 0)
-        check(f"{what}: status", self.status == status, self.status)
-        check(f"{what}: echo and lines again", modes == (True, True), modes)
-        check(f"{what}: the normal screen again", not self.screen.alternate, self.text())
-        check(f"{what}: a cursor", not self.screen.cursor.hidden)
-        os.close(self.fd)
-        return self.text().split("\n")
+def start(*args, **kwargs):
+    return Run(KVMEXIT, *args, **kwargs)
 
 
 def replay(*args, **kwargs):
     """An interval of the recording, for as long as is wanted"""
-    return Run("-f", RECORDING, "-i", "60", *args, **kwargs)
-
-
-def rows(lines, what):
-    """Those below the head of a table"""
-    head = [i for i, line in enumerate(lines) if re.match(" *(PID|VM|KVM)", line)]
-    check(f"{what}: a head", head, lines)
-    return [line for line in lines[head[-1] + 1:-1] if line and line[0] != "("] if head else []
+    return start("-f", RECORDING, "-i", "60", *args, **kwargs)
 
 
 def test_frame():
@@ -235,7 +131,7 @@ def test_windows():
 
 
 def test_names(names):
-    run = Run("-f", names, "-i", "60", columns=60)
+    run = start("-f", names, "-i", "60", columns=60)
     lines = run.wait("names", "^h help")
     table = rows(lines, "names")
     # pyte has a cell of no character behind each wide one
@@ -249,7 +145,7 @@ def test_names(names):
 
 
 def test_details(details):
-    run = Run("-f", details, "-i", "60", columns=100)
+    run = start("-f", details, "-i", "60", columns=100)
     lines = run.wait("details: not asked for", "g,r,d: vm,vcpu,thread,reason  s")
     check("details: not asked for", " DETAIL" not in lines[1], lines[1])
     run.press("d")
@@ -361,7 +257,7 @@ def run_status(number):
 
 def test_no_place():
     for term in "dumb", "":
-        run = Run("-f", RECORDING, "-i", "60", term=term)
+        run = start("-f", RECORDING, "-i", "60", term=term)
         run.wait(f"TERM={term}: refused", "-f with -i is shown in place, on a terminal only")
         run.end(f"TERM={term}", status=64 << 8)
         check(f"TERM={term}: no sequences", b"\033" not in run.raw, run.raw)
@@ -374,7 +270,7 @@ def test_no_place():
 
 def test_host():
     """Exits of this host, of which there may be none"""
-    run = Run("-i", "60", "--verbose")
+    run = start("-i", "60", "--verbose")
     run.wait("no report so far", "^Counting; the first report comes.*^h help")
     run.press(" ")
     lines = run.wait("a report", r"^\d\d:\d\d:\d\d.*^h help")
@@ -382,15 +278,15 @@ def test_host():
     os.kill(run.pid, signal.SIGTERM)
     left = run.end("a host")
     check("a host: what was read stays, not the rest", left[:len(first)] == first, left)
-    run = Run("-i", "60")
+    run = start("-i", "60")
     run.wait("nothing so far", "^Counting; the first report comes.*^h help")
     run.press("\x03")
     left = run.end("Ctrl-C before the first report")
     check("Ctrl-C before the first report: there is one", any("PER_SEC" in line for line in left), left)
-    run = Run("-i", "0.1", "-c", "3", "--time")
+    run = start("-i", "0.1", "-c", "3", "--time")
     left = run.end("-c 3")
     check("-c 3: the last one stays", any("GUEST%" in line for line in left), left)
-    run = Run("-i", "60", "--time")
+    run = start("-i", "60", "--time")
     run.wait("--time", "^Counting")
     run.press(" ")
     run.wait("--time: two tables", "GUEST%.*TIME%.*s: most time")
@@ -409,12 +305,12 @@ def test_host():
     run.wait("r: of all time", r"\A[^\n]*\n[^\n]*GUEST%.*s: most time")
     run.press("q")
     run.end("--time: q")
-    run = Run("-i", "60", "--no-clear", "-c", "1")
+    run = start("-i", "60", "--no-clear", "-c", "1")
     time.sleep(0.5)
     os.kill(run.pid, signal.SIGINT)
     left = run.end("--no-clear")
     check("--no-clear: no sequences", b"\033" not in run.raw, run.raw)
-    run = Run("-i", "0.1", "-c", "1", term="dumb")
+    run = start("-i", "0.1", "-c", "1", term="dumb")
     run.end("TERM=dumb, -i")
     check("TERM=dumb, -i: no sequences", b"\033" not in run.raw and b"PID" in run.raw, run.raw)
 
@@ -431,5 +327,4 @@ test_ways_out()
 test_no_place()
 if COUNT_LIVE:
     test_host()
-print(f"live: {counts['passed']} passed, {counts['failed']} failed")
-sys.exit(counts["failed"] != 0)
+finish()
