@@ -198,7 +198,7 @@ static void cut_texts(struct columns *c, int width, int least)
 		text->width--;
 }
 
-void columns__fit(struct columns *c, int width)
+static void fit(struct columns *c, int width)
 {
 	size_t i;
 
@@ -213,6 +213,55 @@ void columns__fit(struct columns *c, int width)
 		c->nr--;
 		memmove(worst, worst + 1, (&c->columns[c->nr] - worst) * sizeof(*worst));
 	}
+}
+
+static struct column *find(struct columns *c, enum field field)
+{
+	size_t i;
+
+	for (i = 0; i < c->nr; i++)
+		if (!c->columns[i].measure && c->columns[i].field == field)
+			return &c->columns[i];
+	return NULL;
+}
+
+/* What is shown of a VM's name */
+static const char *shown_name(char *buf, const struct column *name, const struct snapshot *snap,
+			      const struct sample *row)
+{
+	cell(buf, name, snap, row);
+	text__cut(buf, FIELD_SIZE, name->width);
+	return buf;
+}
+
+static bool vms_look_alike(const struct column *name, const struct snapshot *snap,
+			   const struct sample *rows, size_t nr)
+{
+	char a[FIELD_SIZE], b[FIELD_SIZE];
+	size_t i, j;
+
+	for (i = 0; i < nr; i++)
+		for (j = 0; j < i; j++)
+			if (rows[i].vm->pid != rows[j].vm->pid &&
+			    !strcmp(shown_name(a, name, snap, &rows[i]),
+				    shown_name(b, name, snap, &rows[j])))
+				return true;
+	return false;
+}
+
+void columns__fit(struct columns *c, int width, const struct snapshot *snap,
+		  const struct sample *rows, size_t nr)
+{
+	const struct columns before = *c;
+	const struct column *name;
+
+	fit(c, width);
+	name = find(c, FIELD_VM);
+	if (!name || find(c, FIELD_PID) || !vms_look_alike(name, snap, rows, nr))
+		return;
+	*c = before;
+	find(c, FIELD_PID)->rank = RANK_NEEDED;
+	fit(c, width);
 }
 
 void columns__print(FILE *out, const struct columns *c, const struct snapshot *snap,

@@ -41,9 +41,10 @@ void columns__measure(struct columns *c, const struct snapshot *snap, const stru
 
 /*
  * Makes them fit into @width, 0: any: first without room to spare, then texts are cut,
- * then columns left out.
+ * then columns left out, but PIDs only where these rows' VMs can be told apart without.
  */
-void columns__fit(struct columns *c, int width);
+void columns__fit(struct columns *c, int width, const struct snapshot *snap,
+		  const struct sample *rows, size_t nr);
 
 /* A line, @row NULL: the head. No line ends in blanks. */
 void columns__print(FILE *out, const struct columns *c, const struct snapshot *snap,

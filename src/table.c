@@ -38,38 +38,55 @@ static void print_rest(FILE *out, const struct rows *rows)
 {
 	__u64 tenths = (times__service(rows->rest.times) + 50000) / 100000;
 
-	fprintf(out, "(%zu more rows with %llu exits", rows->cut, rows->rest.count);
+	fprintf(out, "(%zu more row%s with %llu exits", rows->cut, rows->cut == 1 ? "" : "s",
+		rows->rest.count);
 	if (tenths)
 		fprintf(out, ", %llu.%llu ms", tenths / 10, tenths % 10);
 	fputs(")\n", out);
 }
 
 /* "1235/s", "0.3/s" */
-static void print_rate(FILE *out, const struct snapshot *snap)
+static const char *rate_of(const struct snapshot *snap, char buf[32])
 {
 	double rate = (double)snap->exits * NSEC_PER_SEC / (snap->duration ? snap->duration : 1);
 
-	fprintf(out, "%.*f/s", rate < 10 && snap->exits, rate);
+	snprintf(buf, 32, "%.*f/s", rate < 10 && snap->exits, rate);
+	return buf;
+}
+
+/* Where the window has no room for how many there were, the rate has to do */
+static void print_counts(FILE *out, const struct table_style *style, const struct snapshot *snap,
+			 int room)
+{
+	char text[128], rate[32];
+	int n = snprintf(text, sizeof(text), "  VMs %llu  vCPUs %llu  exits %llu (%s)", snap->vms,
+			 snap->vcpus, snap->exits, rate_of(snap, rate));
+	bool narrow = style->live && style->window && style->window->columns && n > room;
+
+	fprintf(out, narrow ? "  %s" : "%s", narrow ? rate : text);
 }
 
 /* Local time at the interval's end, its measured length, and what there was in it */
 static void print_time(FILE *out, const struct table *t, const struct snapshot *snap)
 {
+	const struct table_style *style = &t->style;
 	time_t sec = snap->end / NSEC_PER_SEC;
-	char text[32];
+	char text[64], lost[32];
 	struct tm tm;
+	int n;
 
 	localtime_r(&sec, &tm);
 	/* In place all of the line is to fit; the day is known */
-	strftime(text, sizeof(text), t->style.live ? "%H:%M:%S" : "%Y-%m-%d %H:%M:%S", &tm);
+	n = strftime(text, sizeof(text), style->live ? "%H:%M:%S" : "%Y-%m-%d %H:%M:%S", &tm);
+	if (!style->live)
+		n += snprintf(text + n, sizeof(text) - n, ".%03llu",
+			      snap->end / NSEC_PER_MSEC % 1000);
+	n += snprintf(text + n, sizeof(text) - n, " (%llu.%03llu s)", snap->duration / NSEC_PER_SEC,
+		      snap->duration / NSEC_PER_MSEC % 1000);
+	n += snprintf(lost, sizeof(lost), "  lost %llu", snapshot__lost(snap));
 	fputs(text, out);
-	if (!t->style.live)
-		fprintf(out, ".%03llu", snap->end / NSEC_PER_MSEC % 1000);
-	fprintf(out, " (%llu.%03llu s)  VMs %llu  vCPUs %llu  exits %llu (",
-		snap->duration / NSEC_PER_SEC, snap->duration / NSEC_PER_MSEC % 1000, snap->vms,
-		snap->vcpus, snap->exits);
-	print_rate(out, snap);
-	fprintf(out, ")  lost %llu", snapshot__lost(snap));
+	print_counts(out, style, snap, style->window ? style->window->columns - n : 0);
+	fputs(lost, out);
 	if (t->nodes)
 		fprintf(out, "  %s", snap->run->node);
 	fputc('\n', out);
@@ -82,11 +99,11 @@ static void print_time(FILE *out, const struct table *t, const struct snapshot *
 static void print_sum(FILE *out, const struct snapshot *snap)
 {
 	__u64 lost = snapshot__lost(snap);
+	char rate[32];
 
-	fprintf(out, "(%llu exits of %llu VMs, %llu vCPUs in %llu.%03llu s: ", snap->exits,
+	fprintf(out, "(%llu exits of %llu VMs, %llu vCPUs in %llu.%03llu s: %s", snap->exits,
 		snap->vms, snap->vcpus, snap->duration / NSEC_PER_SEC,
-		snap->duration / NSEC_PER_MSEC % 1000);
-	print_rate(out, snap);
+		snap->duration / NSEC_PER_MSEC % 1000, rate_of(snap, rate));
 	if (lost)
 		fprintf(out, "; %llu lost)\n", lost);
 	else
@@ -120,6 +137,8 @@ static void print_flags(FILE *out, const struct snapshot *snap)
 static int print_waiting(FILE *out, struct table *t, const struct snapshot *snap)
 {
 	const struct view view = { .keys = KEY_VM };
+	const char *why = t->style.live ? "the host's doing (steal)"
+					: "that is the host's doing (steal), not the guest's.";
 	struct rows rows;
 	size_t i;
 	int err, n = 0;
@@ -139,11 +158,9 @@ static int print_waiting(FILE *out, struct table *t, const struct snapshot *snap
 		if (share < MUCH_WAIT || snap->untold & 1u << PART_WAIT)
 			continue;
 		n++;
-		fprintf(out,
-			"%s (PID %u) waited for a CPU %llu.%llu %% of the time: that is the "
-			"host's doing (steal), not the guest's.\n",
+		fprintf(out, "%s (PID %u) waited for a CPU %llu.%llu %% of the time: %s\n",
 			columns__text(FIELD_VM, &rows.rows[i], snap, name), rows.rows[i].vm->pid,
-			share / 10, share % 10);
+			share / 10, share % 10, why);
 	}
 	return n;
 }
@@ -203,7 +220,7 @@ static void print_rows(FILE *out, const struct table_style *style, const struct 
 	if (alignment == NUMBERS_RIGHT)
 		columns__measure(&columns, snap, rows->rows, rows->nr);
 	if (style->live && style->window)
-		columns__fit(&columns, style->window->columns);
+		columns__fit(&columns, style->window->columns, snap, rows->rows, rows->nr);
 	columns__print(out, &columns, snap, NULL);
 	for (i = 0; i < rows->nr; i++)
 		columns__print(out, &columns, snap, &rows->rows[i]);
@@ -211,14 +228,13 @@ static void print_rows(FILE *out, const struct table_style *style, const struct 
 		print_rest(out, rows);
 }
 
-/* A table of so many @lines below its head; 0: as many as it takes. *@nr: its rows */
+/* A table of so many @lines below its head and one of what was cut off; 0: any number */
 static int print_table(FILE *out, const struct table_style *style, struct groups *groups,
 		       const struct view *wanted, const struct snapshot *snap, int lines,
-		       size_t *nr)
+		       struct rows *rows)
 {
 	bool threads = kind_of(style, wanted) == THREADS;
 	struct view view = *wanted;
-	struct rows rows;
 	int err;
 
 	view.top = rows_at_most(&view, lines);
@@ -226,12 +242,15 @@ static int print_table(FILE *out, const struct table_style *style, struct groups
 	err = threads ? groups__add(groups, snap->threads, snap->nr_threads)
 		      : groups__add(groups, snap->samples, snap->nr_samples);
 	if (!err)
-		err = groups__sort(groups, &view, &rows);
-	if (err)
-		return err;
-	print_rows(out, style, &view, snap, &rows);
-	*nr += rows.nr;
-	return 0;
+		err = groups__sort(groups, &view, rows);
+	/* A single row takes the line that would tell of it */
+	if (!err && rows->cut == 1 && view.top != wanted->top) {
+		view.top++;
+		err = groups__sort(groups, &view, rows);
+	}
+	if (!err)
+		print_rows(out, style, &view, snap, rows);
+	return err;
 }
 
 /* The least that a table gets of a terminal's lines, below its head */
@@ -251,16 +270,23 @@ static int lines_left(const struct table_style *style, int other)
 	return lines > 0 ? at_least(lines - other - (style->live ? 3 : 4), FEWEST_LINES) : 0;
 }
 
-/* With a summary: that gets a third of the lines, and a head and what was cut off */
+/* The summary's head, what was cut off, and the line below */
+#define SUMMARY_LINES 3
+
+/* A third of the lines is for the summary, if it takes so many; *@nr: its rows */
 static int print_summary(FILE *out, struct table *t, const struct snapshot *snap, int *lines,
 			 size_t *nr)
 {
 	const struct view view = { .keys = t->style.summary, .top = t->style.view.top };
 	int mine = *lines ? at_least(*lines / 3, FEWEST_LINES) : 0, err;
+	struct rows rows = { 0 };
 
+	if (*lines && *lines < 2 * FEWEST_LINES + SUMMARY_LINES)
+		return 0;
+	err = print_table(out, &t->style, t->summary, &view, snap, mine, &rows);
 	if (*lines)
-		*lines = at_least(*lines - mine - 3, FEWEST_LINES);
-	err = print_table(out, &t->style, t->summary, &view, snap, mine, nr);
+		*lines -= rows.nr + SUMMARY_LINES - !rows.cut;
+	*nr = rows.nr;
 	fputc('\n', out);
 	return err;
 }
@@ -312,14 +338,15 @@ static int print_tables(FILE *out, struct table *t, const struct snapshot *snap,
 {
 	const struct table_style *style = &t->style;
 	int lines = lines_left(style, taken), err = 0;
-	size_t rows = 0;
+	struct rows rows = { 0 };
+	size_t above = 0;
 
 	if (style->summary)
-		err = print_summary(out, t, snap, &lines, &rows);
+		err = print_summary(out, t, snap, &lines, &above);
 	if (!err)
 		err = print_table(out, style, t->groups, &style->view, snap, lines, &rows);
 	if (!err)
-		print_hint(out, style, rows);
+		print_hint(out, style, above + rows.nr);
 	return err;
 }
 

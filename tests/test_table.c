@@ -90,6 +90,19 @@ static struct sample long_names[] = {
 	{ &long_name, 7201, 100, ISA_VMX, 49, 200, 200 },
 };
 
+/* Names that are the same, in full or as far as they are shown */
+static struct vm next_one = { .pid = 7001, .name = "instance-0000abce" };
+static struct vm namesake = { .pid = 7301, .name = "wide" },
+		 namesake2 = { .pid = 7302, .name = "wide" };
+static struct sample alike[] = {
+	{ &openstack, 7001, 0, ISA_VMX, 12, 1000, 1000 },
+	{ &next_one, 7011, 0, ISA_VMX, 12, 900, 900 },
+};
+static struct sample namesakes[] = {
+	{ &namesake, 7311, 0, ISA_VMX, 12, 1000, 1000 },
+	{ &namesake2, 7321, 0, ISA_VMX, 12, 900, 900 },
+};
+
 /* Where their time went, in an interval of two seconds: one VM idle, one without a CPU */
 #define MS(kvm, user, wait, poll, idle)               \
 	.part = { [PART_KVM] = (kvm)*NSEC_PER_MSEC,   \
@@ -208,6 +221,8 @@ static const struct {
 	{ "live-60", VIEW_ALL, true, { SAMPLES(long_names), .end = END }, 24, 60 },
 	{ "live-20", VIEW_ALL, true, { SAMPLES(long_names), .end = END }, 24, 20 },
 	{ "live-5", VIEW_ALL, true, { SAMPLES(long_names), .end = END }, 5, 5 },
+	{ "live-alike", VIEW_ALL, true, { SAMPLES(alike), .end = END }, 24, 40 },
+	{ "live-namesakes", VIEW_ALL, true, { SAMPLES(namesakes), .end = END }, 24, 40 },
 	{ "time-80", { .time = true }, true, { TIMES, .end = END }, 24, 80 },
 	/* Nothing is cut where it is not shown in place */
 	{ "long-names", GROUPED(KEY_VM | KEY_REASON), false, { SAMPLES(long_names) } },
@@ -263,6 +278,8 @@ static const struct {
 	  true,
 	  { TIMES, .end = END, .duration = 2 * NSEC_PER_SEC },
 	  .lines = 12 },
+	/* Without room for the summary */
+	{ "time-low", { .time = true }, true, { TIMES, .end = END }, .lines = 11 },
 	{ "time-empty", { .time = true }, false, { .final = true } },
 	/* Only the first report has no empty line in front */
 	{ "timed-first",
