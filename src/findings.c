@@ -115,8 +115,10 @@ static void print_count(FILE *out, const struct findings *f, const struct trial 
 static void print_behind(FILE *out, const struct findings *f, const struct trial *t, size_t row)
 {
 	bool right = is_right(&f->behind[row], t->behind[row]);
+	bool wrong = t->verdict == VERDICT_WRONG || t->behind[row] > f->behind[row].times;
 
-	fprintf(out, " %10llu%c", t->behind[row], right ? ' ' : '!');
+	/* Of the others it is not known */
+	fprintf(out, " %10llu%c", t->behind[row], right ? ' ' : wrong ? '!' : '?');
 }
 
 static void print_others(FILE *out, const struct findings *f, const struct trial *t, size_t row)
@@ -187,18 +189,23 @@ static void print_times(FILE *out, const struct findings *f)
 static void print_details(FILE *out, const struct findings *f)
 {
 	bool any = false;
+	int width = 16;
 	size_t i;
 
 	for (i = 0; i < f->nr_trials; i++)
 		any |= was_tried(&f->trials[i]) && f->trials[i].detail;
 	if (!any)
 		return;
-	fprintf(out, "\n%-13s %-16s %6s ", "WITH --detail", "BEHIND IT", "TIMES");
+	/* System registers of arm64 are longer */
+	for (i = 0; i < f->nr_behind; i++)
+		if ((int)strlen(f->behind[i].reason) > width)
+			width = strlen(f->behind[i].reason);
+	fprintf(out, "\n%-13s %-*s %6s ", "WITH --detail", width, "BEHIND IT", "TIMES");
 	print_cells(out, f, true, 0, print_probe);
 	for (i = 0; i < f->nr_behind; i++) {
 		const struct made *m = &f->behind[i];
 
-		fprintf(out, "%-13s %-16s %6llu ", m->what, m->reason, m->times);
+		fprintf(out, "%-13s %-*s %6llu ", m->what, width, m->reason, m->times);
 		print_cells(out, f, true, i, print_behind);
 	}
 }

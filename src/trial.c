@@ -70,7 +70,13 @@ struct behind {
 };
 
 #ifdef __aarch64__
-static const struct behind arm64_behind[] = { { 0 } };
+static const struct behind arm64_behind[] = {
+	{ KIND_sysreg, "SYS64", "sysreg s3_0_c0_c4_0 read" },
+	{ KIND_hvc, "HVC64", "hypercall 0" },
+	{ KIND_mmio, "DABT_LOW", "mmio 0x30000000" },
+	{ KIND_iabt, "IABT_LOW", "fault 0x38000000 2M exec" },
+	{ 0 },
+};
 #else
 static const struct behind vmx_behind[] = {
 	{ KIND_io, "IO_INSTRUCTION", "port 0x10 out 1" },

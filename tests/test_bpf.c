@@ -3,7 +3,8 @@
  * The BPF programs on this machine's kernel: each loads and attaches; and the
  * counting itself, with events of this test's own. The kernel runs a raw_tp
  * program on demand with arguments of the caller's, which is how `legacy`
- * (u32 exit_reason, struct kvm_vcpu *, u32 isa) is called here.
+ * (u32 exit_reason, struct kvm_vcpu *, u32 isa) is called here. On arm64 no event
+ * tells the vCPU: there the hosts' tests alone show how they are counted.
  */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -59,7 +60,14 @@ static int push(const struct bpf_map *queue, __u32 value)
 }
 
 /* What is loaded besides a program that notes the time */
-static const char *const timers[] = { "kvm_entry_raw", "kvm_userspace_exit", "kvm_vcpu_wakeup" };
+static const char *const timers[] = {
+#ifdef __aarch64__
+	"kvm_entry_read",
+#else
+	"kvm_entry_raw",
+#endif
+	"kvm_userspace_exit", "kvm_vcpu_wakeup"
+};
 
 static struct kvmexit_bpf *open_object(void)
 {
@@ -118,6 +126,12 @@ static bool load(const char *program, const struct config *config)
 	       CHECK_INT(push(skel->maps.token, 0), 0);
 }
 
+/* By name: the programs of x86 and arm64 are not the same ones */
+static struct bpf_program *prog(const char *name)
+{
+	return bpf_object__find_program_by_name(skel->obj, name);
+}
+
 static void unload(void)
 {
 	munmap(clocks, MAX_SLOTS * sizeof(*clocks));
@@ -136,30 +150,37 @@ static void test_attach(void)
 	} cases[] = {
 		{ "kvm_exit_direct", 0 },
 		{ "kvm_exit_read", 0 },
-		{ "kvm_exit_raw", 0 },
-		{ "kvm_exit_legacy", EINVAL },
 		{ "kvm_exit_tracepoint", 0 },
 		{ "kvm_exit_direct_timed", 0 },
 		{ "kvm_exit_read_timed", 0 },
-		{ "kvm_exit_raw_timed", 0 },
-		{ "kvm_exit_legacy_timed", EINVAL },
 		{ "kvm_exit_tracepoint_timed", 0 },
 		{ "kvm_exit_direct_detailed", 0 },
 		{ "kvm_exit_read_detailed", 0 },
+		{ "kvm_exit_tracepoint_detailed", 0 },
+		{ "kvm_entry_tracepoint", 0 },
+		{ "kvm_entry_tracepoint_detailed", 0 },
+		{ "kvm_mmio", 0 },
+		{ "kvm_userspace_exit", 0 },
+		{ "kvm_vcpu_wakeup", 0 },
+#ifdef __aarch64__
+		{ "kvm_entry_direct", 0 },
+		{ "kvm_entry_direct_detailed", 0 },
+		{ "kvm_entry_read", 0 },
+		{ "kvm_entry_read_detailed", 0 },
+#else
+		{ "kvm_exit_raw", 0 },
+		{ "kvm_exit_legacy", EINVAL },
+		{ "kvm_exit_raw_timed", 0 },
+		{ "kvm_exit_legacy_timed", EINVAL },
 		{ "kvm_exit_raw_detailed", 0 },
 		{ "kvm_exit_legacy_detailed", EINVAL },
-		{ "kvm_exit_tracepoint_detailed", 0 },
 		{ "kvm_entry_typed_detailed", 0 },
 		{ "kvm_entry_raw_detailed", 0 },
-		{ "kvm_entry_tracepoint_detailed", 0 },
 		{ "kvm_page_fault", 0 },
-		{ "kvm_mmio", 0 },
 		{ "kvm_fast_mmio", 0 },
 		{ "kvm_entry_typed", 0 },
 		{ "kvm_entry_raw", 0 },
-		{ "kvm_entry_tracepoint", 0 },
-		{ "kvm_userspace_exit", 0 },
-		{ "kvm_vcpu_wakeup", 0 },
+#endif
 	};
 	const struct config config = { .max_slots = MAX_SLOTS };
 	struct bpf_link *link;
@@ -171,8 +192,7 @@ static void test_attach(void)
 			continue;
 		}
 		errno = 0;
-		link = bpf_program__attach(
-			bpf_object__find_program_by_name(skel->obj, cases[i].program));
+		link = bpf_program__attach(prog(cases[i].program));
 		if (!CHECK_INT(link ? 0 : errno, cases[i].err))
 			fprintf(stderr, "program %s\n", cases[i].program);
 		bpf_link__destroy(link);
@@ -186,7 +206,7 @@ static void fire(__u32 isa, __u32 raw, unsigned long address)
 	__u64 args[3] = { raw, address, isa };
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = args, .ctx_size_in = sizeof(args));
 
-	CHECK_INT(bpf_prog_test_run_opts(bpf_program__fd(skel->progs.kvm_exit_legacy), &opts), 0);
+	CHECK_INT(bpf_prog_test_run_opts(bpf_program__fd(prog("kvm_exit_legacy")), &opts), 0);
 }
 
 static void fire_times(__u32 isa, __u32 raw, int times)
@@ -464,7 +484,7 @@ static void test_raw(void)
 	if (!load("kvm_exit_raw", &config))
 		return;
 	for (i = 0; i < 5; i++)
-		bpf_prog_test_run_opts(bpf_program__fd(skel->progs.kvm_exit_raw), &opts);
+		bpf_prog_test_run_opts(bpf_program__fd(prog("kvm_exit_raw")), &opts);
 	CHECK_INT(slots[0].isa, ISA_VMX);
 	CHECK_INT(slots[0].vcpu, vcpu_id);
 	for (i = 0; i < NR_COUNTERS; i++)
@@ -476,17 +496,17 @@ static void test_raw(void)
 	if (!load("kvm_exit_raw", &config))
 		return;
 	for (i = 0; i < 5; i++)
-		bpf_prog_test_run_opts(bpf_program__fd(skel->progs.kvm_exit_raw), &opts);
+		bpf_prog_test_run_opts(bpf_program__fd(prog("kvm_exit_raw")), &opts);
 	CHECK_INT(lost(LOST_SVM), 5);
 	CHECK_INT(hints(SLOT_LOST(LOST_SVM)), 1);
 	CHECK_INT(owned[0], 0);
 	args[1] = 3;
 	for (i = 0; i < 2; i++)
-		bpf_prog_test_run_opts(bpf_program__fd(skel->progs.kvm_exit_raw), &opts);
+		bpf_prog_test_run_opts(bpf_program__fd(prog("kvm_exit_raw")), &opts);
 	CHECK_INT(lost(LOST_ISA), 2);
 	args[0] = 1;
 	args[1] = ISA_VMX;
-	bpf_prog_test_run_opts(bpf_program__fd(skel->progs.kvm_exit_raw), &opts);
+	bpf_prog_test_run_opts(bpf_program__fd(prog("kvm_exit_raw")), &opts);
 	CHECK_INT(lost(LOST_VCPU), 1);
 	unload();
 }
@@ -501,12 +521,12 @@ static void run_prog(struct bpf_program *prog, __u64 arg0, __u64 arg1, __u64 arg
 
 static void leave_guest(__u32 raw, unsigned long address)
 {
-	run_prog(skel->progs.kvm_exit_legacy_timed, raw, address, ISA_VMX);
+	run_prog(prog("kvm_exit_legacy_timed"), raw, address, ISA_VMX);
 }
 
 static void enter_guest(unsigned long address)
 {
-	run_prog(skel->progs.kvm_entry_raw, address, 0, 0);
+	run_prog(prog("kvm_entry_raw"), address, 0, 0);
 }
 
 static __u64 timed(const struct spans *row)
@@ -726,7 +746,7 @@ static void test_misses(void)
 	if (!load("kvm_exit_legacy", &config))
 		return;
 	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d",
-		 bpf_program__fd(skel->progs.kvm_exit_legacy));
+		 bpf_program__fd(prog("kvm_exit_legacy")));
 	if (CHECK(read_file(path, text, sizeof(text)) > 0) && strstr(text, "recursion"))
 		CHECK(strstr(text, "\nrecursion_misses:\t0\n"));
 	unload();
@@ -742,6 +762,12 @@ int main(void)
 		return 0;
 	}
 	test_attach();
+	if (ON_ARM64) {
+		printf("skipped: events of this test's own, which is no vCPU's thread\n"
+		       "bpf: %u passed, %u failed, 1 skipped\n",
+		       check__passed, check__failed);
+		return check__failed > 0;
+	}
 	test_misses();
 	find_vcpu();
 	for (i = 0; CHECK(vcpu) && i < 2; i++) {
