@@ -146,6 +146,7 @@ struct guest {
 	int vcpus; /* of each VM */
 	int first_id; /* of a VM's vCPUs */
 	int nap; /* us of sleep at every hlt, on arm64 mmio; of every idle */
+	unsigned int features; /* arm64: bits that its vCPUs have, by KVM's numbers */
 
 	/* Once open */
 	int kvm; /* /dev/kvm */

@@ -98,6 +98,7 @@ int machine__set_up(struct guest_vcpu *vcpu)
 	struct kvm_vcpu_init init;
 	int err = KVM(vcpu->vm->fd, KVM_ARM_PREFERRED_TARGET, &init);
 
+	init.features[0] |= guest->features;
 	if (!err)
 		err = KVM(vcpu->fd, KVM_ARM_VCPU_INIT, &init);
 	for (size_t i = 0; i < sizeof(registers) / sizeof(registers[0]) && !err; i++) {

@@ -45,11 +45,15 @@ static const char *const paths[NR_STATES] = {
 	[STATE_NOTIFY_WINDOW] = "arch.notify_window",
 	[STATE_BUS_LOCKS] = "arch.bus_lock_detection_enabled",
 	[STATE_VGIC] = "arch.vgic.vgic_model",
+	[STATE_GICV4] = "arch.vgic.its_vm.nr_vpes",
+	[STATE_HCR] = "arch.hcr_el2",
+	[STATE_VCPU_PMU] = "arch.pmu.created",
+	[STATE_EAGER_SPLIT] = "arch.mmu.split_page_chunk_size",
 };
 
 static bool is_of_vcpu(size_t state)
 {
-	return state == STATE_HALT_POLL_NOW;
+	return state == STATE_HALT_POLL_NOW || state == STATE_HCR || state == STATE_VCPU_PMU;
 }
 
 /* ---- what is told of it ---- */
@@ -164,6 +168,29 @@ static bool tell_vgic(const struct state_layout *l, const __u64 *v, char *out, s
 	return snprintf(out, size, "%s", models[model]) > 0;
 }
 
+/* Of HCR_EL2: KVM sets the traps anew whenever it loads a vCPU to run it */
+enum {
+	HCR_TWI = 13, /* and TWE */
+	HCR_E2H = 34,
+};
+
+static bool tell_wfx(const struct state_layout *l, const __u64 *v, char *out, size_t size)
+{
+	static const char *const traps[] = { "neither", "WFI", "WFE", "both" };
+
+	if (!is_there(l, STATE_HCR))
+		return false;
+	return snprintf(out, size, "%s, when its vCPUs were last loaded",
+			traps[v[STATE_HCR] >> HCR_TWI & 3]) > 0;
+}
+
+static bool tell_vhe(const struct state_layout *l, const __u64 *v, char *out, size_t size)
+{
+	if (!is_there(l, STATE_HCR))
+		return false;
+	return snprintf(out, size, "%s", v[STATE_HCR] >> HCR_E2H & 1 ? "used" : "not used") > 0;
+}
+
 /* What is told of a state as it is */
 static const struct told {
 	const char *name, *label;
@@ -194,6 +221,12 @@ static const struct told {
 	{ "vm.notify_window", "notify window", NULL, STATE_NOTIFY_WINDOW, "%llu", "off", NULL },
 	{ "vm.bus_lock_detection", "bus lock exits", NULL, STATE_BUS_LOCKS, NULL, "off", "on" },
 	{ "vm.vgic", "interrupt controller", tell_vgic, 0, NULL, NULL, NULL },
+	{ "vm.gicv4", "GICv4", NULL, STATE_GICV4, "delivers to %llu vCPUs", "not used", NULL },
+	{ "vm.wfx", "exits of WFI and WFE", tell_wfx, 0, NULL, NULL, NULL },
+	{ "vm.vhe", "host extensions (VHE)", tell_vhe, 0, NULL, NULL, NULL },
+	{ "vm.vcpu_pmu", "PMU", NULL, STATE_VCPU_PMU, NULL, "off", "on" },
+	{ "vm.eager_split", "eager page split", NULL, STATE_EAGER_SPLIT, "%llu bytes at a time",
+	  "off", NULL },
 };
 
 static const struct told *find_told(const char *name)
@@ -375,6 +408,15 @@ const int *vmstate__fds(const struct vmstate *state)
 	return state->iters;
 }
 
+/* The greatest of its vCPUs' numbers; of flags, those that any has */
+static void take_value(struct vm_state *vm, size_t state, __u64 value)
+{
+	if (state == STATE_HCR)
+		vm->values[state] |= value;
+	else if (value > vm->values[state])
+		vm->values[state] = value;
+}
+
 /* A process has few VMs: the one this file is of, or belongs to. NULL: no memory. */
 static struct vm_state *find_vm(struct vm_states *states, const struct kvm_file *file)
 {
@@ -401,8 +443,8 @@ static int take_file(struct vm_states *states, const struct kvm_file *file)
 		return -ENOMEM;
 	vm->nr_vcpus += file->of_vcpu;
 	for (i = 0; i < NR_STATES; i++)
-		if (file->of_vcpu == is_of_vcpu(i) && file->values[i] > vm->values[i])
-			vm->values[i] = file->values[i];
+		if (file->of_vcpu == is_of_vcpu(i))
+			take_value(vm, i, file->values[i]);
 	return 0;
 }
 

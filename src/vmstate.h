@@ -31,6 +31,10 @@ enum state {
 	STATE_NOTIFY_WINDOW,
 	STATE_BUS_LOCKS,
 	STATE_VGIC,
+	STATE_GICV4, /* arm64, as all that follow: vCPUs that GICv4 delivers to */
+	STATE_HCR, /* the bits that any of its vCPUs has set */
+	STATE_VCPU_PMU,
+	STATE_EAGER_SPLIT,
 	NR_STATES
 };
 

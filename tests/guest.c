@@ -325,6 +325,7 @@ static void play_round(bool first, bool last)
 
 static void play(void)
 {
+	guest.features = slow__features(opt.slow);
 	check(guest__open(&guest));
 	check(guest__prepare(&guest));
 	tids = allocate((size_t)opt.vms * guest.vcpus, sizeof(*tids));

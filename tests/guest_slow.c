@@ -38,7 +38,41 @@ static int slow__fetch_log(const struct guest_vcpu *vcpu)
 	return ioctl(vcpu->vm->fd, KVM_GET_DIRTY_LOG, &log);
 }
 
-#ifndef __aarch64__
+#ifdef __aarch64__
+static int set_attr(int fd, __u32 group, __u64 attr, const void *value)
+{
+	struct kvm_device_attr device = {
+		.group = group,
+		.attr = attr,
+		.addr = (uintptr_t)value,
+	};
+
+	return ioctl(fd, KVM_SET_DEVICE_ATTR, &device);
+}
+
+/* Of a VM of one vCPU, where it has neither memory nor mmio */
+static int slow__gic(const struct guest_vcpu *vcpu)
+{
+	const __u64 distributor = 0x8000000, redistributor = 0x80a0000;
+	struct kvm_create_device device = { .type = KVM_DEV_TYPE_ARM_VGIC_V3 };
+	int err = ioctl(vcpu->vm->fd, KVM_CREATE_DEVICE, &device);
+
+	if (!err)
+		err = set_attr(device.fd, KVM_DEV_ARM_VGIC_GRP_ADDR, KVM_VGIC_V3_ADDR_TYPE_DIST,
+			       &distributor);
+	if (!err)
+		err = set_attr(device.fd, KVM_DEV_ARM_VGIC_GRP_ADDR, KVM_VGIC_V3_ADDR_TYPE_REDIST,
+			       &redistributor);
+	return err ? err
+		   : set_attr(device.fd, KVM_DEV_ARM_VGIC_GRP_CTRL, KVM_DEV_ARM_VGIC_CTRL_INIT,
+			      NULL);
+}
+
+static int slow__pmu(const struct guest_vcpu *vcpu)
+{
+	return set_attr(vcpu->fd, KVM_ARM_VCPU_PMU_V3_CTRL, KVM_ARM_VCPU_PMU_V3_INIT, NULL);
+}
+#else
 static int slow__no_pause_exits(const struct guest_vm *vm)
 {
 	struct kvm_enable_cap cap = {
@@ -69,13 +103,17 @@ static const struct slow {
 	int (*to_vm)(const struct guest_vm *vm); /* before it has vCPUs */
 	int (*to_vcpu)(const struct guest_vcpu *vcpu); /* once */
 	int (*at_return)(const struct guest_vcpu *vcpu); /* of each KVM_RUN */
+	unsigned int features; /* struct guest */
 } slows[] = {
-	{ "halt-poll", slow__halt_poll, NULL, NULL },
-	{ "dirty", slow__log_dirty, NULL, slow__fetch_log },
-#ifndef __aarch64__
-	{ "pause", slow__no_pause_exits, NULL, NULL },
-	{ "pit", slow__pit, NULL, NULL },
-	{ "blockirq", NULL, slow__block_irqs, NULL },
+	{ "halt-poll", slow__halt_poll, NULL, NULL, 0 },
+	{ "dirty", slow__log_dirty, NULL, slow__fetch_log, 0 },
+#ifdef __aarch64__
+	{ "gic", NULL, slow__gic, NULL, 0 },
+	{ "pmu", NULL, slow__pmu, NULL, 1u << KVM_ARM_VCPU_PMU_V3 },
+#else
+	{ "pause", slow__no_pause_exits, NULL, NULL, 0 },
+	{ "pit", slow__pit, NULL, NULL, 0 },
+	{ "blockirq", NULL, slow__block_irqs, NULL, 0 },
 #endif
 };
 
@@ -119,6 +157,16 @@ unsigned int slow__parse(const char *name)
 		if (!strcmp(slows[i].name, name))
 			return 1u << i;
 	errx(64, "no such setting: '%s'", name);
+}
+
+unsigned int slow__features(unsigned int chosen)
+{
+	unsigned int features = 0;
+
+	for (size_t i = 0; i < NR_SLOWS; i++)
+		if (chosen & 1u << i)
+			features |= slows[i].features;
+	return features;
 }
 
 void slow__list(void)

@@ -12,6 +12,9 @@
 /* The bit of a setting's name; one that is unknown ends the program with 64 */
 unsigned int slow__parse(const char *name);
 
+/* What the @chosen add to a guest's features */
+unsigned int slow__features(unsigned int chosen);
+
 /* Their names, to standard error */
 void slow__list(void);
 

@@ -250,6 +250,45 @@ static void test_states(void)
 		    "halt polling now: 0 ns at most, of all vCPUs");
 }
 
+static void test_states_arm64(void)
+{
+	const struct state_layout arm64 = {
+		.there = 1u << STATE_VGIC | 1u << STATE_GICV4 | 1u << STATE_HCR |
+			 1u << STATE_VCPU_PMU | 1u << STATE_EAGER_SPLIT,
+	};
+	struct vm_state s = { .pid = 1 };
+
+	check_state(&arm64, &s, "vm.vgic", "interrupt controller: none");
+	check_state(&arm64, &s, "vm.gicv4", "GICv4: not used");
+	check_state(&arm64, &s, "vm.wfx",
+		    "exits of WFI and WFE: neither, when its vCPUs were last loaded");
+	check_state(&arm64, &s, "vm.vhe", "host extensions (VHE): not used");
+	check_state(&arm64, &s, "vm.vcpu_pmu", "PMU: off");
+	check_state(&arm64, &s, "vm.eager_split", "eager page split: off");
+	check_state(&layout, &s, "vm.wfx", NULL);
+	check_state(&layout, &s, "vm.vhe", NULL);
+
+	/* KVM_DEV_TYPE_ARM_VGIC_V3; VHE and a trap of WFI, as 6.12 sets them */
+	s.values[STATE_VGIC] = 7;
+	s.values[STATE_GICV4] = 4;
+	s.values[STATE_HCR] = 1ull << 34 | 1 << 13;
+	s.values[STATE_VCPU_PMU] = 1;
+	s.values[STATE_EAGER_SPLIT] = 2 << 20;
+	check_state(&arm64, &s, "vm.vgic", "interrupt controller: GICv3");
+	check_state(&arm64, &s, "vm.gicv4", "GICv4: delivers to 4 vCPUs");
+	check_state(&arm64, &s, "vm.wfx",
+		    "exits of WFI and WFE: WFI, when its vCPUs were last loaded");
+	check_state(&arm64, &s, "vm.vhe", "host extensions (VHE): used");
+	check_state(&arm64, &s, "vm.vcpu_pmu", "PMU: on");
+	check_state(&arm64, &s, "vm.eager_split", "eager page split: 2097152 bytes at a time");
+	s.values[STATE_HCR] = 1 << 14;
+	check_state(&arm64, &s, "vm.wfx",
+		    "exits of WFI and WFE: WFE, when its vCPUs were last loaded");
+	s.values[STATE_HCR] = 1 << 14 | 1 << 13;
+	check_state(&arm64, &s, "vm.wfx",
+		    "exits of WFI and WFE: both, when its vCPUs were last loaded");
+}
+
 /* ---- what is printed ---- */
 
 static const struct run run = { .node = "host1", .id = "0123abcd" };
@@ -488,6 +527,7 @@ int main(int argc, char **argv)
 		test_some_texts();
 		test_settings();
 		test_states();
+		test_states_arm64();
 		test_learning();
 		test_this_host();
 		test_golden(argc > 1 && !strcmp(argv[1], "--write"));

@@ -26,7 +26,9 @@ aarch64)
 	quick=sysreg nap=mmio # the latter comes to the VMM, and naps with -s
 	many="mmio=300 sysreg=400 hvc=350 iabt=40 wfi=60"
 	naps="mmio=200 sysreg=200 hvc=150 iabt=40" busy="sysreg=3000 mmio=3000" halts="wfi=200 hvc=50"
-	nests='' polls=-
+	nests='' polls=- asked=wfx pace=5 vmm="qemu-system-aarch64 -M virt"
+	slow1="-S halt-poll -S dirty mmio=400 sysreg=20 wfi=200" slow2="-S gic sysreg=800 wfi=60"
+	slow3="-S pmu sysreg=400 hvc=200"
 	# shellcheck disable=SC2046 # words are wanted
 	guest() { command guest $(echo "$@" | sed 's/ io=/ mmio=/; s/ cpuid=/ sysreg=/; s/ hlt=/ hvc=/'); }
 	;;
@@ -34,7 +36,9 @@ aarch64)
 	quick=cpuid nap=hlt
 	many="io=300 cpuid=400 rdmsr=150 wrmsr=250 hypercall=100 mmio=60 hlt=350 ud=40"
 	naps="io=100 cpuid=200 wrmsr=150 mmio=40 hlt=200" busy="cpuid=3000 io=3000"
-	halts='' nests='' polls="2000000 0"
+	halts='' nests='' polls="2000000 0" asked=pause pace=1 vmm=qemu-system-x86_64
+	slow1="-S halt-poll -S dirty -S pause io=400 cpuid=20 hlt=400" slow3=
+	slow2="-S pit -S blockirq icr=800 cpuid=20"
 	! grep -q AuthenticAMD /proc/cpuinfo || halts="idle=100 cpuid=50 io=100" nests="nested=60 cpuid=100 io=100" ;;
 esac
 
@@ -188,12 +192,13 @@ case_fastpath() {
 
 # perf on the same tracepoint keeps all its events, and so does a second kvmexit
 # by the classic tracepoint, where a program could withhold them
+# shellcheck disable=SC2086 # words are wanted
 case_tracers() {
 	command -v perf >/dev/null || { echo "@text perf"; echo "perf is not installed"; return; }
 	start kvmexit -j --probe "$1" || { unsupported kvmexit; return; }
 	start kvmexit2 -j --probe tracepoint || { unsupported kvmexit2; return; }
 	perf stat -x , -e kvm:kvm_exit -a -o "$tmp/perf" -- \
-		guest -v 2 io=100 cpuid=150 hlt=120 >"$tmp/guest" 2>&1
+		"$program" -v 2 $many >"$tmp/guest" 2>&1
 	stop kvmexit2
 	stop kvmexit
 	emit guest "$tmp/guest"
@@ -409,8 +414,9 @@ end() {
 # Guests that a setting slows down, which --explain is to name: dirty logging, halt
 # polling; and an APIC that the hardware cannot virtualize, where the kernel's own trace
 # tells why. AMD's emulated hosts have no AVIC, but KVM can be made to believe it.
+# shellcheck disable=SC2086 # words are wanted
 case_explain() {
-	local i=0
+	local i=0 slow n=0
 	if [ -e /sys/module/kvm_amd/parameters/force_avic ]; then
 		rmmod kvm_amd && modprobe kvm_amd avic=1 force_avic=1
 	fi
@@ -420,10 +426,13 @@ case_explain() {
 	[ ! -e "$trace/events/kvm/kvm_apicv_inhibit_changed" ] ||
 		echo 1 >"$trace/events/kvm/kvm_apicv_inhibit_changed/enable"
 	mkfifo "$tmp/go"
-	guest -k -S halt-poll -S dirty -S pause io=400 cpuid=20 hlt=400 <"$tmp/go" >"$tmp/guest" &
-	guest -k -S pit -S blockirq icr=800 cpuid=20 <"$tmp/go" >"$tmp/guest2" &
+	for slow in "$slow1" "$slow2" "$slow3"; do
+		[ -n "$slow" ] || continue
+		n=$((n + 1))
+		guest -k $slow <"$tmp/go" >"$tmp/guest$n" &
+	done
 	exec 8>"$tmp/go"
-	until [ "$(cat "$tmp/guest" "$tmp/guest2" | grep -c '"run_calls"')" = 2 ] ||
+	until [ "$(cat "$tmp"/guest[1-3] | grep -c '"run_calls"')" = "$n" ] ||
 		[ $((i += 1)) -gt 900 ]; do
 		sleep 0.1
 	done
@@ -436,12 +445,12 @@ case_explain() {
 	[ ! -e "$trace/events/kvm/kvm_apicv_inhibit_changed" ] ||
 		echo 0 >"$trace/events/kvm/kvm_apicv_inhibit_changed/enable"
 	trace_off
+	cat "$tmp"/guest[1-3] >"$tmp/guest"
 	emit guest "$tmp/guest"
-	cat "$tmp/guest2"
 	emit kvmexit "$tmp/kvmexit"
 	emit "text table" "$tmp/table"
 	emit "text inhibits" "$tmp/inhibits"
-	kvmexit --explain pause >"$tmp/alone"
+	kvmexit --explain $asked >"$tmp/alone"
 	emit "text alone" "$tmp/alone"
 }
 
@@ -450,17 +459,17 @@ case_explain() {
 case_names() {
 	local vm vms=
 	for vm in guest=web1,debug-threads=on db,,2; do
-		qemu-system-x86_64 -enable-kvm -cpu host -nodefaults -display none -m 64 -name "$vm" \
+		$vmm -enable-kvm -cpu host -nodefaults -display none -m 64 -name "$vm" \
 			>"$tmp/qemu.log" 2>&1 &
 		vms="$vms $!"
 	done
-	sleep 3
+	sleep $((3 * pace))
 	if ! start kvmexit -j --probe "$1"; then
 		unsupported kvmexit
 		end $vms
 		return
 	fi
-	sleep 2
+	sleep $((2 * pace))
 	kvmexit --vms -j >"$tmp/vms"
 	emit "text vms" "$tmp/vms"
 	kvmexit -n web1 -j --probe "$1" 1 >"$tmp/web1"
@@ -578,15 +587,17 @@ case_detail() {
 # Attached and detached many times while a guest runs: nothing stays behind
 case_attach() {
 	local i=0 guest
+	: >"$tmp/all"
 	"$program" -v 1 -s 1000 "$nap=1000000" >/dev/null & # a function would be another process
 	guest=$!
 	while [ $((i += 1)) -le "${KVMEXIT_ATTACH:-40}" ]; do
 		kvmexit -j --probe "$1" 0.02 >"$tmp/once" 2>"$tmp/once.log" || {
 			cp "$tmp/once.log" "$tmp/kvmexit.log"; unsupported kvmexit; end $guest; return; }
+		cat "$tmp/once" >>"$tmp/all"
 	done
 	end $guest
 	echo "@text exits"
-	sed -n 's/.*"type":"interval".*"exits":\([0-9]*\),.*/\1/p' "$tmp/once"
+	sed -n 's/.*"type":"interval".*"exits":\([0-9]*\),.*/\1/p' "$tmp/all"
 	sleep 1
 	# Programs, as the kernel lists their code: KVM may be built in
 	start kvmexit -j --probe "$1"
