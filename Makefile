@@ -157,9 +157,11 @@ test:
 check:
 	$(Q)tests/run
 
-# Every kernel series, vendor and probe: what docs/kernels.md shows
+# Every kernel series, vendor and probe: what docs/kernels.md shows; and the package
 check-hosts:
 	$(Q)tests/hosts/matrix
+	$(Q)scripts/package deb
+	$(Q)tests/hosts/live.py dist/kvmexit_$(VERSION)-*_amd64.deb
 
 # libFuzzer on whatever is parsed, under ASan and UBSan, $(FUZZ_TIME) s a target
 FUZZ_TIME ?= 20

@@ -110,9 +110,9 @@ class Run:
         flags = termios.tcgetattr(self.fd)[3]
         return bool(flags & termios.ECHO), bool(flags & termios.ICANON)
 
-    def end(self, what, status=0):
+    def end(self, what, status=0, seconds=20):
         """Waits for its end; the terminal is to be as it was"""
-        until = time.monotonic() + 20
+        until = time.monotonic() + seconds
         while time.monotonic() < until and self.read(0.1):
             pass
         if time.monotonic() >= until:

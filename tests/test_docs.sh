@@ -36,7 +36,7 @@ for page in man/*.[78]; do
 	check "$page: version" "$(sed -n 's/^\.TH .*"kvmexit \([^"]*\)".*/\1/p' "$page")" "$version"
 done
 check 'CHANGELOG.md: version' "$(sed -n 's/^## //p' CHANGELOG.md | head -n 1)" "$version"
-check 'debian/changelog: version' "$(sed -n '1s/.*(\(.*\)).*/\1/p' debian/changelog)" "$version"
+check 'debian/changelog: version' "$(sed -n '1s/.*(\(.*\)-[0-9]*).*/\1/p' debian/changelog)" "$version"
 check 'scripts/kvmexit.spec: version' \
 	"$(sed -n 's/.*global upstream \(.*\)}/\1/p' scripts/kvmexit.spec)" "$version"
 echo "docs: $passed passed, $failed failed"

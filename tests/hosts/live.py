@@ -1,10 +1,11 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""live.py
+"""live.py [PACKAGE]
 
 The live view of an emulated AMD host's own exits, by the terminal that scripts/amd-host
 gives it: keys are pressed while VMs work, and what was on the screen is compared with
-what the guests and the kernel's hist trigger say. Prints what is wrong, then "live: N
+what the guests and the kernel's hist trigger say. With PACKAGE, a kvmexit_*.deb, it is
+that one's, which is installed, tested and purged there. Prints what is wrong, then "live: N
 passed, N failed".
 """
 import collections
@@ -19,7 +20,8 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), ".."))
 from terminal import Run, check, finish, rows
 
-HOST = ["scripts/amd-host", "-c", "2", "-t", "120"]
+PACKAGE = os.path.realpath(sys.argv[1]) if sys.argv[1:] else ""
+HOST = ["scripts/amd-host", "-c", "2", "-t", "300"]
 VIEW = "^h help .*"
 
 
@@ -44,7 +46,7 @@ class Host(Run):
 
     def __init__(self, share):
         self.share = share
-        os.environ["KVMEXIT_SHARE"] = share
+        os.environ.update(KVMEXIT_SHARE=share, KVMEXIT_DEB=PACKAGE)
         super().__init__(*HOST, "-T", "--", "tests/hosts/live.sh", columns=90, lines=40)
 
     def tell(self, name):
@@ -149,20 +151,31 @@ def compare_all(run):
 def test_live():
     with tempfile.TemporaryDirectory() as share:
         run = Host(share)
-        run.wait("the view", VIEW, 60)
+        run.wait("the view", VIEW, 120)
         press_keys(run)
         begin_known(run)
         compare_all(run)
         compare_known(run)
         run.press("q")
-        left = run.end("q: the command's status", status=7 << 8)
+        left = run.end("q: the command's status", status=7 << 8, seconds=120)
         last = list(frames(run.raw).values())[-1][-1]
         frame = [line for line in last if line][:-1]
         check("q: the frame stays", any(left[i:i + len(frame)] == frame for i in range(len(left))), (left, frame))
         check("q: status", run.told("status") == "0\n", run.told("status"))
         check("q: the host's terminal as before", run.told("settings-after") == run.told("settings") != "",
               run.told("settings-after"))
+        if PACKAGE:
+            check_package(run)
         check("its size", "rows 40; columns 90" in run.told("settings"), run.told("settings"))
+
+
+def check_package(run):
+    """Its own tests, and that nothing is left of it"""
+    check("the package's tests", re.search(r"^EXACT: .*^exit status 0\n\Z", run.told("tests"), re.M | re.S),
+          run.told("tests")[-2000:])
+    check("it was there", "/usr/sbin/kvmexit\n" in run.told("installed"), run.told("installed"))
+    check("nothing is left", os.path.exists(os.path.join(run.share, "left")) and not run.told("left"),
+          run.told("left"))
 
 
 def test_ways_out():
@@ -186,5 +199,6 @@ def test_ways_out():
 
 os.chdir(os.path.join(os.path.dirname(os.path.realpath(__file__)), "../.."))
 test_live()
-test_ways_out()
+if not PACKAGE:
+    test_ways_out()
 finish()

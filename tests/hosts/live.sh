@@ -3,6 +3,7 @@
 #
 # On an emulated host, for live.py: VMs at work, and kvmexit on the terminal there is.
 # What is to begin or to end is told by files in $KVMEXIT_SHARE, results go there too.
+# With $KVMEXIT_DEB kvmexit is that package's, which is installed, tested and purged.
 set -u
 cd "$(dirname "$0")/../.." || exit
 share=$KVMEXIT_SHARE
@@ -37,10 +38,37 @@ vms() {
 	touch "$share/ended"
 }
 
+# What debian/tests/control has to be run
+run_tests() {
+	sh -c "$(sed -n 's/^Test-Command: //p' debian/tests/control)" && debian/tests/self-test
+}
+
+# What of the package is there
+left() {
+	while read -r path; do
+		[ -d "$path" ] || [ ! -e "$path" ] || echo "$path"
+	done <"$share/files"
+	find /etc/systemd /var/lib/systemd /var/log -name '*kvmexit*'
+}
+
+program=./kvmexit
+if [ -n "${KVMEXIT_DEB:-}" ]; then
+	program=kvmexit
+	rm -f /var/lib/man-db/auto-update # which takes minutes here
+	dpkg -i "$KVMEXIT_DEB"
+	dpkg -L kvmexit >"$share/files"
+fi
 echo 'hist:keys=common_pid,exit_reason:size=2048' >$trigger
 vms 2>"$share/log" &
 stty -a >"$share/settings"
-./kvmexit -i 1 --time
+"$program" -i 1 --time
 echo $? >"$share/status"
 stty -a >"$share/settings-after"
+if [ -n "${KVMEXIT_DEB:-}" ]; then
+	run_tests >"$share/tests" 2>&1
+	echo "exit status $?" >>"$share/tests"
+	left >"$share/installed"
+	dpkg --purge kvmexit
+	left >"$share/left"
+fi
 exit 7
