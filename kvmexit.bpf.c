@@ -19,7 +19,12 @@ enum extent {
 
 static __always_inline int is_timed(enum extent extent)
 {
-	return extent == TIMED || (extent == DETAILED && config.timed);
+	__u64 timed = extent == TIMED;
+
+	/* A constant to the verifier, which leaves out what is not wanted */
+	if (extent == DETAILED)
+		asm volatile("%0 = %1" : "=r"(timed) : "i"(PATCH_TIMED));
+	return timed;
 }
 
 /* An event that tells the reason itself */
@@ -38,37 +43,32 @@ static __always_inline void count_told(__u32 vcpu, __u32 isa, __u32 raw,
 		slot = look_further(thread_key(current_thread_anyhow(), vcpu), vcpu, isa, 0);
 		if (!slot)
 			return;
-		if (extent == DETAILED)
-			nr = look_for(thread_key(current_thread_anyhow(), vcpu));
 		if (is_timed(extent))
-			start_clock(thread_key(current_thread_anyhow(), vcpu), address,
-				    address ? BY_ADDRESS : NO_VCPU, &nr);
+			start_clock(slot, address, address ? BY_ADDRESS : NO_VCPU);
 	}
 	count(slot, isa, raw);
 	if (extent == DETAILED)
-		note_told_detail(&nr, isa, raw, address, record);
+		note_told_detail(slot, isa, raw, address, record);
 	if (is_timed(extent))
-		note_exit(&nr, index_of(isa, raw));
+		note_exit(slot, index_of(isa, raw));
 }
 
 static __always_inline void enter(const struct task_struct *task, __u64 thread, __u32 id,
 				  const struct kvm_vcpu *vcpu, enum access access,
 				  enum extent extent)
 {
-	struct clock *clock;
-	__u32 nr;
+	struct slot *slot = known_slot(thread_key(thread, id));
 
-	if (extent == DETAILED) {
-		nr = number_of(thread_key(thread, id));
-		settle_at_entry(nr, vcpu, access);
-	}
+	if (!slot)
+		return;
+	if (extent == DETAILED)
+		settle_at_entry(details_in(slot), vcpu, access);
 	if (!is_timed(extent))
 		return;
-	clock = extent == DETAILED ? clock_at(nr) : clock_of(thread_key(thread, id));
-	if (clock && extent == DETAILED)
-		note_entry_detailed(nr, clock, task, vcpu, access);
-	else if (clock)
-		note_entry(clock, task, vcpu, access);
+	if (extent == DETAILED)
+		note_entry_detailed(details_in(slot), clock_in(slot), task, vcpu, access);
+	else
+		note_entry(clock_in(slot), task, vcpu, access);
 }
 
 #ifdef __TARGET_ARCH_arm64
@@ -94,6 +94,7 @@ static __always_inline void count_exit(const struct kvm_vcpu *vcpu, __u32 isa, e
 {
 	__u64 thread = current_thread();
 	__u32 id = 0, nr, raw = 0;
+	const void *at = NULL;
 	struct slot *slot;
 
 	if (read_id(&id, vcpu, access)) {
@@ -112,20 +113,18 @@ static __always_inline void count_exit(const struct kvm_vcpu *vcpu, __u32 isa, e
 		slot = look_further(thread_key(thread, id), id, isa, 1);
 		if (!slot)
 			return;
-		if (extent == DETAILED)
-			nr = look_for(thread_key(current_thread(), id));
 		if (is_timed(extent))
-			start_clock(thread_key(current_thread(), id), vcpu, access, &nr);
+			start_clock(slot, vcpu, access);
 	}
-	if (read_reason(&raw, vcpu, isa, access == DIRECT)) {
+	if (read_reason(&raw, &at, vcpu, isa, access == DIRECT)) {
 		lose(LOST_READ);
 		return;
 	}
 	count(slot, isa, raw);
 	if (extent == DETAILED)
-		note_detail(&nr, &(struct exit){ vcpu, NULL, access, raw }, isa);
+		note_detail(slot, &(struct exit){ vcpu, NULL, access, raw, at }, isa);
 	if (is_timed(extent))
-		note_exit(&nr, index_of(isa, raw));
+		note_exit(slot, index_of(isa, raw));
 }
 
 /*

@@ -93,8 +93,6 @@ struct hint {
 #define SLOT_UNWANTED 0xfffffffeu /* a filter leaves the thread out */
 #define SLOT_UNKNOWN 0xffffffffu /* no hint of it */
 #define MAX_SLOTS_LIMIT (1u << 20)
-#define MAX_SLOTS_IN_ONE (1u << 18) /* of one map value: the verifier adds up to 512 MB */
-#define MAX_CLOCKS_IN_ONE (1u << 16)
 
 #define NR_WAYS 4
 #define NR_SETS 4096u
@@ -106,7 +104,7 @@ static inline __attribute__((always_inline)) __u32 hint_offset(__u64 key)
 }
 
 /*
- * One vCPU thread's counters. The life of a slot:
+ * One vCPU thread's counters, and what struct layout says follows. The life of a slot:
  *
  *   queued    in the map `free_slots`, from where the program takes it
  *   owned     `key` is its owner's, who alone writes it; marked in `owned`
@@ -154,7 +152,7 @@ struct spans {
 #define AWAY_UNKNOWN (~0ull)
 
 /*
- * Where one vCPU thread's time goes. Like the slot of the same number it is
+ * Where one vCPU thread's time goes. Like the slot before it, it is
  * written by the slot's owner alone, and cleared by user space with the slot. Each
  * event ends with a store to `exit`. At an entry `entry` is stored before all
  * else: what is read while entry > exit > 0 is half done.
@@ -177,7 +175,7 @@ struct clock {
 	__u64 unseen; /* entries without an exit before them */
 	__u64 thread; /* of the last owner; not cleared */
 	__u32 nr_rows; /* in use, but for the first */
-	__u32 pad;
+	__u32 nr; /* of the slot */
 	__u8 row_of[NR_INDICES]; /* 0: none yet; from NR_COUNTERS on none */
 	struct spans rows[NR_ROWS]; /* the first is of reasons that found none */
 } __attribute__((aligned(64)));
@@ -343,7 +341,7 @@ struct detail_entry {
 };
 
 /*
- * What was behind one vCPU thread's exits. Written like the clock of the same number.
+ * What was behind one vCPU thread's exits. Written like the slot.
  * The exits of a reason of which there are details are its entries', those that found
  * none free, and at most one of which it is not known yet.
  */
@@ -355,6 +353,26 @@ struct details {
 	__u64 crowded[NR_CROWDED]; /* exits that found none, of some reason */
 	__u8 reasons[NR_CROWDED]; /* of this one: one more than its counter's index; 0: free */
 } __attribute__((aligned(64)));
+
+/* What follows each slot, and where: with --time a clock, with --detail details */
+struct layout {
+	__u32 stride; /* bytes from one slot to the next */
+	__u32 details; /* from the slot to its details; 0: there are none */
+	__u32 timed; /* whether there is a clock; it comes first */
+};
+
+#define MAX_STRIDES (1u << 29) /* of one map value: what the verifier adds to its address */
+
+static inline __attribute__((always_inline)) struct layout layout_of(int timed, int detailed)
+{
+	const __u32 first = sizeof(struct slot) + (timed ? sizeof(struct clock) : 0);
+
+	return (struct layout){
+		.stride = first + (detailed ? sizeof(struct details) : 0),
+		.details = detailed ? first : 0,
+		.timed = timed,
+	};
+}
 
 /* Exits not counted, by cause; a line for each CPU, so that none waits for another */
 struct lost_line {
@@ -433,31 +451,31 @@ struct config {
 	__u32 off_isa;
 	__u32 off_vcpu_id;
 	__u32 off_vcpu; /* byte offset of vcpu_id in struct kvm_vcpu */
-	__u32 timed; /* whether the programs for details note the time as well */
+	struct layout layout;
 	/* Byte offsets from BTF; 0: no BTF shows it */
 	__u32 offsets[NR_OFFSETS];
 };
 
 /*
  * Numbers in the program's instructions that are to be replaced before it is loaded:
- * by offsets[which], by max_slots, and by the address of the first slot or clock.
+ * by offsets[which], by what config has of the same name, and by the first slot's address.
  */
 #define PATCH_OFFSET(which) (0x6b766d00 + (which))
 #define PATCH_MAX_SLOTS 0x6b766d81
 #define PATCH_SLOTS 0x6b766d90
-#define PATCH_CLOCKS 0x6b766d91
+#define PATCH_STRIDE 0x6b766d91
+#define PATCH_DETAILS 0x6b766d92
+#define PATCH_TIMED 0x6b766d93
 
 _Static_assert(sizeof(struct hint) * NR_WAYS == 64, "a set of hints is a cache line");
 _Static_assert(sizeof(struct slot) == 64 + 8 * NR_COUNTERS, "struct slot");
 _Static_assert(sizeof(struct spans) == 216, "struct spans");
 _Static_assert(sizeof(struct clock) == 7296, "struct clock");
-_Static_assert(sizeof(struct slot) * MAX_SLOTS_IN_ONE < 1u << 29, "MAX_SLOTS_IN_ONE");
-_Static_assert(sizeof(struct clock) * MAX_CLOCKS_IN_ONE < 1u << 29, "MAX_CLOCKS_IN_ONE");
 _Static_assert(NR_COUNTERS < NR_INDICES, "NR_INDICES");
 _Static_assert(sizeof(struct details) == 3904, "struct details");
 _Static_assert(NR_COUNTERS < 1 << (64 - DETAIL_INDEX_SHIFT), "a detail has room for any counter");
 _Static_assert(DETAIL_SPECIAL < 1 << (DETAIL_INDEX_SHIFT - DETAIL_SHIFT), "enum detail_kind");
 _Static_assert(sizeof(struct lost_line) == 64, "struct lost_line is a cache line");
-_Static_assert(sizeof(struct config) == 72, "struct config");
+_Static_assert(sizeof(struct config) == 80, "struct config");
 
 #endif

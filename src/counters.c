@@ -38,7 +38,7 @@ __u32 counter__code(const struct control *control, __u32 i)
 
 static int add_thread(struct counters *c, __u32 nr, __u64 now)
 {
-	struct thread *t = threads__get(c, &c->shared.slots[nr]);
+	struct thread *t = threads__get(c, shared__slot(&c->shared, nr));
 
 	if (!t)
 		return -ENOMEM;
@@ -94,7 +94,8 @@ static bool has_ended(const struct counters *c, const struct thread *t)
 static int read_clock(struct counters *c, struct thread *t, __u64 now)
 {
 	t->timed_sum = t->sum;
-	return timing__read(t->timing, &c->shared.clocks[t->slot], t->isa, now, has_ended(c, t));
+	return timing__read(t->timing, shared__clock(&c->shared, t->slot), t->isa, now,
+			    has_ended(c, t));
 }
 
 /* Whether there are details of the exits at a counter */
@@ -121,7 +122,8 @@ static bool is_behind(const struct counters *c, struct thread *t)
 /* Reads a slot: 0, 1 where something was counted since the last time, -ENOMEM */
 static int read_slot(struct counters *c, struct thread *t)
 {
-	const struct slot *slot = &c->shared.slots[t->slot];
+	const struct slot *slot = shared__slot(&c->shared, t->slot);
+	const struct details *details = shared__details(&c->shared, t->slot);
 	const volatile __u64 *count = slot->count;
 	__u64 sum = 0, before = t->sum;
 	size_t i, at = 0;
@@ -131,7 +133,7 @@ static int read_slot(struct counters *c, struct thread *t)
 		sum += slot->count[i];
 	if (sum == t->sum && !t->behind)
 		return 0;
-	if (c->shared.details && detailing__read(&t->detailing, &c->shared.details[t->slot]))
+	if (details && detailing__read(&t->detailing, details))
 		return -ENOMEM;
 	/* What is counted between the two passes: once in `seen`, so never twice */
 	sum = 0;
@@ -150,7 +152,7 @@ static int read_slot(struct counters *c, struct thread *t)
 	for (i = 0; i < NR_FLAGS; i++)
 		t->flags_seen[i] = slot->flags[i];
 	t->sum = sum;
-	t->behind = c->shared.details && is_behind(c, t);
+	t->behind = details && is_behind(c, t);
 	return sum != before;
 }
 
@@ -175,7 +177,7 @@ static void remove_hint(struct control *control, __u64 key)
  */
 static void retire(struct counters *c, struct thread *t, __u64 now)
 {
-	struct slot *slot = &c->shared.slots[t->slot];
+	struct slot *slot = shared__slot(&c->shared, t->slot);
 
 	slot->old_key = slot->key;
 	__atomic_exchange_n(&slot->key, 0, __ATOMIC_SEQ_CST);
@@ -195,13 +197,14 @@ static void clear_clock(struct clock *clock)
 
 static void free_slot(struct counters *c, struct thread *t)
 {
-	struct slot *slot = &c->shared.slots[t->slot];
+	struct slot *slot = shared__slot(&c->shared, t->slot);
+	struct details *details = shared__details(&c->shared, t->slot);
 	__u64 tail = c->shared.control->tail;
 
 	if (t->timing)
-		clear_clock(&c->shared.clocks[t->slot]);
-	if (c->shared.details)
-		memset(&c->shared.details[t->slot], 0, sizeof(*c->shared.details));
+		clear_clock(shared__clock(&c->shared, t->slot));
+	if (details)
+		memset(details, 0, sizeof(*details));
 	memset(slot->count, 0, sizeof(slot->count));
 	memset(slot->flags, 0, sizeof(slot->flags));
 	c->shared.owned[t->slot] = 0;
@@ -268,7 +271,7 @@ static int free_slots(struct counters *c, __u64 now)
 			continue;
 		changed = read_slot(c, t);
 		if (changed >= 0 && t->timing &&
-		    timing__finish(t->timing, &c->shared.clocks[t->slot], t->isa, now,
+		    timing__finish(t->timing, shared__clock(&c->shared, t->slot), t->isa, now,
 				   has_ended(c, t)))
 			changed = -ENOMEM;
 		if (changed < 0)
@@ -506,8 +509,8 @@ static int report_cell(struct counters *c, struct snapshot *snap, size_t first, 
 	if (detailed)
 		err = report_details(snap, first, t, cell->index, code, unknown, times);
 	else
-		err = add_sample(snap, first, t, code, c->shared.details ? DETAIL_NONE : 0, count,
-				 times);
+		err = add_sample(snap, first, t, code, c->shared.layout.details ? DETAIL_NONE : 0,
+				 count, times);
 	if (!err)
 		cell->reported += count;
 	return err;

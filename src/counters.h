@@ -11,9 +11,10 @@
 struct counters;
 struct vms;
 
-/* Memory shared with the kernel (kvmexit.h), each array of as many elements */
+/* Memory shared with the kernel (kvmexit.h): each has an element for each slot */
 struct shared {
-	struct slot *slots;
+	void *slots; /* as shared__slot() and the next two find them */
+	struct layout layout;
 	__u64 *owned; /* by slot: whether it has an owner */
 	__u64 *ring;
 	struct control *control;
@@ -22,16 +23,33 @@ struct shared {
 	 * -errno: that cannot be had.
 	 */
 	int (*quiesce)(void);
-	struct clock *clocks; /* NULL: without --time */
 	/*
 	 * Whether a thread has ended. NULL: that cannot be known. Asked for with clocks
 	 * only.
 	 */
 	bool (*is_gone)(__u32 pid, __u32 tid);
-	struct details *details; /* NULL: without --detail */
 	/* By ISA, from ISA_VMX on, and counter: whether there are details of its exits */
 	__u8 detailed[3][NR_COUNTERS];
 };
+
+static inline struct slot *shared__slot(const struct shared *s, __u32 nr)
+{
+	return (struct slot *)((char *)s->slots + (size_t)nr * s->layout.stride);
+}
+
+/* NULL: without --time */
+static inline struct clock *shared__clock(const struct shared *s, __u32 nr)
+{
+	return s->layout.timed ? (struct clock *)(shared__slot(s, nr) + 1) : NULL;
+}
+
+/* NULL: without --detail */
+static inline struct details *shared__details(const struct shared *s, __u32 nr)
+{
+	char *slot = (char *)shared__slot(s, nr);
+
+	return s->layout.details ? (struct details *)(slot + s->layout.details) : NULL;
+}
 
 /*
  * Works on memory for @max slots, which outlives it as do the @vms: a VM is asked for

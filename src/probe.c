@@ -161,18 +161,14 @@ static int configure(struct probe *probe, const struct options *opts, const stru
 			     f->off_vcpu_id != offsetof(struct kvm_exit_record, vcpu_id);
 	memcpy(config->offsets, f->offsets, sizeof(config->offsets));
 	config->off_vcpu = f->off_vcpu;
-	config->timed = opts->time;
+	config->layout = layout_of(opts->time, !!opts->detail);
 	choose_details(probe, opts->detail);
-	if (bpf_map__set_max_entries(skel->maps.slots, n) ||
-	    bpf_map__set_max_entries(skel->maps.owned, n) ||
+	if (bpf_map__set_max_entries(skel->maps.owned, n) ||
 	    bpf_map__set_max_entries(skel->maps.ring, n) ||
 	    bpf_map__set_max_entries(skel->maps.free_slots, n) ||
 	    bpf_map__set_max_entries(skel->maps.threads, n))
 		return -errno;
-	if (opts->time && (bpf_map__set_max_entries(skel->maps.clocks, n) ||
-			   bpf_map__set_max_entries(skel->maps.runners, n)))
-		return -errno;
-	if (opts->detail && bpf_map__set_max_entries(skel->maps.details, n))
+	if (opts->time && bpf_map__set_max_entries(skel->maps.runners, n))
 		return -errno;
 	if (opts->nr_tids && bpf_map__set_max_entries(skel->maps.tids, opts->nr_tids))
 		return -errno;
@@ -180,55 +176,66 @@ static int configure(struct probe *probe, const struct options *opts, const stru
 }
 
 /*
- * Makes @map's elements, as many as it has, one value: since 6.0 that may have more
- * than 4 MB (87ac0d600943)
+ * The map of slots, as one value: since 6.0 that may have more than 4 MB
+ * (87ac0d600943)
  */
-static int make_one(struct bpf_map *map)
+static int make_one(struct bpf_map *slots, const struct config *config)
 {
 	struct bpf_map_create_opts opts = { .sz = sizeof(opts), .map_flags = BPF_F_MMAPABLE };
-	__u32 size = bpf_map__value_size(map) * bpf_map__max_entries(map);
-	int err, fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, bpf_map__name(map), sizeof(__u32), size, 1,
-				     &opts);
+	int err, fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, bpf_map__name(slots), sizeof(__u32),
+				     config->layout.stride * config->max_slots, 1, &opts);
 
 	if (fd < 0)
 		return fd;
-	err = bpf_map__reuse_fd(map, fd);
+	err = bpf_map__reuse_fd(slots, fd);
 	close(fd);
 	return err;
 }
 
-/* What stands for something else (kvmexit.h) in one instruction */
-static void patch(struct bpf_insn *insn, const __u32 *offsets, int slots, int clocks, __u32 max)
+static int size_slots(struct bpf_map *slots, const struct config *config, bool in_one)
+{
+	if (in_one)
+		return make_one(slots, config);
+	return bpf_map__set_value_size(slots, config->layout.stride) ||
+			       bpf_map__set_max_entries(slots, config->max_slots)
+		       ? -errno
+		       : 0;
+}
+
+/* What stands for something else (kvmexit.h) in one instruction; @slots: that map */
+static void patch(struct bpf_insn *insn, const struct config *config, int slots)
 {
 	const __u32 imm = insn->imm;
 	const __u32 which = imm - PATCH_OFFSET(0), above = imm - PATCH_MAX_SLOTS + 1;
 
 	if (insn->code == (BPF_ALU64 | BPF_ADD | BPF_K) && which < NR_OFFSETS) {
-		insn->imm = offsets[which];
+		insn->imm = config->offsets[which];
+	} else if (insn->code == (BPF_ALU64 | BPF_ADD | BPF_K) && imm == PATCH_DETAILS) {
+		insn->imm = config->layout.details;
+	} else if (insn->code == (BPF_ALU64 | BPF_MUL | BPF_K) && imm == PATCH_STRIDE) {
+		insn->imm = config->layout.stride;
+	} else if (insn->code == (BPF_ALU64 | BPF_MOV | BPF_K) && imm == PATCH_TIMED) {
+		insn->imm = config->layout.timed;
 	} else if (BPF_CLASS(insn->code) == BPF_JMP && above <= 1) {
-		insn->imm = max - 1 + above; /* >= max, or > max - 1 */
-	} else if (insn->code == (BPF_LD | BPF_IMM | BPF_DW) &&
-		   (imm == PATCH_SLOTS || imm == PATCH_CLOCKS)) {
+		insn->imm = config->max_slots - 1 + above; /* >= max, or > max - 1 */
+	} else if (insn->code == (BPF_LD | BPF_IMM | BPF_DW) && imm == PATCH_SLOTS) {
 		insn->src_reg = BPF_PSEUDO_MAP_VALUE;
-		insn->imm = imm == PATCH_SLOTS ? slots : clocks;
+		insn->imm = slots;
 	}
 }
 
-int probe__prepare(struct bpf_program *const *progs, size_t n, const __u32 *offsets,
-		   struct bpf_map *slots, struct bpf_map *clocks, __u32 max)
+int probe__prepare(struct bpf_program *const *progs, size_t n, const struct config *config,
+		   struct bpf_map *slots, bool in_one)
 {
-	int err = slots ? make_one(slots) : 0;
+	int err = size_slots(slots, config, in_one);
 	size_t i, k;
 
-	if (!err && clocks)
-		err = make_one(clocks);
 	for (i = 0; i < n && !err; i++) {
 		/* libbpf's own copy, which nobody has seen yet */
 		struct bpf_insn *insn = (struct bpf_insn *)bpf_program__insns(progs[i]);
 
 		for (k = 0; k < bpf_program__insn_cnt(progs[i]); k++)
-			patch(&insn[k], offsets, slots ? bpf_map__fd(slots) : -1,
-			      clocks ? bpf_map__fd(clocks) : -1, max);
+			patch(&insn[k], config, in_one ? bpf_map__fd(slots) : -1);
 	}
 	return err;
 }
@@ -265,23 +272,18 @@ static int quiesce(void)
 }
 
 /* Mappings of its own, which stay when the skeleton goes */
-static int map_shared(struct probe *probe, bool time, bool detail)
+static int map_shared(struct probe *probe)
 {
 	struct kvmexit_bpf *skel = probe->skel;
 	struct shared *shared = &probe->shared;
 
-	shared->slots = map_memory(skel->maps.slots, sizeof(*shared->slots), probe->max);
+	shared->layout = skel->rodata->config.layout;
+	shared->slots = map_memory(skel->maps.slots, shared->layout.stride, probe->max);
 	shared->owned = map_memory(skel->maps.owned, sizeof(*shared->owned), probe->max);
 	shared->ring = map_memory(skel->maps.ring, sizeof(*shared->ring), probe->max);
 	probe->bss_size = bpf_map__value_size(skel->maps.bss);
 	probe->bss = map_memory(skel->maps.bss, probe->bss_size, 1);
-	if (time)
-		shared->clocks = map_memory(skel->maps.clocks, sizeof(*shared->clocks), probe->max);
-	if (detail)
-		shared->details =
-			map_memory(skel->maps.details, sizeof(*shared->details), probe->max);
-	if ((detail && !shared->details) || (time && !shared->clocks) || !shared->slots ||
-	    !shared->owned || !shared->ring || !probe->bss)
+	if (!shared->slots || !shared->owned || !shared->ring || !probe->bss)
 		return -errno;
 	shared->quiesce = quiesce;
 	shared->control =
@@ -310,7 +312,7 @@ static int fill_maps(struct probe *probe, const struct options *opts)
 	__u32 i;
 	int err;
 
-	err = map_shared(probe, opts->time, opts->detail);
+	err = map_shared(probe);
 	if (!err)
 		err = fill_queue(skel->maps.free_slots, queued);
 	if (!err)
@@ -374,12 +376,6 @@ static int attach(int *file, const struct bpf_program *prog)
 	return 0;
 }
 
-/* Programs for details name the clocks, too, be it where they never come to */
-static bool clocks_in_one(const struct variant *variant, const struct options *opts)
-{
-	return variant->kfunc && (opts->time || opts->detail);
-}
-
 /* One variant, loaded and attached: 0 or -errno, and what failed in *@what */
 static int try_variant(struct probe *probe, const struct variant *variant,
 		       const struct options *opts, const struct facts *f, const char **what)
@@ -398,9 +394,8 @@ static int try_variant(struct probe *probe, const struct variant *variant,
 	if (err)
 		return err;
 	*what = "creating a BPF map";
-	err = probe__prepare(progs, n, f->offsets, variant->kfunc ? probe->skel->maps.slots : NULL,
-			     clocks_in_one(variant, opts) ? probe->skel->maps.clocks : NULL,
-			     probe->max);
+	err = probe__prepare(progs, n, (struct config *)&probe->skel->rodata->config,
+			     probe->skel->maps.slots, variant->kfunc);
 	if (err)
 		return err;
 	*what = "loading the BPF program";
@@ -429,9 +424,7 @@ static void undo_variant(struct probe *probe)
 	for (i = 0; i < MAX_PROGRAMS; i++)
 		if (probe->links[i] >= 0)
 			close(probe->links[i]);
-	unmap_memory(probe->shared.details, sizeof(*probe->shared.details), probe->max);
-	unmap_memory(probe->shared.clocks, sizeof(*probe->shared.clocks), probe->max);
-	unmap_memory(probe->shared.slots, sizeof(*probe->shared.slots), probe->max);
+	unmap_memory(probe->shared.slots, probe->shared.layout.stride, probe->max);
 	unmap_memory(probe->shared.owned, sizeof(*probe->shared.owned), probe->max);
 	unmap_memory(probe->shared.ring, sizeof(*probe->shared.ring), probe->max);
 	unmap_memory(probe->bss, probe->bss_size, 1);

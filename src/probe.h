@@ -27,13 +27,12 @@ const char *probe__name(const struct probe *probe);
 unsigned int probe__untold(const struct probe *probe);
 
 /*
- * Before loading, puts into @n programs what they have to know of this kernel: @offsets
- * (enum offset); and if @slots and @clocks are not NULL, gives those maps, sized for @max,
- * one value, and the programs its address, which the object with the kfunc wants. 0 or
- * -errno.
+ * Before loading, gives the map @slots room for as many as @config says, and puts into @n
+ * programs what of @config stands in them; if @in_one, the map gets one value for all, and
+ * the programs its address, which the object with the kfunc wants. 0 or -errno.
  */
-int probe__prepare(struct bpf_program *const *progs, size_t n, const __u32 *offsets,
-		   struct bpf_map *slots, struct bpf_map *clocks, __u32 max);
+int probe__prepare(struct bpf_program *const *progs, size_t n, const struct config *config,
+		   struct bpf_map *slots, bool in_one);
 
 /* Memory shared with the kernel; valid until probe__close() */
 const struct shared *probe__memory(const struct probe *probe);

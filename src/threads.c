@@ -127,8 +127,8 @@ static struct thread *get_thread(struct counters *c, struct vcpu *v, const struc
 		return NULL;
 	t->tid = slot->tid;
 	t->isa = slot->isa;
-	t->timing = c->shared.clocks ? timing__new() : NULL;
-	if (c->shared.clocks && !t->timing) {
+	t->timing = c->shared.layout.timed ? timing__new() : NULL;
+	if (c->shared.layout.timed && !t->timing) {
 		thread__free(t);
 		return NULL;
 	}

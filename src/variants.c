@@ -265,15 +265,19 @@ size_t variant__programs(const struct variant *v, const struct options *opts, co
 	return n;
 }
 
+/* Of which all have room in one map value */
+static __u32 most_slots(const struct options *opts)
+{
+	return MAX_STRIDES / layout_of(opts->time, !!opts->detail).stride;
+}
+
 const char *variant__objection(const struct variant *v, const struct options *opts,
 			       const struct facts *f)
 {
 	const char *why = v->hindrance(f);
 
-	if (!why && v->kfunc && opts->max_vcpus > MAX_SLOTS_IN_ONE)
-		why = "--max-vcpus is above 262144";
-	if (!why && v->kfunc && opts->time && opts->max_vcpus > MAX_CLOCKS_IN_ONE)
-		why = "with --time, --max-vcpus is above 65536";
+	if (!why && v->kfunc && opts->max_vcpus > most_slots(opts))
+		why = "--max-vcpus is more than have room in one map value (512 MB)";
 	if (!why && opts->time)
 		why = time_hindrance(v, f);
 	if (!why && opts->detail)

@@ -28,8 +28,9 @@
 #define MAX_SLOTS 3
 
 static struct kvmexit_bpf *skel;
-static struct slot *slots;
-static struct clock *clocks;
+static struct shared shared; /* its slots and clocks: */
+static struct slot *slots[MAX_SLOTS];
+static struct clock *clocks[MAX_SLOTS];
 static __u64 *ring, *owned;
 static unsigned long vcpu; /* the address of something readable */
 static bool plain; /* the object without the kfunc, where slots are found otherwise */
@@ -83,20 +84,21 @@ static struct kvmexit_bpf *open_object(void)
 static bool load(const char *program, const struct config *config)
 {
 	struct bpf_program *progs[ARRAY_SIZE(timers) + 1];
+	struct config *loaded;
 	size_t n = 0;
 	__u32 i;
 
 	skel = open_object();
 	if (!CHECK(skel))
 		return false;
-	memcpy((void *)&skel->rodata->config, config, sizeof(*config));
-	bpf_map__set_max_entries(skel->maps.slots, MAX_SLOTS);
+	loaded = (struct config *)&skel->rodata->config;
+	*loaded = *config;
+	loaded->layout = shared.layout = layout_of(1, 1);
 	bpf_map__set_max_entries(skel->maps.ring, MAX_SLOTS);
 	bpf_map__set_max_entries(skel->maps.owned, MAX_SLOTS);
 	bpf_map__set_max_entries(skel->maps.free_slots, MAX_SLOTS);
 	bpf_map__set_max_entries(skel->maps.threads, MAX_SLOTS);
 	bpf_map__set_max_entries(skel->maps.tids, 4);
-	bpf_map__set_max_entries(skel->maps.clocks, MAX_SLOTS);
 	bpf_map__set_max_entries(skel->maps.runners, MAX_SLOTS);
 	progs[n++] = bpf_object__find_program_by_name(skel->obj, program);
 	if (strstr(program, "_timed"))
@@ -105,18 +107,19 @@ static bool load(const char *program, const struct config *config)
 	for (i = 0; i < n; i++)
 		if (!CHECK(progs[i]) || !CHECK_INT(bpf_program__set_autoload(progs[i], true), 0))
 			return false;
-	if (!CHECK_INT(probe__prepare(progs, n, config->offsets, plain ? NULL : skel->maps.slots,
-				      plain ? NULL : skel->maps.clocks, MAX_SLOTS),
-		       0) ||
+	if (!CHECK_INT(probe__prepare(progs, n, loaded, skel->maps.slots, !plain), 0) ||
 	    !CHECK_INT(kvmexit_bpf__load(skel), 0))
 		return false;
-	clocks = map_memory(skel->maps.clocks, MAX_SLOTS * sizeof(*clocks));
-	slots = map_memory(skel->maps.slots, MAX_SLOTS * sizeof(*slots));
+	shared.slots = map_memory(skel->maps.slots, MAX_SLOTS * shared.layout.stride);
 	ring = map_memory(skel->maps.ring, MAX_SLOTS * sizeof(*ring));
 	owned = map_memory(skel->maps.owned, MAX_SLOTS * sizeof(*owned));
-	if (!CHECK(clocks != MAP_FAILED) || !CHECK(slots != MAP_FAILED) ||
-	    !CHECK(ring != MAP_FAILED) || !CHECK(owned != MAP_FAILED))
+	if (!CHECK(shared.slots != MAP_FAILED) || !CHECK(ring != MAP_FAILED) ||
+	    !CHECK(owned != MAP_FAILED))
 		return false;
+	for (i = 0; i < MAX_SLOTS; i++) {
+		slots[i] = shared__slot(&shared, i);
+		clocks[i] = shared__clock(&shared, i);
+	}
 	/* One free slot in the queue, the others in the ring */
 	for (i = 0; i < NR_EXTRA; i++)
 		CHECK_INT(push(skel->maps.free_extra, i), 0);
@@ -134,8 +137,7 @@ static struct bpf_program *prog(const char *name)
 
 static void unload(void)
 {
-	munmap(clocks, MAX_SLOTS * sizeof(*clocks));
-	munmap(slots, MAX_SLOTS * sizeof(*slots));
+	munmap(shared.slots, MAX_SLOTS * shared.layout.stride);
 	munmap(ring, MAX_SLOTS * sizeof(*ring));
 	munmap(owned, MAX_SLOTS * sizeof(*owned));
 	kvmexit_bpf__destroy(skel);
@@ -260,22 +262,22 @@ static void test_codes(void)
 	fire_times(ISA_VMX, 12, 5);
 	CHECK_INT(owned[0], 1);
 	CHECK_INT(owned[1], 0);
-	CHECK_INT(slots[0].pid, getpid());
-	CHECK_INT(slots[0].tid, gettid());
-	CHECK_INT(slots[0].start, start_of("/proc/self/stat"));
-	CHECK(slots[0].key);
-	vcpu_id = slots[0].vcpu;
-	CHECK_INT(slots[0].isa, ISA_VMX);
-	CHECK_INT(slots[0].count[12], 5);
+	CHECK_INT(slots[0]->pid, getpid());
+	CHECK_INT(slots[0]->tid, gettid());
+	CHECK_INT(slots[0]->start, start_of("/proc/self/stat"));
+	CHECK(slots[0]->key);
+	vcpu_id = slots[0]->vcpu;
+	CHECK_INT(slots[0]->isa, ISA_VMX);
+	CHECK_INT(slots[0]->count[12], 5);
 	/* The ends of the ranges that have counters of their own */
 	fire_times(ISA_VMX, 0, 2);
 	fire_times(ISA_VMX, NR_LOW - 1, 3);
 	fire_times(ISA_VMX, HIGH_BASE, 4);
 	fire_times(ISA_VMX, HIGH_BASE + NR_HIGH - 1, 6);
-	CHECK_INT(slots[0].count[0], 2);
-	CHECK_INT(slots[0].count[NR_LOW - 1], 3);
-	CHECK_INT(slots[0].count[NR_LOW], 4);
-	CHECK_INT(slots[0].count[NR_LOW + NR_HIGH - 1], 6);
+	CHECK_INT(slots[0]->count[0], 2);
+	CHECK_INT(slots[0]->count[NR_LOW - 1], 3);
+	CHECK_INT(slots[0]->count[NR_LOW], 4);
+	CHECK_INT(slots[0]->count[NR_LOW + NR_HIGH - 1], 6);
 	/* And what lies just outside */
 	fire_times(ISA_VMX, NR_LOW, 7);
 	fire_times(ISA_VMX, HIGH_BASE - 1, 8);
@@ -284,33 +286,33 @@ static void test_codes(void)
 	CHECK(control->extra[0] == ((__u64)ISA_VMX << 32 | NR_LOW));
 	CHECK(control->extra[1] == ((__u64)ISA_VMX << 32 | (HIGH_BASE - 1)));
 	CHECK(control->extra[2] == ((__u64)ISA_VMX << 32 | (HIGH_BASE + NR_HIGH)));
-	CHECK_INT(slots[0].count[NR_LOW + NR_HIGH + 0], 8);
-	CHECK_INT(slots[0].count[NR_LOW + NR_HIGH + 1], 8);
-	CHECK_INT(slots[0].count[NR_LOW + NR_HIGH + 2], 9);
+	CHECK_INT(slots[0]->count[NR_LOW + NR_HIGH + 0], 8);
+	CHECK_INT(slots[0]->count[NR_LOW + NR_HIGH + 1], 8);
+	CHECK_INT(slots[0]->count[NR_LOW + NR_HIGH + 2], 9);
 	/* Flags are counted apart and do not change the reason */
 	fire_times(ISA_VMX, VMX_FAILED_ENTRY | 33, 2);
 	fire_times(ISA_VMX, VMX_BUS_LOCK | VMX_ENCLAVE | 74, 3);
-	CHECK_INT(slots[0].count[33], 2);
-	CHECK_INT(slots[0].count[74], 3);
-	CHECK_INT(slots[0].flags[FLAG_FAILED_ENTRY], 2);
-	CHECK_INT(slots[0].flags[FLAG_BUS_LOCK], 3);
-	CHECK_INT(slots[0].flags[FLAG_ENCLAVE], 3);
+	CHECK_INT(slots[0]->count[33], 2);
+	CHECK_INT(slots[0]->count[74], 3);
+	CHECK_INT(slots[0]->flags[FLAG_FAILED_ENTRY], 2);
+	CHECK_INT(slots[0]->flags[FLAG_BUS_LOCK], 3);
+	CHECK_INT(slots[0]->flags[FLAG_ENCLAVE], 3);
 	/* SVM has no flags: all 32 bits are the code */
 	fire_times(ISA_SVM, 0xffffffff, 2);
 	fire_times(ISA_SVM, 0x80000001, 1);
 	CHECK(control->extra[3] == ((__u64)ISA_SVM << 32 | 0xffffffff));
-	CHECK_INT(slots[0].count[NR_LOW + NR_HIGH + 3], 2);
-	CHECK_INT(slots[0].count[NR_LOW + NR_HIGH + 4], 1);
-	CHECK_INT(slots[0].flags[FLAG_FAILED_ENTRY], 2);
+	CHECK_INT(slots[0]->count[NR_LOW + NR_HIGH + 3], 2);
+	CHECK_INT(slots[0]->count[NR_LOW + NR_HIGH + 4], 1);
+	CHECK_INT(slots[0]->flags[FLAG_FAILED_ENTRY], 2);
 	/* More codes than there are counters for: lost, to the last one */
 	for (i = 5; i < NR_EXTRA + 3; i++)
 		fire(ISA_VMX, 0x1000 + i, vcpu);
 	CHECK_INT(lost(LOST_CODES), 3);
-	CHECK_INT(sum(&slots[0]), 5 + 2 + 3 + 4 + 6 + 8 + 8 + 9 + 2 + 3 + 2 + 1 + NR_EXTRA - 5);
+	CHECK_INT(sum(slots[0]), 5 + 2 + 3 + 4 + 6 + 8 + 8 + 9 + 2 + 3 + 2 + 1 + NR_EXTRA - 5);
 	/* A vCPU that cannot be read */
 	fire(ISA_VMX, 12, 1);
 	CHECK_INT(lost(LOST_VCPU), 1);
-	CHECK_INT(slots[0].count[12], 5);
+	CHECK_INT(slots[0]->count[12], 5);
 	unload();
 }
 
@@ -349,7 +351,7 @@ static void test_filters(void)
 			bpf_map_update_elem(bpf_map__fd(skel->maps.tids), &tid, &cases[i].tid_start,
 					    0);
 		fire_times(ISA_SVM, 0x78, 3);
-		if (!CHECK_INT(slots[0].count[0x78], cases[i].wanted ? 3 : 0))
+		if (!CHECK_INT(slots[0]->count[0x78], cases[i].wanted ? 3 : 0))
 			fprintf(stderr, "filter %zu\n", i);
 		CHECK_INT(owned[0], cases[i].wanted);
 		CHECK_INT(lost(LOST_FULL), 0);
@@ -397,24 +399,24 @@ static void test_slots(void)
 	first = run_thread(2);
 	run_thread(3);
 	run_thread(4);
-	CHECK_INT(slots[0].tid, first);
-	CHECK_INT(slots[0].count[10], 2);
-	CHECK_INT(slots[1].count[10], 3);
-	CHECK_INT(slots[2].count[10], 4);
+	CHECK_INT(slots[0]->tid, first);
+	CHECK_INT(slots[0]->count[10], 2);
+	CHECK_INT(slots[1]->count[10], 3);
+	CHECK_INT(slots[2]->count[10], 4);
 	CHECK_INT(hints(0), 1);
 	CHECK_INT(hints(SLOT_LOST(LOST_FULL)), 0);
 	run_thread(5);
 	CHECK_INT(lost(LOST_FULL), 5);
 	CHECK_INT(hints(SLOT_LOST(LOST_FULL)), 1);
-	slots[0].old_key = slots[0].key;
-	slots[0].key = 0;
-	slots[0].count[10] = 0;
+	slots[0]->old_key = slots[0]->key;
+	slots[0]->key = 0;
+	slots[0]->count[10] = 0;
 	owned[0] = 0;
 	ring[control->tail++ % MAX_SLOTS] = 0;
 	later = run_thread(6);
-	CHECK_INT(slots[0].tid, later);
-	CHECK_INT(slots[0].old_key, 0);
-	CHECK_INT(slots[0].count[10], 6);
+	CHECK_INT(slots[0]->tid, later);
+	CHECK_INT(slots[0]->old_key, 0);
+	CHECK_INT(slots[0]->count[10], 6);
 	CHECK_INT(lost(LOST_FULL), 5);
 	CHECK_INT(owned[0], 1);
 	CHECK_INT(control->head, MAX_SLOTS);
@@ -430,18 +432,18 @@ static void test_retired(void)
 	if (!load("kvm_exit_legacy", &config))
 		return;
 	fire_times(ISA_VMX, 10, 3);
-	h = &skel->bss->control.hints[hint_offset(slots[0].key) / sizeof(*h)];
-	CHECK(h->key == slots[0].key);
-	slots[0].old_key = slots[0].key;
-	slots[0].key = 0;
+	h = &skel->bss->control.hints[hint_offset(slots[0]->key) / sizeof(*h)];
+	CHECK(h->key == slots[0]->key);
+	slots[0]->old_key = slots[0]->key;
+	slots[0]->key = 0;
 	/* Until the hint is gone the owner counts where it did: read once more */
 	fire_times(ISA_VMX, 10, 2);
-	CHECK_INT(slots[0].count[10], 5);
+	CHECK_INT(slots[0]->count[10], 5);
 	h->key = 0;
 	fire_times(ISA_VMX, 10, 4);
-	CHECK_INT(slots[0].count[10], 5);
-	CHECK_INT(slots[1].count[10], 4);
-	CHECK(h->key == slots[1].key && h->slot == 1);
+	CHECK_INT(slots[0]->count[10], 5);
+	CHECK_INT(slots[1]->count[10], 4);
+	CHECK(h->key == slots[1]->key && h->slot == 1);
 	CHECK_INT(lost(LOST_FULL), 0);
 	unload();
 }
@@ -485,10 +487,10 @@ static void test_raw(void)
 		return;
 	for (i = 0; i < 5; i++)
 		bpf_prog_test_run_opts(bpf_program__fd(prog("kvm_exit_raw")), &opts);
-	CHECK_INT(slots[0].isa, ISA_VMX);
-	CHECK_INT(slots[0].vcpu, vcpu_id);
+	CHECK_INT(slots[0]->isa, ISA_VMX);
+	CHECK_INT(slots[0]->vcpu, vcpu_id);
 	for (i = 0; i < NR_COUNTERS; i++)
-		n += slots[0].count[i];
+		n += slots[0]->count[i];
 	CHECK_INT(n, 5);
 	/* No BTF showed where the other ISA has it: lost, by hint after the first */
 	args[1] = ISA_SVM;
@@ -574,7 +576,7 @@ static void test_pairing(void)
 
 	if (!load("kvm_exit_legacy_timed", &config))
 		return;
-	clock = &clocks[0];
+	clock = clocks[0];
 	/* Nobody's, as long as no exit was counted */
 	enter_guest(vcpu);
 	CHECK_INT(clock->first, 0);
@@ -597,7 +599,7 @@ static void test_pairing(void)
 	enter_guest(vcpu);
 	CHECK_INT(clock->unseen, 1);
 	leave_guest(12, vcpu);
-	CHECK_INT(slots[0].count[10] + slots[0].count[12], 4);
+	CHECK_INT(slots[0]->count[10] + slots[0]->count[12], 4);
 	CHECK_INT(timed(row_of(clock, 12)), 1);
 	enter_guest(vcpu);
 	CHECK_INT(timed(row_of(clock, 12)), 2);
@@ -625,18 +627,18 @@ static void test_user(void)
 		usleep(10000);
 	}
 	enter_guest(vcpu);
-	row = row_of(&clocks[0], 30);
+	row = row_of(clocks[0], 30);
 	rest = row->time - row->user - row->wait;
 	CHECK(row->user + row->wait >= 20000000 && rest + row->wait >= 3000000);
 	CHECK(row->time < 1000000000 && rest < row->time / 2);
 	CHECK_INT(row->idle + row->poll, 0);
 	CHECK(row->max == row->time);
 	CHECK_INT(row->buckets[bucket_of(row->max)], 1);
-	CHECK_INT(clocks[0].user, 0);
+	CHECK_INT(clocks[0]->user, 0);
 	/* The next one knows nothing of it */
 	leave_guest(31, vcpu);
 	enter_guest(vcpu);
-	CHECK_INT(row_of(&clocks[0], 31)->user, 0);
+	CHECK_INT(row_of(clocks[0], 31)->user, 0);
 	unload();
 }
 
@@ -650,22 +652,22 @@ static void test_runner(void)
 	if (!load("kvm_exit_legacy_timed", &config))
 		return;
 	leave_guest(10, vcpu);
-	CHECK_INT(clocks[0].shared, 0);
+	CHECK_INT(clocks[0]->shared, 0);
 	leave_guest(10, other);
-	CHECK(clocks[0].shared && clocks[1].shared);
+	CHECK(clocks[0]->shared && clocks[1]->shared);
 	for (i = 0; i < 2; i++) {
 		enter_guest(vcpu);
 		enter_guest(other);
 		leave_guest(10, other);
 		leave_guest(10, vcpu);
 		run_prog(skel->progs.kvm_userspace_exit, 0, 0, 0);
-		CHECK(clocks[0].user && !clocks[1].user);
+		CHECK(clocks[0]->user && !clocks[1]->user);
 	}
 	enter_guest(vcpu);
 	enter_guest(other);
-	CHECK_INT(timed(row_of(&clocks[0], 10)), 3);
-	CHECK_INT(timed(row_of(&clocks[1], 10)), 3);
-	CHECK_INT(clocks[0].unseen + clocks[1].unseen, 0);
+	CHECK_INT(timed(row_of(clocks[0], 10)), 3);
+	CHECK_INT(timed(row_of(clocks[1], 10)), 3);
+	CHECK_INT(clocks[0]->unseen + clocks[1]->unseen, 0);
 	unload();
 }
 
@@ -678,7 +680,7 @@ static void test_rows(void)
 
 	if (!load("kvm_exit_legacy_timed", &config))
 		return;
-	clock = &clocks[0];
+	clock = clocks[0];
 	for (i = 0; i < NR_ROWS + 9; i++) {
 		/* Also codes that have no counter of their own, and one lost */
 		leave_guest(i < NR_ROWS / 2 ? 16 + i : 0x1000 + i, vcpu);
@@ -724,7 +726,7 @@ static void test_wait(void)
 	stop = true;
 	pthread_join(thread, NULL);
 	sched_setaffinity(0, sizeof(all), &all);
-	row = *row_of(&clocks[0], 40);
+	row = *row_of(clocks[0], 40);
 	CHECK(row.wait >= 20000000 && row.wait < row.time);
 	CHECK_INT(row.user + row.idle + row.poll, 0);
 	/* It is not idle: the VMM does not get the CPU that the guest needs */

@@ -50,11 +50,12 @@ static struct {
 } at;
 
 static struct kvmexit_bpf *skel;
+static struct shared shared; /* the slot, with its details and, as the tests want, a clock: */
+static struct slot *slot;
+static struct clock *clock;
 static struct details *details;
-static struct slot *slots;
 static char *memory; /* the map's */
 static __u64 address; /* of it in the kernel */
-static struct clock *clocks;
 static bool plain;
 static __u32 timed;
 
@@ -116,6 +117,7 @@ static struct bpf_program *prog(const char *name)
 static bool load(void)
 {
 	struct bpf_program *progs[3];
+	struct config *loaded;
 	__u32 zero = 0;
 
 	skel = calloc(1, sizeof(*skel));
@@ -125,34 +127,31 @@ static bool load(void)
 		skel->skeleton->data = plain_object(&skel->skeleton->data_sz);
 	if (!CHECK_INT(bpf_object__open_skeleton(skel->skeleton, NULL), 0))
 		return false;
-	memcpy((void *)&skel->rodata->config, &config, sizeof(config));
-	((struct config *)&skel->rodata->config)->off_vcpu = at.id;
-	((struct config *)&skel->rodata->config)->timed = timed;
+	loaded = (struct config *)&skel->rodata->config;
+	*loaded = config;
+	loaded->off_vcpu = at.id;
+	loaded->layout = shared.layout = layout_of(timed, 1);
 	progs[0] = prog("kvm_exit_raw_detailed");
 	progs[1] = prog("kvm_entry_raw_detailed");
 	progs[2] = prog("kvm_exit_legacy_detailed");
 	bpf_program__set_autoload(progs[0], true);
 	bpf_program__set_autoload(progs[1], true);
 	bpf_program__set_autoload(progs[2], true);
-	if (!CHECK_INT(probe__prepare(progs, 3, config.offsets, plain ? NULL : skel->maps.slots,
-				      plain ? NULL : skel->maps.clocks, 1),
-		       0) ||
+	if (!CHECK_INT(probe__prepare(progs, 3, loaded, skel->maps.slots, !plain), 0) ||
 	    !CHECK_INT(kvmexit_bpf__load(skel), 0))
 		return false;
-	details = map_memory(skel->maps.details, sizeof(*details));
-	slots = map_memory(skel->maps.slots, sizeof(*slots));
-	clocks = map_memory(skel->maps.clocks, sizeof(*clocks));
-	return CHECK(clocks != MAP_FAILED) && CHECK(details != MAP_FAILED) &&
-	       CHECK(slots != MAP_FAILED) &&
+	shared.slots = map_memory(skel->maps.slots, shared.layout.stride);
+	slot = shared__slot(&shared, 0);
+	clock = shared__clock(&shared, 0);
+	details = shared__details(&shared, 0);
+	return CHECK(shared.slots != MAP_FAILED) &&
 	       !bpf_map_update_elem(bpf_map__fd(skel->maps.free_slots), NULL, &zero, 0) &&
 	       !bpf_map_update_elem(bpf_map__fd(skel->maps.token), NULL, &zero, 0);
 }
 
 static void unload(void)
 {
-	munmap(clocks, sizeof(*clocks));
-	munmap(details, sizeof(*details));
-	munmap(slots, sizeof(*slots));
+	munmap(shared.slots, shared.layout.stride);
 	kvmexit_bpf__destroy(skel);
 }
 
@@ -372,7 +371,7 @@ static void test_sources(void)
 			leave(e);
 			enter(e);
 		}
-		if (!CHECK_INT(slots[0].count[index_of(e->code)], 3) ||
+		if (!CHECK_INT(slot->count[index_of(e->code)], 3) ||
 		    !CHECK_INT(found(e->code, detail), has ? 3 : 0) ||
 		    !CHECK_INT(all_found(), has ? 3 : 0) || !CHECK_INT(details->pending, 0))
 			fprintf(stderr, "event %zu: code %#x\n", i, e->code);
@@ -409,7 +408,7 @@ static void test_late(void)
 	enter(&halt);
 	CHECK_INT(found(30, 0), 2);
 	CHECK_INT(found(30, port), 2);
-	CHECK_INT(all_found(), slots[0].count[30]);
+	CHECK_INT(all_found(), slot->count[30]);
 	unload();
 }
 
@@ -443,7 +442,7 @@ static void test_time(void)
 			if (details->entries[k].key == keys[i])
 				time += details->entries[k].time - details->entries[k].wait;
 		}
-		CHECK_INT(sum, keys[i] ? clocks->rows[clocks->row_of[e->code]].time : 0);
+		CHECK_INT(sum, keys[i] ? clock->rows[clock->row_of[e->code]].time : 0);
 		CHECK(!keys[i] || time >= 1000000);
 	}
 	timed = 0;
@@ -469,7 +468,7 @@ static void test_crowd(void)
 	}
 	CHECK_INT(kept, 2 * NR_DETAILS);
 	CHECK_INT(all_found(), 2 * n);
-	CHECK_INT(slots[0].count[0x7c] + slots[0].count[0x72], 2 * n);
+	CHECK_INT(slot->count[0x7c] + slot->count[0x72], 2 * n);
 	/* By reason, too */
 	for (i = 0, kept = 0; i < NR_DETAILS; i++)
 		if (details->entries[i].key >> DETAIL_INDEX_SHIFT == 0x7d)
@@ -477,7 +476,7 @@ static void test_crowd(void)
 	for (i = 0; i < NR_CROWDED; i++)
 		if (details->reasons[i] == 0x7d)
 			kept += details->crowded[i];
-	CHECK_INT(kept, slots[0].count[0x7c]);
+	CHECK_INT(kept, slot->count[0x7c]);
 	/* Who has an entry keeps it */
 	e = (struct event){ ISA_SVM, 0x72, .rax = 0xc0000000 };
 	kept = found(0x72, detail_leaf(0xc0000000, 0));

@@ -776,7 +776,7 @@ test_probes()
 			check "--probe $probe: lines" "$(count_lines "$dir/err")" 1
 		fi
 	done
-	run --probe direct --max-vcpus 262145 0.05
+	run --probe direct --max-vcpus 289263 0.05
 	check '--probe direct, too many slots' "$code $(cat "$dir/err")" '69 *cannot be used here: *'
 }
 

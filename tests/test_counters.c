@@ -76,7 +76,8 @@ static struct host *host_new(__u32 max)
 				 .owned = h->owned,
 				 .ring = h->ring,
 				 .control = &h->control,
-				 .quiesce = quiesce };
+				 .quiesce = quiesce,
+				 .layout = layout_of(0, 0) };
 
 	h->max = max;
 	for (h->nr_free = 0; h->nr_free < max; h->nr_free++)

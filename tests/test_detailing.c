@@ -22,8 +22,10 @@ enum {
 	HLT = 0x78
 };
 
-static struct slot slots[SLOTS];
-static struct details details[SLOTS];
+static struct {
+	struct slot slot;
+	struct details details;
+} slots[SLOTS];
 static __u64 owned[SLOTS], ring[SLOTS];
 static struct control control;
 static struct snapshot snap;
@@ -50,12 +52,11 @@ static struct counters *begin(void)
 				 .ring = ring,
 				 .control = &control,
 				 .quiesce = quiesce,
-				 .details = details };
+				 .layout = layout_of(0, 1) };
 
 	shared.detailed[ISA_SVM - ISA_VMX][MSR] = shared.detailed[ISA_SVM - ISA_VMX][CPUID] = 1;
 	shared.detailed[0][IO] = 1;
 	memset(slots, 0, sizeof(slots));
-	memset(details, 0, sizeof(details));
 	memset(owned, 0, sizeof(owned));
 	memset(&control, 0, sizeof(control));
 	snap.final = false;
@@ -65,10 +66,10 @@ static struct counters *begin(void)
 
 static void own(__u32 nr, __u32 tid, __u32 isa)
 {
-	slots[nr].pid = 100;
-	slots[nr].tid = tid;
-	slots[nr].isa = isa;
-	slots[nr].key = 7000 + tid;
+	slots[nr].slot.pid = 100;
+	slots[nr].slot.tid = tid;
+	slots[nr].slot.isa = isa;
+	slots[nr].slot.key = 7000 + tid;
 	owned[nr] = 1;
 }
 
@@ -80,9 +81,9 @@ static __u64 key_of(__u32 index, __u64 detail)
 /* @n exits, and what was behind them in entry @at */
 static void behind(__u32 nr, __u32 at, __u32 code, __u64 detail, __u64 n)
 {
-	slots[nr].count[code] += n;
-	details[nr].entries[at].key = key_of(code, detail);
-	details[nr].entries[at].count += n;
+	slots[nr].slot.count[code] += n;
+	slots[nr].details.entries[at].key = key_of(code, detail);
+	slots[nr].details.entries[at].count += n;
 }
 
 static void report(struct counters *c)
@@ -119,7 +120,7 @@ static void test_report(void)
 	behind(0, 6, MSR, eoi | DETAIL_L2, 2);
 	behind(0, 7, MSR, 0, 1); /* not known */
 	behind(0, 8, CPUID, detail_leaf(1, 0), 4);
-	slots[0].count[HLT] = 20; /* of which there are none */
+	slots[0].slot.count[HLT] = 20; /* of which there are none */
 	report(c);
 	CHECK_INT(snap.nr_samples, 6);
 	CHECK_INT(snap.exits, 40);
@@ -132,12 +133,12 @@ static void test_report(void)
 	report(c);
 	CHECK_INT(snap.nr_samples, 0);
 	/* Those that find no room any more */
-	details[0].reasons[0] = CPUID + 1;
-	details[0].crowded[0] = 7;
-	details[0].reasons[1] = MSR + 1;
-	details[0].crowded[1] = 9;
-	slots[0].count[CPUID] += 7;
-	slots[0].count[MSR] += 9;
+	slots[0].details.reasons[0] = CPUID + 1;
+	slots[0].details.crowded[0] = 7;
+	slots[0].details.reasons[1] = MSR + 1;
+	slots[0].details.crowded[1] = 9;
+	slots[0].slot.count[CPUID] += 7;
+	slots[0].slot.count[MSR] += 9;
 	behind(0, 5, MSR, deadline, 2);
 	report(c);
 	CHECK_INT(snap.nr_samples, 3);
@@ -156,19 +157,19 @@ static void test_pending(void)
 
 	own(0, 101, ISA_VMX);
 	behind(0, 0, IO, port, 5);
-	slots[0].count[IO]++;
-	details[0].pending = key_of(IO, 0);
+	slots[0].slot.count[IO]++;
+	slots[0].details.pending = key_of(IO, 0);
 	report(c);
 	CHECK_INT(told(IO, port, NULL), 5);
 	CHECK_INT(snap.exits, 5);
 	/* It comes, and no further exit */
-	details[0].pending = 0;
-	details[0].entries[0].count++;
+	slots[0].details.pending = 0;
+	slots[0].details.entries[0].count++;
 	report(c);
 	CHECK_INT(told(IO, port, NULL), 1);
 	CHECK_INT(snap.exits, 1);
-	slots[0].count[IO]++;
-	details[0].pending = key_of(IO, 0);
+	slots[0].slot.count[IO]++;
+	slots[0].details.pending = key_of(IO, 0);
 	report(c);
 	CHECK_INT(snap.exits, 0);
 	snap.final = true;
@@ -188,8 +189,8 @@ static void test_slot(void)
 	own(0, 101, ISA_VMX);
 	own(1, 102, ISA_VMX);
 	behind(0, 0, IO, port, 5);
-	slots[0].count[IO]++;
-	details[0].pending = key_of(IO, 0);
+	slots[0].slot.count[IO]++;
+	slots[0].details.pending = key_of(IO, 0);
 	report(c);
 	CHECK_INT(told(IO, port, NULL), 5);
 	for (i = 0; i < 3 && owned[0]; i++) {
@@ -199,7 +200,8 @@ static void test_slot(void)
 	CHECK(!owned[0]);
 	CHECK_INT(told(IO, 0, NULL), 1);
 	CHECK_INT(snap.exits, 1);
-	CHECK(!details[0].pending && !details[0].entries[0].key && !details[0].entries[0].count);
+	CHECK(!slots[0].details.pending && !slots[0].details.entries[0].key &&
+	      !slots[0].details.entries[0].count);
 	/* The same thread comes back before it is forgotten */
 	own(0, 101, ISA_VMX);
 	behind(0, 9, IO, port, 4);
@@ -221,15 +223,15 @@ static void test_random(void)
 	for (i = 0; i < 20000; i++) {
 		state = state * 6364136223846793005ull + 1442695040888963407ull;
 		k = state >> 60;
-		if (details[0].pending) {
+		if (slots[0].details.pending) {
 			behind(0, k, IO, detail_port(k, 1, 0, 0), 1);
-			slots[0].count[IO]--; /* it was counted before */
-			details[0].pending = 0;
+			slots[0].slot.count[IO]--; /* it was counted before */
+			slots[0].details.pending = 0;
 			counts[k]++;
 		} else {
-			slots[0].count[IO]++;
+			slots[0].slot.count[IO]++;
 			made++;
-			details[0].pending = key_of(IO, 0);
+			slots[0].details.pending = key_of(IO, 0);
 		}
 		if (state >> 50 & 15)
 			continue;
@@ -279,7 +281,7 @@ static void test_times(void)
 		.untimed = 3
 	};
 	struct detailing d = { 0 };
-	struct details *table = &details[0];
+	struct details *table = &slots[0].details;
 
 	memset(table, 0, sizeof(*table));
 	table->entries[0].key = one;

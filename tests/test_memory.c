@@ -32,9 +32,12 @@ static int quiesce(void)
 	return 0;
 }
 
-static const struct shared shared = {
-	.slots = slots, .owned = owned, .ring = ring, .control = &control, .quiesce = quiesce
-};
+static const struct shared shared = { .slots = slots,
+				      .layout = { .stride = sizeof(struct slot) },
+				      .owned = owned,
+				      .ring = ring,
+				      .control = &control,
+				      .quiesce = quiesce };
 
 static bool none_gone(__u32 pid, __u64 start)
 {

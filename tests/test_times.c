@@ -309,10 +309,12 @@ static void test_quantiles(void)
 
 #define SLOTS 4
 
-static struct slot slots[SLOTS];
+static struct {
+	struct slot slot;
+	struct clock clock;
+} slots[SLOTS];
 static __u64 owned[SLOTS], ring[SLOTS];
 static struct control control;
-static struct clock clocks[SLOTS];
 static struct snapshot snap;
 static __u32 ended; /* a TID */
 
@@ -344,13 +346,12 @@ static struct counters *counters_with_clocks(void)
 				       .ring = ring,
 				       .control = &control,
 				       .quiesce = quiesce,
-				       .clocks = clocks,
+				       .layout = layout_of(1, 0),
 				       .is_gone = is_gone };
 
 	memset(slots, 0, sizeof(slots));
 	memset(owned, 0, sizeof(owned));
 	memset(&control, 0, sizeof(control));
-	memset(clocks, 0, sizeof(clocks));
 	ended = 0;
 	now = 5000 * NSEC_PER_SEC;
 	return counters__new(&shared, SLOTS, vms);
@@ -359,15 +360,15 @@ static struct counters *counters_with_clocks(void)
 /* A thread has slot @nr, and left its guest with a HLT */
 static void halt(__u32 nr)
 {
-	slots[nr].pid = 100;
-	slots[nr].tid = 101 + nr;
-	slots[nr].vcpu = nr;
-	slots[nr].isa = ISA_VMX;
-	slots[nr].key = 77 + nr;
-	slots[nr].count[HLT]++;
-	clocks[nr].thread = 1000 + nr;
-	clocks[nr].first = clocks[nr].entry = clocks[nr].exit = now;
-	clocks[nr].index = HLT;
+	slots[nr].slot.pid = 100;
+	slots[nr].slot.tid = 101 + nr;
+	slots[nr].slot.vcpu = nr;
+	slots[nr].slot.isa = ISA_VMX;
+	slots[nr].slot.key = 77 + nr;
+	slots[nr].slot.count[HLT]++;
+	slots[nr].clock.thread = 1000 + nr;
+	slots[nr].clock.first = slots[nr].clock.entry = slots[nr].clock.exit = now;
+	slots[nr].clock.index = HLT;
 	owned[nr] = 1;
 }
 
@@ -404,7 +405,7 @@ static void test_idle(void)
 	CHECK_INT(snap.threads[0].times->wall, 0);
 	CHECK_INT(snap.samples[0].times->untimed, 1);
 	CHECK_INT(owned[0], 0);
-	CHECK(!clocks[0].exit && !clocks[0].first && clocks[0].thread == 1000);
+	CHECK(!slots[0].clock.exit && !slots[0].clock.first && slots[0].clock.thread == 1000);
 	report_after(c, NSEC_PER_SEC);
 	CHECK_INT(snap.nr_samples + snap.nr_threads, 0);
 	counters__free(c);
@@ -416,12 +417,12 @@ static void test_between(void)
 	struct counters *c = counters_with_clocks();
 
 	halt(0);
-	slots[0].count[HLT] = 0;
+	slots[0].slot.count[HLT] = 0;
 	report_after(c, NSEC_PER_SEC);
 	CHECK_INT(snap.nr_samples, 1);
 	CHECK_INT(snap.samples[0].count, 0);
 	CHECK_INT(times__sum(snap.samples[0].times), times__sum(snap.threads[0].times));
-	slots[0].count[HLT] = 1;
+	slots[0].slot.count[HLT] = 1;
 	report_after(c, NSEC_PER_SEC);
 	CHECK_INT(snap.samples[0].count, 1);
 	CHECK_INT(snap.samples[0].total, 1);

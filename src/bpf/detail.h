@@ -13,13 +13,14 @@
 
 #include "time.h"
 
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct details);
-} details SEC(".maps");
+/* Where there are details: those of a slot. What stands in the program is what is inlined. */
+static __always_inline struct details *details_in(struct slot *slot)
+{
+	struct details *d = (void *)slot;
+
+	asm volatile("%0 += %1" : "+r"(d) : "i"(PATCH_DETAILS));
+	return d;
+}
 
 /* Where a detail comes from */
 enum source {
@@ -75,18 +76,14 @@ const volatile __u8 arm64_sources[NR_COUNTERS] = {
 	[0x24] = FROM_ADDRESS, /* DABT_LOW */
 };
 
-/* The slot of a vCPU thread; no slot's: no exit of it was counted */
-static __always_inline __u32 number_of(__u64 key)
-{
-	__u32 nr = hint_of(key);
-
-	return unlikely(nr == SLOT_UNKNOWN) ? look_for(key) : nr;
-}
-
 /* One more than its counter's index, as keys have it */
 static __always_inline __u64 key_of_index(__u32 index)
 {
-	return (__u64)(index + 1) << DETAIL_INDEX_SHIFT;
+	__u64 key = index + 1;
+
+	/* Or the compiler adds after the shift, which takes a constant of 64 bits */
+	barrier_var(key);
+	return key << DETAIL_INDEX_SHIFT;
 }
 
 /* An exit for which there was no room */
@@ -161,12 +158,18 @@ static __always_inline void add_detail(struct details *d, __u64 key)
 #define FIELD_IF_ANY(p, access, field) \
 	(bpf_core_field_exists((p)->field) ? FIELD(p, access, field) : 0)
 
+/* The lower half of a register of the guest's: all that any of these details need */
+#define REGISTER(vcpu, access, which)                                 \
+	(is_typed(access) ? *(const __u32 *)&(vcpu)->arch.regs[which] \
+			  : (__u32)FIELD(vcpu, access, arch.regs[which]))
+
 /* An exit, as it is known at kvm_exit */
 struct exit {
 	const struct kvm_vcpu *vcpu;
 	const struct kvm_exit_record *record; /* NULL: none */
 	enum access access;
 	__u32 raw; /* its reason */
+	const void *at; /* where that was read, if by a load */
 };
 
 /* A word at one of the offsets that user space found */
@@ -199,7 +202,7 @@ static __always_inline int has_xen(const struct kvm *kvm, enum access access)
 static __always_inline __u64 by_hypercall(const struct kvm_vcpu *vcpu, enum access access)
 {
 	const struct kvm *kvm = (void *)FIELD(vcpu, access, kvm);
-	__u64 rax = FIELD(vcpu, access, arch.regs[RAX]);
+	__u32 rax = REGISTER(vcpu, access, RAX);
 	int hyperv = !!FIELD_IF_ANY(kvm, access, arch.hyperv.hv_guest_os_id);
 
 	if (has_xen(kvm, access) && !(hyperv && rax & 1u << 31))
@@ -207,7 +210,7 @@ static __always_inline __u64 by_hypercall(const struct kvm_vcpu *vcpu, enum acce
 	if (!hyperv)
 		return detail_hypercall(rax, HYPERCALL_KVM);
 	if (FIELD(vcpu, access, arch.efer) & EFER_LMA)
-		rax = FIELD(vcpu, access, arch.regs[RCX]);
+		rax = REGISTER(vcpu, access, RCX);
 	return detail_hypercall(rax & 0xffff, HYPERCALL_HYPERV);
 }
 
@@ -221,16 +224,15 @@ static __always_inline __u64 by_registers(const struct exit *exit, enum source s
 		return 0;
 	switch (source) {
 	case FROM_MSR:
-		return detail_msr(FIELD(vcpu, access, arch.regs[RCX]), write);
+		return detail_msr(REGISTER(vcpu, access, RCX), write);
 	case FROM_LEAF:
-		return detail_leaf(FIELD(vcpu, access, arch.regs[RAX]),
-				   FIELD(vcpu, access, arch.regs[RCX]));
+		return detail_leaf(REGISTER(vcpu, access, RAX), REGISTER(vcpu, access, RCX));
 	case FROM_HYPERCALL:
 		return by_hypercall(vcpu, access);
 	case FROM_XCR:
-		return detail(DETAIL_XCR, (__u32)FIELD(vcpu, access, arch.regs[RCX]));
+		return detail(DETAIL_XCR, REGISTER(vcpu, access, RCX));
 	case FROM_PMC:
-		return detail(DETAIL_PMC, (__u32)FIELD(vcpu, access, arch.regs[RCX]));
+		return detail(DETAIL_PMC, REGISTER(vcpu, access, RCX));
 	default:
 		return 0;
 	}
@@ -285,17 +287,13 @@ static __always_inline __u64 svm_fault(__u64 error, __u64 address)
  */
 static __always_inline __u64 exit_info(const struct exit *exit, int which)
 {
-	const void *const *vmcb;
 	const void *at;
 	__u64 info = 0;
 
 	if (exit->record)
 		return which == 1 ? exit->record->info1 : exit->record->info2;
-	if (exit->access == DIRECT && HAVE_KFUNC) {
-		vmcb = guarded(at_offset(exit->vcpu, OFFSET_SVM_VMCB),
-			       struct bpf_perf_event_data_kern);
-		return *(__u64 *)(at_offset(*vmcb, OFFSET_VMCB_CODE) + 8 * which);
-	}
+	if (exit->access == DIRECT && HAVE_KFUNC)
+		return *(__u64 *)(exit->at + 8 * which);
 	at = (void *)word_at(exit->vcpu, OFFSET_SVM_VMCB, exit->access);
 	if (config.offsets[OFFSET_VMCB_CODE])
 		bpf_probe_read_kernel(&info, 8, at_offset(at, OFFSET_VMCB_CODE) + 8 * which);
@@ -363,7 +361,7 @@ static __always_inline __u64 level_of(const struct kvm_vcpu *vcpu, enum access a
 	if (access == NO_VCPU)
 		return 0;
 	if (bpf_core_field_exists(vcpu->stat.guest_mode))
-		return FIELD(vcpu, access, stat.guest_mode) ? DETAIL_L2 : 0;
+		return (FIELD(vcpu, access, stat.guest_mode) & 1) * DETAIL_L2;
 	return FIELD(vcpu, access, arch.hflags) & OLD_HF_GUEST ? DETAIL_L2 : 0;
 }
 
@@ -414,7 +412,7 @@ static __always_inline void add_svm_detail(struct details *d, const struct exit 
 	__u64 key = key_of_index(index) | level_of(exit->vcpu, exit->access), value;
 
 	/* The one that is frequent where nothing else is wrong comes first */
-	if (source == FROM_LEAF)
+	if (likely(source == FROM_LEAF))
 		value = by_registers(exit, FROM_LEAF, 0);
 	else if (source == FROM_CODE)
 		value = by_svm_code(exit->raw);
@@ -431,8 +429,8 @@ static __always_inline void add_svm_detail(struct details *d, const struct exit 
 
 #define late_sources vmx_sources
 
-/* What was behind an exit that was counted in slot @nr */
-static __always_inline void note_detail(const __u32 *nr, const struct exit *exit, __u32 isa)
+/* What was behind an exit that was counted in this slot */
+static __always_inline void note_detail(struct slot *slot, const struct exit *exit, __u32 isa)
 {
 	__u64 index = index_of(isa, exit->raw);
 	enum source source;
@@ -444,9 +442,7 @@ static __always_inline void note_detail(const __u32 *nr, const struct exit *exit
 	source = isa == ISA_SVM ? svm_sources[index] : vmx_sources[index];
 	if (!source)
 		return;
-	d = bpf_map_lookup_elem(&details, nr);
-	if (!d)
-		return;
+	d = details_in(slot);
 	if (isa == ISA_SVM)
 		add_svm_detail(d, exit, source, index);
 	else
@@ -457,17 +453,17 @@ static __always_inline void note_detail(const __u32 *nr, const struct exit *exit
  * Of one whose event tells the reason itself: the vCPU from its own, at @address, or
  * from the thread
  */
-static __always_inline void note_told_detail(const __u32 *nr, __u32 isa, __u32 raw,
+static __always_inline void note_told_detail(struct slot *slot, __u32 isa, __u32 raw,
 					     const struct kvm_vcpu *address,
 					     const struct kvm_exit_record *record)
 {
 	const struct kvm_vcpu *vcpu = address ? address : running_vcpu(0);
-	const struct exit exit = { vcpu, record, vcpu ? BY_ADDRESS : NO_VCPU, raw };
+	const struct exit exit = { vcpu, record, vcpu ? BY_ADDRESS : NO_VCPU, raw, NULL };
 
 	if (isa == ISA_SVM)
-		note_detail(nr, &exit, ISA_SVM);
+		note_detail(slot, &exit, ISA_SVM);
 	else if (isa == ISA_VMX)
-		note_detail(nr, &exit, ISA_VMX);
+		note_detail(slot, &exit, ISA_VMX);
 }
 
 /* KVM's marks of what it has read since the exit */
@@ -495,10 +491,11 @@ static __always_inline __u64 kept_detail(const struct details *d, const struct k
 					 enum access access)
 {
 	__u32 index = (d->pending >> DETAIL_INDEX_SHIFT) - 1, marks, raw = 0;
+	const void *at;
 
 	if (index >= NR_COUNTERS || vmx_sources[index] != FROM_QUALIFICATION ||
 	    !config.offsets[OFFSET_VMX_QUALIFICATION] ||
-	    read_reason(&raw, vcpu, ISA_VMX, access == DIRECT) || raw != d->raw)
+	    read_reason(&raw, &at, vcpu, ISA_VMX, access == DIRECT) || raw != d->raw)
 		return 0;
 	marks = marks_of(vcpu, access);
 	if (index < 2)
@@ -512,12 +509,10 @@ static __always_inline __u64 kept_detail(const struct details *d, const struct k
 
 #endif
 
-static __always_inline void settle_at_entry(__u32 nr, const struct kvm_vcpu *vcpu,
+static __always_inline void settle_at_entry(struct details *d, const struct kvm_vcpu *vcpu,
 					    enum access access)
 {
-	struct details *d = bpf_map_lookup_elem(&details, &nr);
-
-	if (d && d->pending)
+	if (d->pending)
 		settle(d, access == NO_VCPU ? 0 : kept_detail(d, vcpu, access));
 }
 
@@ -545,12 +540,11 @@ static __always_inline void add_difference(struct detail_entry *e, const struct 
 }
 
 /* note_entry(); what the span adds to its reason it adds to its detail */
-static __always_inline void note_entry_detailed(__u32 nr, struct clock *clock,
+static __always_inline void note_entry_detailed(struct details *d, struct clock *clock,
 						const struct task_struct *task,
 						const struct kvm_vcpu *vcpu, enum access access)
 {
-	struct details *d = bpf_map_lookup_elem(&details, &nr);
-	struct detail_entry *e = d ? open_entry(d, clock) : NULL;
+	struct detail_entry *e = open_entry(d, clock);
 	struct spans *row = row_of(clock);
 	struct spans before;
 
@@ -567,15 +561,15 @@ static __always_inline void note_entry_detailed(__u32 nr, struct clock *clock,
 /* Of the vCPU that this thread runs, if its exit waits for an address: it is this */
 static __always_inline void note_address(__u64 value)
 {
-	__u32 id = 0, nr, index;
+	__u32 id = 0, index;
 	const struct kvm_vcpu *vcpu = find_vcpu(HAVE_KFUNC, &id);
+	struct slot *slot = vcpu ? known_slot(thread_key(current_thread_anyhow(), id)) : NULL;
 	struct details *d;
 
-	if (!vcpu)
+	if (!slot)
 		return;
-	nr = number_of(thread_key(current_thread_anyhow(), id));
-	d = bpf_map_lookup_elem(&details, &nr);
-	if (!d || !d->pending)
+	d = details_in(slot);
+	if (!d->pending)
 		return;
 	index = (d->pending >> DETAIL_INDEX_SHIFT) - 1;
 	if (index < NR_COUNTERS && late_sources[index] == FROM_ADDRESS)

@@ -63,8 +63,8 @@ static __always_inline __u64 by_trap(const struct kvm_vcpu *vcpu, enum access ac
 	}
 }
 
-/* What was behind an exit that was counted in slot @nr */
-static __always_inline void note_told_detail(const __u32 *nr, __u32 isa, __u32 raw,
+/* What was behind an exit that was counted in this slot */
+static __always_inline void note_told_detail(struct slot *slot, __u32 isa, __u32 raw,
 					     const struct kvm_vcpu *address,
 					     const struct kvm_exit_record *record)
 {
@@ -81,9 +81,7 @@ static __always_inline void note_told_detail(const __u32 *nr, __u32 isa, __u32 r
 	source = arm64_sources[index];
 	if (!source)
 		return;
-	d = bpf_map_lookup_elem(&details, nr);
-	if (!d)
-		return;
+	d = details_in(slot);
 	key = key_of_index(index);
 	if (unlikely(d->pending))
 		settle(d, 0);

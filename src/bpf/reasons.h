@@ -114,18 +114,18 @@ static __always_inline const void *at_offset(const void *p, enum offset which)
 	return p;
 }
 
-/* The exit reason of a vCPU, at the offsets that user space found: by loads */
-static __always_inline __u32 load_reason(const void *vcpu, __u32 isa)
+/* Where a vCPU has its exit reason, at the offsets that user space found: for loads */
+static __always_inline const void *reason_at(const void *vcpu, __u32 isa)
 {
 	const void *const *vmcb;
 
 	if (isa == ISA_VMX)
-		return *(__u32 *)guarded(at_offset(vcpu, OFFSET_VMX_REASON), struct timespec64);
+		return guarded(at_offset(vcpu, OFFSET_VMX_REASON), struct timespec64);
 	vmcb = guarded(at_offset(vcpu, OFFSET_SVM_VMCB), struct bpf_perf_event_data_kern);
-	return *(__u32 *)at_offset(*vmcb, OFFSET_VMCB_CODE);
+	return at_offset(*vmcb, OFFSET_VMCB_CODE);
 }
 
-/* The same by the helper that copies. 0: read. */
+/* The exit reason by the helper that copies. 0: read. */
 static __always_inline int copy_reason(__u32 *raw, const void *vcpu, __u32 isa)
 {
 	const void *vmcb = NULL;
@@ -136,11 +136,14 @@ static __always_inline int copy_reason(__u32 *raw, const void *vcpu, __u32 isa)
 	       bpf_probe_read_kernel(raw, 4, at_offset(vmcb, OFFSET_VMCB_CODE));
 }
 
-static __always_inline int read_reason(__u32 *raw, const void *vcpu, __u32 isa, int direct)
+/* The same by loads where that can be, of what is *@at: what is next to it can be loaded too */
+static __always_inline int read_reason(__u32 *raw, const void **at, const void *vcpu, __u32 isa,
+				       int direct)
 {
 	if (!direct || !HAVE_KFUNC)
 		return copy_reason(raw, vcpu, isa);
-	*raw = load_reason(vcpu, isa);
+	*at = reason_at(vcpu, isa);
+	*raw = *(const __u32 *)*at;
 	return 0;
 }
 

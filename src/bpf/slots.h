@@ -19,15 +19,15 @@ const volatile struct config config = { .max_slots = 1 };
 struct control control;
 
 /*
- * An element for each slot; in the object with the kfunc one for them all, whose
- * address stands in the program (slot_at_once())
+ * An element for each slot and what follows it (struct layout); in the object with the
+ * kfunc one for them all, whose address stands in the program (slot_at_once())
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct slot);
+	__uint(key_size, sizeof(__u32));
+	__uint(value_size, sizeof(struct slot));
 } slots SEC(".maps");
 
 /* By slot, whether it has an owner: where user space looks for new ones */
@@ -128,24 +128,32 @@ static __always_inline struct slot *slot_at(__u32 nr)
 	if (!HAVE_KFUNC)
 		return slot;
 	barrier_var(i);
-	return slot && i < config.max_slots ? slot + i : NULL;
+	if (!slot || i >= config.max_slots)
+		return NULL;
+	i *= config.layout.stride;
+	barrier_var(i);
+	return (void *)slot + i;
 }
 
 /*
  * The same in no more instructions than it takes, half of the lookup's: with numbers
- * that user space replaces (kvmexit.h), which it can't do in what is not inlined.
+ * that user space replaces (kvmexit.h), which it can't do in what is not inlined. *@nr
+ * is the same after it, in the very register that the verifier sees tested and used.
  */
-static __always_inline struct slot *slot_at_once(__u64 nr)
+static __always_inline struct slot *slot_at_once(__u64 *nr)
 {
 	__u64 slot, first;
 
 	if (!HAVE_KFUNC)
-		return slot_at(nr);
-	if (unlikely(nr >= PATCH_MAX_SLOTS))
+		return slot_at(*nr);
+	barrier_var(*nr);
+	if (unlikely(*nr >= PATCH_MAX_SLOTS))
 		return NULL;
-	slot = nr * sizeof(struct slot);
+	slot = *nr;
 	/* In the register that the number was in: another one costs every exit a push */
-	asm volatile("%1 = %2 ll; %0 += %1" : "+r"(slot), "=&r"(first) : "i"(PATCH_SLOTS));
+	asm volatile("%0 *= %3; %1 = %2 ll; %0 += %1"
+		     : "+r"(slot), "=&r"(first)
+		     : "i"(PATCH_SLOTS), "i"(PATCH_STRIDE));
 	if (!slot)
 		__builtin_unreachable();
 	return (struct slot *)slot;
@@ -378,11 +386,10 @@ static __noinline struct slot *look_further(__u64 key, __u32 vcpu, __u32 isa, in
 static __always_inline struct slot *slot_of(__u64 key, __u32 *nr)
 {
 	__u64 hint = hint_of(key);
+	struct slot *slot = slot_at_once(&hint);
 
-	/* What is tested must be the very register the verifier sees used */
-	barrier_var(hint);
 	*nr = hint;
-	return slot_at_once(hint);
+	return slot;
 }
 
 #endif

@@ -12,15 +12,6 @@
 
 #include "reasons.h"
 
-/* As `slots` is: in the object with the kfunc one value */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct clock);
-} clocks SEC(".maps");
-
 /* The slot of the vCPU that a thread, by current_thread_anyhow(), ran last */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -29,22 +20,10 @@ struct {
 	__type(value, __u32);
 } runners SEC(".maps");
 
-/* NULL: no clock has this number. As slot_at_once(), so in what is inlined only. */
-static __always_inline struct clock *clock_at(__u32 nr)
+/* Where there are clocks: that of a slot */
+static __always_inline struct clock *clock_in(struct slot *slot)
 {
-	__u64 i = nr, first;
-	struct clock *clock;
-
-	if (!HAVE_KFUNC)
-		return bpf_map_lookup_elem(&clocks, &nr);
-	barrier_var(i);
-	if (unlikely(i >= PATCH_MAX_SLOTS))
-		return NULL;
-	clock = (void *)(i * sizeof(*clock));
-	asm volatile("%1 = %2 ll; %0 += %1" : "+r"(clock), "=&r"(first) : "i"(PATCH_CLOCKS));
-	if (!clock)
-		__builtin_unreachable();
-	return clock;
+	return (void *)slot + sizeof(*slot);
 }
 
 /* What the kernel tells of a thread and its vCPU, ns since their start */
@@ -128,44 +107,40 @@ static __always_inline void keep_away(struct clock *clock, const struct away *aw
 }
 
 /* The slot is this thread's from now on; what it was before is forgotten */
-static __always_inline void set_runner(struct clock *clock, __u32 nr)
+static __always_inline void set_runner(struct clock *clock)
 {
 	__u64 thread = current_thread_anyhow(), old = clock->thread;
-	__u32 *known = bpf_map_lookup_elem(&runners, &old), other;
-	struct clock *of_other;
+	__u32 *known = bpf_map_lookup_elem(&runners, &old), nr = clock->nr;
+	struct slot *of_other;
+	__u64 other;
 
 	if (old && old != thread && known && *known == nr)
 		bpf_map_delete_elem(&runners, &old);
 	clock->thread = thread;
 	known = bpf_map_lookup_elem(&runners, &thread);
 	other = known ? *known : nr;
-	of_other = clock_at(other);
-	if (other != nr && of_other && of_other->thread == thread)
-		clock->shared = of_other->shared = 1;
+	of_other = slot_at_once(&other);
+	if (other != nr && of_other && clock_in(of_other)->thread == thread)
+		clock->shared = clock_in(of_other)->shared = 1;
 	bpf_map_update_elem(&runners, &thread, &nr, BPF_ANY);
 }
 
-/*
- * Once for each slot: at its first exit, of which what came before is not known.
- * @key is in the thread map, if the thread has a slot.
- */
-static __always_inline void start_clock(__u64 key, const struct kvm_vcpu *vcpu, enum access access,
-					__u32 *nr)
+/* Once for each slot: at its first exit, of which what came before is not known */
+static __always_inline void start_clock(struct slot *slot, const struct kvm_vcpu *vcpu,
+					enum access access)
 {
+	__u64 key = slot->key;
 	__u32 *known = bpf_map_lookup_elem(&threads, &key);
-	struct clock *clock;
+	struct clock *clock = clock_in(slot);
 	struct away away;
 
-	if (!known)
+	if (!known || clock->first)
 		return;
-	*nr = *known;
-	clock = clock_at(*nr);
-	if (!clock || clock->first)
-		return;
+	clock->nr = *known;
 	read_away(&away, is_typed(access) ? (void *)bpf_get_current_task_btf() : NULL, vcpu,
 		  access);
 	keep_away(clock, &away);
-	set_runner(clock, *nr);
+	set_runner(clock);
 	clock->entry = clock->first = bpf_ktime_get_ns();
 }
 
@@ -182,12 +157,14 @@ static __always_inline struct spans *row_of(struct clock *clock)
 }
 
 /* An exit while a span is open, or of a thread with several vCPUs */
-static __noinline int odd_exit(struct clock *clock, __u32 nr)
+static __noinline int odd_exit(struct clock *clock)
 {
 	__u64 thread = current_thread_anyhow();
+	__u32 nr;
 
 	if (!clock)
 		return 0;
+	nr = clock->nr;
 	if (clock->exit)
 		row_of(clock)->untimed++;
 	if (clock->shared)
@@ -196,15 +173,13 @@ static __noinline int odd_exit(struct clock *clock, __u32 nr)
 }
 
 /* Opens the span of an exit that was counted at @index */
-static __always_inline void note_exit(__u32 *nr, __u32 index)
+static __always_inline void note_exit(struct slot *slot, __u32 index)
 {
-	struct clock *clock = clock_at(*nr);
+	struct clock *clock = clock_in(slot);
 	__u64 now, entered;
 
-	if (!clock)
-		return;
 	if (unlikely(clock->exit | clock->shared))
-		odd_exit(clock, *nr);
+		odd_exit(clock);
 	now = bpf_ktime_get_ns();
 	entered = clock->entry;
 	/* It may step back a little when the clock is adjusted */
@@ -228,14 +203,16 @@ static __noinline __u32 look_for(__u64 key)
 }
 
 /* NULL: no exit of this vCPU thread was counted */
-static __always_inline struct clock *clock_of(__u64 key)
+static __always_inline struct slot *known_slot(__u64 key)
 {
-	__u32 nr = hint_of(key);
-	struct clock *clock = clock_at(nr);
+	__u32 nr;
+	struct slot *slot = slot_of(key, &nr);
+	__u64 found;
 
-	if (unlikely(!clock) && nr == SLOT_UNKNOWN)
-		clock = clock_at(look_for(key));
-	return clock;
+	if (likely(slot) || nr != SLOT_UNKNOWN)
+		return slot;
+	found = look_for(key);
+	return slot_at_once(&found);
 }
 
 /*
@@ -396,14 +373,15 @@ static __always_inline void note_entry(struct clock *clock, const struct task_st
 static __always_inline struct clock *open_clock(void)
 {
 	__u64 thread = current_thread_anyhow();
-	__u32 *known = bpf_map_lookup_elem(&runners, &thread), nr;
+	__u32 *known = bpf_map_lookup_elem(&runners, &thread);
+	__u64 nr = known ? *known : SLOT_UNKNOWN;
+	struct slot *slot = slot_at_once(&nr);
 	struct clock *clock;
 
-	if (!known)
+	if (!slot)
 		return NULL;
-	nr = *known;
-	clock = clock_at(nr);
-	return clock && clock->thread == thread && clock->exit ? clock : NULL;
+	clock = clock_in(slot);
+	return clock->thread == thread && clock->exit ? clock : NULL;
 }
 
 static __always_inline void note_user(void)

@@ -113,8 +113,8 @@ static void take_set(struct control *control, __u32 offset)
 static void arrange(struct run *r)
 {
 	const enum situation s = r->contender->situation;
-	struct control *control = r->own.control;
-	const __u64 key = r->own.slots[0].key;
+	struct control *control = r->own.shared.control;
+	const __u64 key = shared__slot(&r->own.shared, 0)->key;
 	const __u32 own = hint_offset(key), next = (own + LINE) % sizeof(control->hints);
 
 	if (s != NEXT_SET && s != NO_HINT)
@@ -161,7 +161,7 @@ static __u64 counted(const struct run *r)
 	int i;
 
 	for (i = 0; i < NR_COUNTERS; i++)
-		sum += r->own.slots[0].count[i];
+		sum += shared__slot(&r->own.shared, 0)->count[i];
 	return sum;
 }
 
@@ -172,7 +172,7 @@ static __u64 timed(const struct run *r)
 
 	for (i = 0; i < NR_ROWS; i++)
 		for (k = 0; k < NR_BUCKETS; k++)
-			sum += r->own.clocks[0].rows[i].buckets[k];
+			sum += shared__clock(&r->own.shared, 0)->rows[i].buckets[k];
 	return sum;
 }
 
@@ -182,7 +182,7 @@ static __u64 lost(const struct run *r)
 	int i;
 
 	for (i = 0; i < NR_LOST_LINES; i++)
-		sum += r->own.control->lost[i].count[LOST_FULL];
+		sum += r->own.shared.control->lost[i].count[LOST_FULL];
 	return sum;
 }
 
@@ -296,9 +296,8 @@ static void count_lines(struct run *r)
 		char *memory;
 		size_t size;
 	} parts[] = {
-		{ (char *)r->own.control, sizeof(*r->own.control) },
-		{ (char *)r->own.slots, sizeof(*r->own.slots) },
-		{ (char *)r->own.clocks, sizeof(*r->own.clocks) },
+		{ (char *)r->own.shared.control, sizeof(*r->own.shared.control) },
+		{ r->own.shared.slots, r->own.shared.layout.stride },
 	};
 	struct bpf_link *link = attach(r);
 	int turn, read, written;

@@ -73,9 +73,11 @@ int main(int argc, char **argv)
 	run_threads(n);
 	bpf_link__destroy(link);
 	for (i = 0; i < n; i++) {
-		if (!own.slots[i].key)
+		__u64 key = shared__slot(&own.shared, i)->key;
+
+		if (!key)
 			errx(1, "only %d threads have a slot", i);
-		places[place(own.control, own.slots[i].key)]++;
+		places[place(own.shared.control, key)]++;
 	}
 	printf("%d %d %d\n", places[1], places[2], places[0]);
 	return 0;

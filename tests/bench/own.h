@@ -8,6 +8,7 @@
 #include <bpf/libbpf.h>
 #include <err.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/mman.h>
 
 #include "../../src/facts.h"
@@ -17,10 +18,7 @@
 struct own {
 	struct bpf_object *obj;
 	struct bpf_program *prog;
-	/* Mapped from the kernel */
-	struct slot *slots;
-	struct clock *clocks;
-	struct control *control;
+	struct shared shared; /* mapped from the kernel: slots and control */
 };
 
 static inline struct bpf_map *own__map(const struct own *own, const char *name)
@@ -71,15 +69,14 @@ static inline void own__find_offsets(struct config *config)
 static inline void own__configure(const struct own *own, __u32 slots, __u32 tgid,
 				  struct config *config)
 {
-	static const char *const sized[] = { "slots",	"owned",  "ring",   "free_slots",
-					     "threads", "clocks", "runners" };
+	static const char *const sized[] = { "owned", "ring", "free_slots", "threads", "runners" };
 	struct config *loaded;
 	size_t i, size;
 
 	for (i = 0; i < ARRAY_SIZE(sized); i++)
 		if (bpf_map__set_max_entries(own__map(own, sized[i]), slots))
 			errx(1, "sizing %s", sized[i]);
-	*config = (struct config){ .max_slots = slots, .tgid = tgid };
+	*config = (struct config){ .max_slots = slots, .tgid = tgid, .layout = own->shared.layout };
 	own__find_offsets(config);
 	loaded = (void *)bpf_map__initial_value(own__map(own, ".rodata"), &size);
 	if (!loaded || size < sizeof(*loaded))
@@ -89,7 +86,8 @@ static inline void own__configure(const struct own *own, __u32 slots, __u32 tgid
 
 /*
  * With room for @slots threads, of which @free are to be had; and only for process
- * @tgid, 0: any. @one: from the object with the kfunc (slots.h).
+ * @tgid, 0: any. @one: from the object with the kfunc (slots.h). Programs that note the
+ * time have _time in their names.
  */
 static inline void own__load(struct own *own, const char *object, const char *program, bool one,
 			     __u32 slots, __u32 free, __u32 tgid)
@@ -100,17 +98,16 @@ static inline void own__load(struct own *own, const char *object, const char *pr
 	own->prog = own->obj ? bpf_object__find_program_by_name(own->obj, program) : NULL;
 	if (!own->prog)
 		errx(1, "%s: no program %s", object, program);
+	own->shared.layout = layout_of(!!strstr(program, "_time"), 0);
 	own__configure(own, slots, tgid, &config);
 	bpf_program__set_autoload(own->prog, true);
-	if (probe__prepare(&own->prog, 1, config.offsets, one ? own__map(own, "slots") : NULL,
-			   one ? own__map(own, "clocks") : NULL, slots) ||
+	if (probe__prepare(&own->prog, 1, &config, own__map(own, "slots"), one) ||
 	    bpf_object__load(own->obj))
 		err(1, "loading %s of %s", program, object);
-	own->slots = own__mmap(own, "slots", slots * sizeof(*own->slots));
-	own->clocks = own__mmap(own, "clocks", slots * sizeof(*own->clocks));
-	if (bpf_map__value_size(own__map(own, ".bss")) != sizeof(*own->control))
+	own->shared.slots = own__mmap(own, "slots", (size_t)slots * config.layout.stride);
+	if (bpf_map__value_size(own__map(own, ".bss")) != sizeof(*own->shared.control))
 		errx(1, "more variables than `control`");
-	own->control = own__mmap(own, ".bss", sizeof(*own->control));
+	own->shared.control = own__mmap(own, ".bss", sizeof(*own->shared.control));
 	own__queue(own, "free_slots", free);
 	own__queue(own, "free_extra", NR_EXTRA);
 	own__queue(own, "token", 1);

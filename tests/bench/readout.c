@@ -59,7 +59,7 @@ static void *map_memory(size_t size)
 static void *thread_main(void *arg)
 {
 	struct slot *slot = arg;
-	__u32 nr = slot - shared.slots;
+	__u32 nr = ((char *)slot - (char *)shared.slots) / shared.layout.stride;
 
 	slot->vcpu = nr % VCPUS;
 	slot->isa = ISA_VMX;
@@ -82,7 +82,8 @@ static void vm_main(int vm)
 	pthread_attr_init(&attr);
 	pthread_attr_setstacksize(&attr, 64 << 10);
 	for (i = 0; i < VCPUS; i++)
-		if (pthread_create(&thread, &attr, thread_main, &shared.slots[vm * VCPUS + i]))
+		if (pthread_create(&thread, &attr, thread_main,
+				   shared__slot(&shared, vm * VCPUS + i)))
 			err(1, "thread");
 	for (;;)
 		pause();
@@ -140,9 +141,9 @@ static void make_exits(__u64 now)
 
 	for (i = 0; i < ALL_THREADS; i++) {
 		for (k = 0; k < REASONS; k++)
-			shared.slots[i].count[k * 3] += exits_of(i, k);
-		if (shared.clocks)
-			take_time(i, &shared.clocks[i], now);
+			shared__slot(&shared, i)->count[k * 3] += exits_of(i, k);
+		if (shared.layout.timed)
+			take_time(i, shared__clock(&shared, i), now);
 	}
 }
 
@@ -285,13 +286,23 @@ static void measure(const char *name, struct snapshot *snap, struct renderer *re
 	reports__free(&report, 1);
 }
 
+/* The slots, as they are, where they have clocks besides */
+static void add_clocks(void)
+{
+	const struct shared old = shared;
+	int i;
+
+	shared.layout = layout_of(1, 0);
+	shared.slots = map_memory((size_t)ALL_THREADS * shared.layout.stride);
+	for (i = 0; i < ALL_THREADS; i++)
+		*shared__slot(&shared, i) = *shared__slot(&old, i);
+}
+
 /* The same slots anew, and what is known of them forgotten */
-static void begin(bool time)
+static void begin(void)
 {
 	static const struct run host = { .node = "host", .id = "0123abcd" };
 
-	if (time)
-		shared.clocks = map_memory(ALL_THREADS * sizeof(*shared.clocks));
 	vms = vms__new(&host);
 	counters = vms ? counters__new(&shared, ALL_THREADS, vms) : NULL;
 	if (!counters)
@@ -317,13 +328,14 @@ int main(void)
 	pid_t pids[VMS];
 	int i;
 
-	shared.slots = map_memory(ALL_THREADS * sizeof(*shared.slots));
+	shared.layout = layout_of(0, 0);
+	shared.slots = map_memory((size_t)ALL_THREADS * shared.layout.stride);
 	shared.owned = map_memory(ALL_THREADS * sizeof(*shared.owned));
 	shared.ring = map_memory(ALL_THREADS * sizeof(*shared.ring));
 	shared.control = map_memory(sizeof(*shared.control));
 	shared.quiesce = quiesce;
 	start_vms(pids);
-	begin(false);
+	begin();
 	measure("json", &snap, json__new(&exits), true);
 	measure("table", &snap, table__new(&table), true);
 	measure("groups", &snap, table__new(&groups), true);
@@ -331,7 +343,8 @@ int main(void)
 	measure("compact", &snap, json__new(&compact), true);
 	measure("rest", &snap, json__new(&exits), false);
 	end();
-	begin(true);
+	add_clocks();
+	begin();
 	measure("time", &snap, json__new(&exits), true);
 	end();
 	free(snap.samples);
