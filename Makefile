@@ -257,6 +257,8 @@ lint: $(SKEL) bench-programs man
 	clang-format --dry-run -Werror $(C_FILES)
 	shellcheck -x $(SHELL_FILES)
 	mandoc -Tlint -Wwarning man/kvmexit.8 $(BUILD)/kvmexit-reasons.7
+	! for page in man/kvmexit.8 $(BUILD)/kvmexit-reasons.7; do \
+		groff -t -man -ww -Tutf8 $$page 2>&1 >/dev/null; done | grep .
 	cppcheck --quiet --error-exitcode=1 --inline-suppr --std=c11 --enable=warning,portability \
 		-D__x86_64__ --suppress=missingIncludeSystem $(SRCS)
 	set -e; for file in $(SRCS); do $(CC) $(CFLAGS) -fanalyzer -Werror -c -o /dev/null $$file; done

@@ -14,7 +14,7 @@ if ! "$python" -c 'import jsonschema' 2>/dev/null; then
 	exit 0
 fi
 
-for test in json explain; do
+for test in json explain trial; do
 	[ -x "$build/tests/test_$test" ] || make -s "$build/tests/test_$test" || exit 1
 done
 
