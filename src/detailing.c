@@ -147,20 +147,32 @@ static int take_share(struct behind *b, struct times *left)
 	return 0;
 }
 
-int detailing__share(struct detailing *d, __u32 index, const struct times *times)
+/* Whose the time is that the table does not tell */
+static __u64 rest_of(const struct detailing *d, __u32 index)
 {
 	const __u64 reason = (__u64)(index + 1) << DETAIL_INDEX_SHIFT;
-	bool known = d->open >> DETAIL_INDEX_SHIFT == index + 1 && d->pending != index + 1;
+	size_t other = find(d, reason | DETAIL_OTHER);
+
+	if (d->open >> DETAIL_INDEX_SHIFT == index + 1 && d->pending != index + 1)
+		return d->open;
+	return other < d->nr && d->list[other].key == (reason | DETAIL_OTHER)
+		       ? reason | DETAIL_OTHER
+		       : reason;
+}
+
+int detailing__share(struct detailing *d, __u32 index, const struct times *times)
+{
+	const __u64 rest = rest_of(d, index);
 	struct times left = *times;
 	struct behind *b;
 	int err = 0;
 	size_t n;
 
-	if (!get(d, known ? d->open : reason))
+	if (!get(d, rest))
 		return -ENOMEM;
 	for (b = detailing__of(d, index, &n); n && !err; n--, b++)
 		err = take_share(b, &left);
 	if (!err)
-		times__add(get(d, known ? d->open : reason)->times, &left);
+		times__add(get(d, rest)->times, &left);
 	return err;
 }

@@ -48,8 +48,9 @@ int detailing__add_unknown(struct detailing *d, __u32 index, __u64 count);
 
 /*
  * Shares the time of a reason's exits since the last report among its details, by what
- * the table says of each. What is left is of a span that is open: the last exit's
- * detail, or what is not known, has it, and what is kept of reasons only. 0 or -ENOMEM.
+ * the table says of each. What is left is of a span that is open, or of exits that found no
+ * room: the last exit's detail has it, the others, or what is not known; and what is kept of
+ * reasons only. 0 or -ENOMEM.
  */
 int detailing__share(struct detailing *d, __u32 index, const struct times *times);
 

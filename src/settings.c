@@ -147,6 +147,9 @@ bool settings__read(const char *root, const char *name, char *value, size_t size
 		    : !file_of(name) || !read_below(root, file_of(name), text, sizeof(text)))
 		return false;
 	choose_bracketed(text);
+	/* As the kernel prints the CPUs of a list that it does not have */
+	if (strstr(text, "(null)"))
+		*text = 0;
 	set_value(value, size, *text ? text : "none", *text ? strlen(text) : 4);
 	return true;
 }

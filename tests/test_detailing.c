@@ -316,6 +316,15 @@ static void test_times(void)
 	CHECK_INT(detailing__share(&d, IO, &all), 0);
 	CHECK_INT(part_of(&d, key_of(IO, 0), PART_KVM), 8);
 	CHECK_INT(part_of(&d, one, PART_KVM) + part_of(&d, two, PART_KVM), 0);
+	/* Of exits for whose details there was no room it is told in all, also when they are over
+	 */
+	table->pending = 0;
+	table->reasons[0] = IO + 1;
+	table->crowded[0] = 5;
+	CHECK_INT(detailing__read(&d, table), 0);
+	CHECK_INT(detailing__share(&d, IO, &all), 0);
+	CHECK_INT(part_of(&d, key_of(IO, DETAIL_OTHER), PART_KVM), 8);
+	CHECK_INT(part_of(&d, key_of(IO, 0), PART_KVM), 0);
 	detailing__free(&d);
 }
 

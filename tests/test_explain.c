@@ -132,6 +132,7 @@ static void make_host(void)
 	put("/sys/kernel/mm/transparent_hugepage/enabled", "always [madvise] never\n");
 	put("/sys/kernel/mm/ksm/run", "1\n");
 	put("/sys/devices/system/cpu/isolated", "\n");
+	put("/sys/devices/system/cpu/nohz_full", "  (null)\n");
 	put("/proc/4242/task/4242/cgroup", "0::/machine.slice/web1/emulator\n");
 	put("/proc/4242/task/4250/cgroup", "4:cpuset:/x\n0::/machine.slice/web1/vcpu0\n");
 	put("/sys/fs/cgroup/machine.slice/web1/vcpu0/cpu.max", "max 100000\n");
@@ -156,6 +157,7 @@ static const struct {
 	{ "ksm/run", "1" },
 	{ "ksm/pages_sharing", NULL },
 	{ "cpu/isolated", "none" },
+	{ "cpu/nohz_full", "none" },
 	{ "cmdline.nohz_full", "2-7" },
 	{ "cmdline.nohz", "not given" },
 	{ "cmdline.isolcpus", "2,3 managed_irq,5" },
