@@ -459,7 +459,7 @@ static bool is_permission(int err)
 }
 
 /* Why no variant could be used at all */
-static int tell_nothing(const struct facts *f)
+static int tell_nothing(const struct options *opts, const struct facts *f)
 {
 	if (is_permission(f->format_err)) {
 		const char *missing = privileges__missing_to_probe();
@@ -467,7 +467,10 @@ static int tell_nothing(const struct facts *f)
 		return tell_permission("reading tracefs, events/kvm/kvm_exit/format", f->format_err,
 				       missing ? missing : privileges__missing_to_read());
 	}
-	if (f->prototype == PROTO_UNKNOWN && f->format_err)
+	if (opts->detail && !f->has_btf && !f->format_err)
+		complain("--detail: the kernel has no BTF, which tells where KVM keeps what was "
+			 "behind an exit; without --detail exits are counted");
+	else if (f->prototype == PROTO_UNKNOWN && f->format_err)
 		complain("no tracepoint kvm:kvm_exit: %s, or tracefs is not mounted on "
 			 "/sys/kernel/tracing",
 			 ON_ARM64 ? "the kernel has no KVM"
@@ -511,7 +514,7 @@ static int choose(struct probe *probe, const struct options *opts, const struct 
 		if (why && verbose && !opts->probe)
 			complain("probe %s: not taken: %s", v->name, why);
 		if (why && opts->probe && variant__reads_format(v) && is_permission(f->format_err))
-			return tell_nothing(f);
+			return tell_nothing(opts, f);
 		if (why && opts->probe) {
 			complain("--probe %s cannot be used here: %s; --probe auto takes the best "
 				 "that can",
@@ -540,7 +543,7 @@ static int choose(struct probe *probe, const struct options *opts, const struct 
 		if (verbose)
 			complain("probe %s: %s: %s", v->name, what, strerror(-err));
 	}
-	return first_err ? tell_failure(opts->probe, first_what, first_err) : tell_nothing(f);
+	return first_err ? tell_failure(opts->probe, first_what, first_err) : tell_nothing(opts, f);
 }
 
 int probe__open(struct probe **out, const struct options *opts)

@@ -164,6 +164,8 @@ unsigned int variant__untold(const struct variant *v, const struct facts *f)
 
 static const char *detail_hindrance(const struct variant *v, const struct facts *f)
 {
+	if (!f->has_btf)
+		return "no BTF shows where KVM keeps what was behind an exit";
 	if (ON_ARM64)
 		return NULL;
 	if (variant__reads_format(v) && !f->exit_record)

@@ -189,6 +189,8 @@ static void test_attach(void)
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		/* arm64's others cannot take a vCPU's fields for what they are */
+		plain = ON_ARM64 && !strstr(cases[i].program, "direct");
 		if (!load(cases[i].program, &config)) {
 			fprintf(stderr, "program %s\n", cases[i].program);
 			continue;

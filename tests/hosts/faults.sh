@@ -214,6 +214,7 @@ case_surroundings() {
 	mount --bind "$tmp/empty" /sys/kernel/btf
 	tell no-btf kvmexit
 	tell no-btf-read kvmexit --probe read
+	tell no-btf-detail kvmexit --detail
 	umount /sys/kernel/tracing
 	umount /sys/kernel/debug/tracing 2>/dev/null
 	umount /sys/kernel/debug

@@ -116,6 +116,7 @@ def case_surroundings(sections):
     best = "direct" if new else "read"
     want = {"plain": (0, best), "no-btf": (0, "tracepoint"),
             "no-btf-read": (69, "the kernel has no BTF"),
+            "no-btf-detail": (69, "--detail: the kernel has no BTF"),
             "no-btf-no-tracefs": (69, "tracefs is not mounted"),
             "no-tracefs": (0, best),
             "no-tracefs-tracepoint": (69, "mount -t tracefs"),
