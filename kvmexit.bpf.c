@@ -357,7 +357,7 @@ int kvm_page_fault(struct bpf_raw_tracepoint_args *ctx)
 SEC("?raw_tp/kvm_fast_mmio")
 int kvm_fast_mmio(struct bpf_raw_tracepoint_args *ctx)
 {
-	note_address(detail_mmio(ctx->args[0]));
+	note_address(ctx->args[0]);
 	return 0;
 }
 
@@ -367,7 +367,7 @@ int kvm_fast_mmio(struct bpf_raw_tracepoint_args *ctx)
 SEC("?raw_tp/kvm_mmio")
 int kvm_mmio(struct bpf_raw_tracepoint_args *ctx)
 {
-	note_address(detail_mmio(ctx->args[2]));
+	note_address(ctx->args[2]);
 	return 0;
 }
 

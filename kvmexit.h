@@ -352,6 +352,7 @@ struct details {
 	__u32 open; /* the last exit's entry; NR_DETAILS: it found none */
 	__u64 crowded[NR_CROWDED]; /* exits that found none, of some reason */
 	__u8 reasons[NR_CROWDED]; /* of this one: one more than its counter's index; 0: free */
+	__u64 fault; /* what the pending one is, unless it was of what is no memory */
 } __attribute__((aligned(64)));
 
 /* What follows each slot, and where: with --time a clock, with --detail details */

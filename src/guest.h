@@ -6,7 +6,7 @@
  * Every vCPU starts in 64-bit mode and does each kind as often as it is told to, one
  * of each in turn, then ends with a triple fault (x86) or a store (arm64). There is
  * no interrupt controller, so HLT returns to user space; but with icr and deadline,
- * which KVM handles on its fast path, and with idle there is one, and no hlt.
+ * which KVM handles on its fast path, with idle and with apics there is one, and no hlt.
  *
  *   kind       SVM exit    VMX exit                       seen by user space
  *   io         io          IO_INSTRUCTION                 yes
@@ -31,12 +31,18 @@
  *                          first, EPT_VIOLATION
  *   crs        read_cr4,   CR_ACCESS                      -
  *              write_cr4
+ *   drs        read_dr7,   2 DR_ACCESS, or more where     -
+ *              write_dr7,  interrupts come between,
+ *              2 cpuid     and 2 CPUID
+ *   pmcs       rdpmc       RDPMC                          -
+ *   xcrs       xsetbv      XSETBV                         -
+ *   apics      2 npf       2 or 3 of EPT_VIOLATION        -
  *   idle       hlt, and 2  HLT, and 2 MSR_WRITE           -
  *              msr         (with APICv one)
  *   the end    shutdown    TRIPLE_FAULT, 1                yes
  *
  * as the kernel's kvm_exit lines name them. First touches of guest memory add
- * 5 npf or EPT_VIOLATION to a VM (7 with ud), and one for each vCPU after the
+ * 5 npf or EPT_VIOLATION to a VM (7 with ud or pmcs), and one for each vCPU after the
  * first; now and then more, when several touch a page at once. Interrupts
  * (interrupt, EXTERNAL_INTERRUPT) come as they do.
  *
@@ -85,52 +91,64 @@
  * The guest: r15 its data page, r14 rounds to go, r13d non-zero on SVM, r12 a VMCB, r10
  * how long idle takes in ticks of the TSC.
  */
-#define KINDS(X)                                                                        \
-	X(0, io, "mov $" STR(IO_PORT) ", %edx; out %al, (%dx)")                         \
-	X(1, cpuid, "xor %eax, %eax; xor %ecx, %ecx; cpuid")                            \
-	X(2, rdmsr, "mov $0x3b, %ecx; rdmsr") /* TSC_ADJUST: always intercepted */      \
-	X(3, wrmsr, "mov $0x3b, %ecx; xor %eax, %eax; xor %edx, %edx; wrmsr")           \
-	X(4, hypercall,                                                                 \
-	  "mov $0x1000, %eax; test %r13d, %r13d; jz 7f; vmmcall; jmp 8f;"               \
-	  "7: vmcall; 8:")                                                              \
-	X(5, mmio, "mov %eax, " STR(MMIO_ADDR))                                         \
-	X(6, hlt, "hlt")                                                                \
-	X(7, ud, "ud2")                                                                 \
-	X(8, pause, "pause")                                                            \
-	X(9, nested, "mov %r12, %rax; vmrun; stgi") /* a guest of its own, SVM */       \
-	/* By x2APIC a fixed interrupt to a CPU that is not there */                    \
-	X(10, icr, "mov $0x830, %ecx; mov $0xec, %eax; mov $0x77, %edx; wrmsr")         \
-	/* TSC_DEADLINE: minutes ahead */                                               \
-	X(11, deadline, "mov $0x6e0, %ecx; xor %eax, %eax; mov $0x100, %edx; wrmsr")    \
-	/* What is behind an exit: bytes, words, double words and strings, both ways */ \
-	X(12, ports,                                                                    \
-	  "mov $0x3f8, %edx; out %al, (%dx); mov $0x3fd, %edx; in (%dx), %al;"          \
-	  "mov $0x1f0, %edx; out %ax, (%dx); in (%dx), %ax;"                            \
-	  "mov $0xcf8, %edx; out %eax, (%dx); mov $0xcfc, %edx; in (%dx), %eax;"        \
-	  "mov $0x402, %edx; lea 0x900(%r15), %rsi; mov %rsi, %rdi; outsb; insb")       \
-	/* MTRRcap, the microcode's revision, an update that KVM ignores, kvm-clock */  \
-	X(13, msrs,                                                                     \
-	  "mov $0xfe, %ecx; rdmsr; mov $0x8b, %ecx; rdmsr;"                             \
-	  "mov $0x79, %ecx; wrmsr; mov $0x4b564d01, %ecx; rdmsr")                       \
-	/* Some with subleaves */                                                       \
-	X(14, leaves,                                                                   \
-	  "mov $1, %eax; cpuid; mov $7, %eax; xor %ecx, %ecx; cpuid;"                   \
-	  "mov $7, %eax; mov $1, %ecx; cpuid; mov $0xd, %eax; mov $2, %ecx; cpuid;"     \
-	  "mov $0x80000000, %eax; cpuid; mov $0x40000000, %eax; cpuid")                 \
-	X(15, calls,                                                                    \
-	  "mov $0x1001, %eax; test %r13d, %r13d; jz 7f; vmmcall;"                       \
-	  "mov $0x1002, %eax; vmmcall; jmp 8f;"                                         \
-	  "7: vmcall; mov $0x1002, %eax; vmcall; 8:")                                   \
-	X(16, mmios,                                                                    \
-	  "mov %al, " STR(MMIO_ADDR) " + 0x1000; mov " STR(                             \
-		  MMIO_ADDR) " + 0x2010, %eax;"                                         \
-			     "mov %ax, " STR(MMIO_ADDR) " + 0x3ff8")                    \
-	/* CR4.MCE, to and fro */                                                       \
-	X(17, crs, "mov %cr4, %rax; xor $0x40, %rax; mov %rax, %cr4")                   \
-	/* TSC_DEADLINE soon, and waits for it */                                       \
-	X(18, idle,                                                                     \
-	  "rdtsc; shl $32, %rdx; or %rdx, %rax; add %r10, %rax;"                        \
-	  "mov %rax, %rdx; shr $32, %rdx; mov $0x6e0, %ecx; wrmsr; sti; hlt; cli")
+#define KINDS(X)                                                                          \
+	X(0, io, "mov $" STR(IO_PORT) ", %edx; out %al, (%dx)")                           \
+	X(1, cpuid, "xor %eax, %eax; xor %ecx, %ecx; cpuid")                              \
+	X(2, rdmsr, "mov $0x3b, %ecx; rdmsr") /* TSC_ADJUST: always intercepted */        \
+	X(3, wrmsr, "mov $0x3b, %ecx; xor %eax, %eax; xor %edx, %edx; wrmsr")             \
+	/* The number where KVM's and Xen's guests have it, and where Hyper-V's do */     \
+	X(4, hypercall,                                                                   \
+	  "mov $0x1000, %eax; mov %eax, %ecx; test %r13d, %r13d; jz 7f; vmmcall; jmp 8f;" \
+	  "7: vmcall; 8:")                                                                \
+	X(5, mmio, "mov %eax, " STR(MMIO_ADDR))                                           \
+	X(6, hlt, "hlt")                                                                  \
+	X(7, ud, "ud2")                                                                   \
+	X(8, pause, "pause")                                                              \
+	X(9, nested, "mov %r12, %rax; vmrun; stgi") /* a guest of its own, SVM */         \
+	/* By x2APIC a fixed interrupt to a CPU that is not there */                      \
+	X(10, icr, "mov $0x830, %ecx; mov $0xec, %eax; mov $0x77, %edx; wrmsr")           \
+	/* TSC_DEADLINE: minutes ahead */                                                 \
+	X(11, deadline, "mov $0x6e0, %ecx; xor %eax, %eax; mov $0x100, %edx; wrmsr")      \
+	/* What is behind an exit: bytes, words, double words and strings, both ways */   \
+	X(12, ports,                                                                      \
+	  "mov $0x3f8, %edx; out %al, (%dx); mov $0x3fd, %edx; in (%dx), %al;"            \
+	  "mov $0x1f0, %edx; out %ax, (%dx); in (%dx), %ax;"                              \
+	  "mov $0xcf8, %edx; out %eax, (%dx); mov $0xcfc, %edx; in (%dx), %eax;"          \
+	  "mov $0x402, %edx; lea 0x900(%r15), %rsi; mov %rsi, %rdi; outsb; insb")         \
+	/* MTRRcap, the microcode's revision, an update that KVM ignores, kvm-clock */    \
+	X(13, msrs,                                                                       \
+	  "mov $0xfe, %ecx; rdmsr; mov $0x8b, %ecx; rdmsr;"                               \
+	  "mov $0x79, %ecx; wrmsr; mov $0x4b564d01, %ecx; rdmsr")                         \
+	/* Some with subleaves */                                                         \
+	X(14, leaves,                                                                     \
+	  "mov $1, %eax; cpuid; mov $7, %eax; xor %ecx, %ecx; cpuid;"                     \
+	  "mov $7, %eax; mov $1, %ecx; cpuid; mov $0xd, %eax; mov $2, %ecx; cpuid;"       \
+	  "mov $0x80000000, %eax; cpuid; mov $0x40000000, %eax; cpuid")                   \
+	X(15, calls,                                                                      \
+	  "mov $0x1001, %eax; mov %eax, %ecx; test %r13d, %r13d; jz 7f; vmmcall;"         \
+	  "mov $0x1002, %eax; mov %eax, %ecx; vmmcall; jmp 8f;"                           \
+	  "7: vmcall; mov $0x1002, %eax; mov %eax, %ecx; vmcall; 8:")                     \
+	X(16, mmios,                                                                      \
+	  "mov %al, " STR(MMIO_ADDR) " + 0x1000; mov " STR(                               \
+		  MMIO_ADDR) " + 0x2010, %eax;"                                           \
+			     "mov %ax, " STR(MMIO_ADDR) " + 0x3ff8")                      \
+	/* CR4.MCE, to and fro */                                                         \
+	X(17, crs, "mov %cr4, %rax; xor $0x40, %rax; mov %rax, %cr4")                     \
+	/* TSC_DEADLINE soon, and waits for it */                                         \
+	X(18, idle,                                                                       \
+	  "rdtsc; shl $32, %rdx; or %rdx, %rax; add %r10, %rax;"                          \
+	  "mov %rax, %rdx; shr $32, %rdx; mov $0x6e0, %ecx; wrmsr; sti; hlt; cli")        \
+	/* KVM lets the guest have its debug registers until the next exit */             \
+	X(19, drs,                                                                        \
+	  "mov %dr7, %rax; mov $2, %eax; cpuid;"                                          \
+	  "mov $0x400, %eax; mov %rax, %dr7; mov $2, %eax; cpuid")                        \
+	/* Most often refused */                                                          \
+	X(20, pmcs, "mov $1, %ecx; rdpmc")                                                \
+	X(21, xcrs, "xor %ecx, %ecx; mov $1, %eax; xor %edx, %edx; xsetbv") /* x87 */     \
+	/* Its version is read, its task priority written */                              \
+	X(22, apics,                                                                      \
+	  "mov $0xfee00030, %eax; mov (%rax), %ecx;"                                      \
+	  "mov $0xfee00080, %eax; xor %ecx, %ecx; mov %ecx, (%rax)")
 #endif
 
 #define ENUM(slot, name, insns) KIND_##name = slot,

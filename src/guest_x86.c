@@ -10,7 +10,7 @@
 #define STEP(slot, name, insns) \
 	"cmpq $0, 8*" #slot "(%r15); je 9f; decq 8*" #slot "(%r15);" insns "\n 9:\n"
 
-extern const uint8_t guest_code[], guest_ud[], guest_timer[], guest_l2[], guest_end[];
+extern const uint8_t guest_code[], guest_ud[], guest_gp[], guest_timer[], guest_l2[], guest_end[];
 asm(".pushsection .rodata\n"
     "guest_code:\n" KINDS(
 	    STEP) "	dec %r14\n"
@@ -18,6 +18,10 @@ asm(".pushsection .rodata\n"
 		  "	lidt 0x800(%r15)\n" /* zeros: nothing can be delivered any more */
 		  "	int3\n"
 		  "guest_ud:\n"
+		  "	addq $2, (%rsp)\n"
+		  "	iretq\n"
+		  "guest_gp:\n"
+		  "	add $8, %rsp\n" /* the error code */
 		  "	addq $2, (%rsp)\n"
 		  "	iretq\n"
 		  "guest_timer:\n"
@@ -39,6 +43,7 @@ enum {
 	PD = 0x3000,
 	GDT = 0x4000,
 	IDT = 0x5000,
+	PD_APIC = 0x6000, /* of the addresses from 3 GB on */
 	CS = 8,
 	DS = 16,
 	TIMER = 0xef, /* vector */
@@ -57,9 +62,14 @@ static struct {
 	struct kvm_cpuid_entry2 entries[256];
 } cpuid;
 
-static bool has_apic(const struct guest *guest)
+static bool has_x2apic(const struct guest *guest)
 {
 	return guest->counts[KIND_icr] || guest->counts[KIND_deadline] || guest->counts[KIND_idle];
+}
+
+static bool has_apic(const struct guest *guest)
+{
+	return has_x2apic(guest) || guest->counts[KIND_apics];
 }
 
 int machine__open(const struct guest *guest)
@@ -72,7 +82,9 @@ int machine__open(const struct guest *guest)
 	if (svm)
 		machine__isa = "svm";
 	if (has_apic(guest) && guest->counts[KIND_hlt])
-		return guest__fail(-ENOTSUP, "hlt: not with icr, deadline and idle");
+		return guest__fail(-ENOTSUP, "hlt: not with icr, deadline, idle and apics");
+	if (guest->counts[KIND_apics] && has_x2apic(guest))
+		return guest__fail(-ENOTSUP, "apics: not with icr, deadline and idle");
 	if (guest->counts[KIND_nested] && !svm)
 		return guest__fail(-ENOTSUP, "nested: on AMD only");
 	cpuid.head.nent = 256;
@@ -92,16 +104,21 @@ static void set_gate(uint64_t *idt, int vector, const uint8_t *handler)
 
 static void fill_memory(uint8_t *memory)
 {
-	uint64_t *pd = (uint64_t *)(memory + PD), *gdt = (uint64_t *)(memory + GDT);
+	uint64_t *pd = (uint64_t *)(memory + PD), *apic = (uint64_t *)(memory + PD_APIC),
+		 *gdt = (uint64_t *)(memory + GDT);
 	uint64_t *idt = (uint64_t *)(memory + IDT);
 
 	*(uint64_t *)(memory + PML4) = PDPT | 3;
 	*(uint64_t *)(memory + PDPT) = PD | 3;
-	for (uint64_t i = 0; i < 512; i++)
+	*(uint64_t *)(memory + PDPT + 3 * 8) = PD_APIC | 3;
+	for (uint64_t i = 0; i < 512; i++) {
 		pd[i] = i << 21 | 0x83; /* 2 MB, writable */
+		apic[i] = pd[i] | 3ull << 30;
+	}
 	gdt[CS / 8] = 0x00af9b000000ffff; /* 64-bit code */
 	gdt[DS / 8] = 0x00cf93000000ffff;
 	set_gate(idt, 6, guest_ud);
+	set_gate(idt, 13, guest_gp);
 	set_gate(idt, TIMER, guest_timer);
 	memcpy(memory + CODE, guest_code, guest__bytes(guest_code, guest_end));
 }
@@ -206,11 +223,11 @@ static int set_system_registers(struct guest_vcpu *vcpu)
 	sregs.gdt = (struct kvm_dtable){ .base = GDT, .limit = DS + 7 };
 	sregs.idt = (struct kvm_dtable){ .base = IDT, .limit = (TIMER + 1) * 16 - 1 };
 	sregs.cr3 = PML4;
-	sregs.cr4 = 1 << 5; /* PAE */
+	sregs.cr4 = 1 << 5 | (guest->counts[KIND_xcrs] ? 1 << 18 : 0); /* PAE, OSXSAVE */
 	sregs.cr0 = 1U << 31 | 0x31; /* PG, NE, ET, PE */
 	sregs.efer = 1 << 10 | 1 << 8; /* LMA, LME */
 	if (has_apic(guest))
-		sregs.apic_base |= 1 << 11 | 1 << 10; /* enabled, x2APIC */
+		sregs.apic_base |= 1 << 11 | has_x2apic(guest) << 10; /* enabled; x2APIC */
 	err = KVM(vcpu->fd, KVM_SET_SREGS, &sregs);
 	if (!err && has_apic(guest))
 		err = enable_apic(vcpu);
@@ -259,6 +276,8 @@ int machine__handle_exit(struct guest_vcpu *vcpu)
 		vcpu->seen[KIND_hlt]++;
 		if (vcpu->vm->guest->nap)
 			usleep(vcpu->vm->guest->nap);
+		return 0;
+	case KVM_EXIT_XEN:
 		return 0;
 	case KVM_EXIT_SHUTDOWN:
 		return guest_vcpu__finish(vcpu);

@@ -203,7 +203,7 @@ bool variants__is_name(const char *name)
 }
 
 /*
- * What is told after kvm_exit only (src/bpf/detail.h): of VMX the exit qualification and
+ * What is told after kvm_exit only (src/bpf/detail_x86.h): of VMX the exit qualification and
  * such at kvm_entry; addresses by events of their own
  */
 static const struct {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* What makes a VM slow: see guest_slow.h */
+/* Settings of a VM: see guest_slow.h */
 #include <err.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -90,6 +90,34 @@ static int slow__pit(const struct guest_vm *vm)
 	return ioctl(vm->fd, KVM_CREATE_PIT2, &config);
 }
 
+/* Hypercalls are Hyper-V's in a guest that has found that and told which system it is */
+static int slow__hyperv(const struct guest_vcpu *vcpu)
+{
+	struct {
+		struct kvm_cpuid2 head;
+		struct kvm_cpuid_entry2 entries[256];
+	} cpuid = { .head.nent = 255 };
+	struct {
+		struct kvm_msrs head;
+		struct kvm_msr_entry entry;
+	} msrs = { .head.nmsrs = 1, .entry = { .index = 0x40000000, .data = 1 } };
+
+	if (ioctl(vcpu->fd, KVM_GET_CPUID2, &cpuid))
+		return -1;
+	for (unsigned int i = 0; i < cpuid.head.nent; i++)
+		if (cpuid.entries[i].function == 0x40000001)
+			cpuid.entries[i].eax = 0x31237648; /* "Hv#1" */
+	return ioctl(vcpu->fd, KVM_SET_CPUID2, &cpuid) || ioctl(vcpu->fd, KVM_SET_MSRS, &msrs) != 1;
+}
+
+/* They are Xen's, and come to the VMM */
+static int slow__xen(const struct guest_vm *vm)
+{
+	struct kvm_xen_hvm_config config = { .flags = KVM_XEN_HVM_CONFIG_INTERCEPT_HCALL };
+
+	return ioctl(vm->fd, KVM_XEN_HVM_CONFIG, &config);
+}
+
 static int slow__block_irqs(const struct guest_vcpu *vcpu)
 {
 	struct kvm_guest_debug debug = { .control = KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_BLOCKIRQ };
@@ -114,6 +142,8 @@ static const struct slow {
 	{ "pause", slow__no_pause_exits, NULL, NULL, 0 },
 	{ "pit", slow__pit, NULL, NULL, 0 },
 	{ "blockirq", NULL, slow__block_irqs, NULL, 0 },
+	{ "hyperv", NULL, slow__hyperv, NULL, 0 },
+	{ "xen", slow__xen, NULL, NULL, 0 },
 #endif
 };
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Settings that make a guest's VM slow on purpose, each a bit of a mask: what
- * kvmexit --explain must find. Each prints whether this kernel took it; a later failure
- * ends the program.
+ * Settings of a guest's VM, each a bit of a mask: what makes it slow, which kvmexit
+ * --explain must find, or makes its hypercalls another's. Each prints whether this kernel
+ * took it; a later failure ends the program.
  */
 #ifndef GUEST_SLOW_H
 #define GUEST_SLOW_H

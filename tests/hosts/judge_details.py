@@ -84,17 +84,21 @@ LEAVES = ["leaf 0x1", "leaf 0x7 subleaf 0", "leaf 0x7 subleaf 1", "leaf 0xd subl
           "leaf 0x80000000", "leaf 0x40000000"]
 READ, WRITTEN = ["msr 0xfe", "msr 0x8b", "msr 0x4b564d01"], ["msr 0x79"]
 MMIO_ADDRESSES = {"mmio": ["mmio 0x30000000"],
-                  "mmios": ["mmio 0x30001000", "mmio 0x30002010", "mmio 0x30003ff8"]}
+                  "mmios": ["mmio 0x30001000", "mmio 0x30002010", "mmio 0x30003ff8"],
+                  "apics": ["mmio 0xfee00030", "mmio 0xfee00080"]}
 
 
-def behind(g):
-    """{(reason, detail): count} of what a guest's vCPU did, but for memory."""
+def behind(g, calls_of):
+    """
+    {(reason, detail): count} of what a guest's vCPU did, but for memory. @calls_of: whose
+    hypercalls they are, but for KVM's own
+    """
     svm, names = g["isa"] == "svm", REASONS[g["isa"]]
     read, write = (" read", " write") if svm else ("", "")
     want = collections.Counter()
     for kind, details in {"io": ["port 0x10 out 1"], "ports": PORTS, "cpuid": ["leaf 0x0"],
-                          "leaves": LEAVES, "hypercall": ["hypercall 0x1000"],
-                          "calls": ["hypercall 0x1001", "hypercall 0x1002"],
+                          "leaves": LEAVES, "hypercall": ["hypercall 0x1000" + calls_of],
+                          "calls": [f"hypercall {n}{calls_of}" for n in ("0x1001", "0x1002")],
                           "ud": ["exception 6"]}.items():
         reason = names[{"ports": "io", "leaves": "cpuid", "calls": "hypercall"}.get(kind, kind)]
         want.update({(reason, d): g[kind] for d in details})
@@ -102,6 +106,10 @@ def behind(g):
     want.update({(names["wrmsr"], m + write): g["msrs"] for m in WRITTEN})
     want[(names["rdmsr"], "msr 0x3b" + read)] += g["rdmsr"]
     want[(names["wrmsr"], "msr 0x3b" + write)] += g["wrmsr"]
+    want[(names["cpuid"], "leaf 0x2")] += 2 * g["drs"]
+    want[("RDPMC", "pmc 0x1")] += g["pmcs"]
+    if not svm:  # QEMU does not intercept it
+        want[("XSETBV", "xcr 0")] += g["xcrs"]
     if g["nested"]:
         want[(names["cpuid"], "leaf 0x0 L2")] += g["nested"]
     return +want
@@ -121,7 +129,8 @@ def check_addresses(guest_list, got):
     for reasons in got.values():
         for (reason, detail), n in reasons.items():
             if reason in MMIO[guest_list[0]["isa"]]:
-                need(detail.startswith(("mmio 0x3000", "fault 0x0 2M ", "fault 0x30000000 2M ")),
+                need(detail.startswith(("mmio 0x3000", "mmio 0xfee000", "fault 0x0 2M ",
+                                        "fault 0x30000000 2M ", "fault 0xfee00000 2M ")),
                      "address", reason, detail, n)
                 seen[detail] += n
     for kind, addresses in MMIO_ADDRESSES.items():
@@ -129,9 +138,21 @@ def check_addresses(guest_list, got):
         for address in addresses if want else []:
             need(want - 4 <= seen[address] <= want, address, seen[address], "of", want)
             told += want - seen[address]
-    faults = sum(n for detail, n in seen.items() if detail.startswith("fault 0x3"))
-    need(told <= faults <= told + 4, "faults", faults, "instead of", told)
+    faults = sum(n for detail, n in seen.items() if detail.startswith(("fault 0x3", "fault 0xf")))
+    # VMX's fault is told before the address of what is no memory, which is the better answer
+    # (where KVM tries to read its APIC twice, there is none the first time, by ftrace too)
+    apics = sum(g["apics"] for g in guest_list)
+    most = told + (4 if guest_list[0]["isa"] == "svm" else apics)
+    need(told <= faults <= most, "faults", faults, "instead of", told)
     return sum(seen.values())
+
+
+def check_drs(g, got):
+    """An interrupt before the guest goes on with its debug registers makes another exit."""
+    for how in ("read", "write"):
+        reason = how.upper() + "_DR7" if g["isa"] == "svm" else "DR_ACCESS"
+        n = got[(reason, "dr 7 " + how)]
+        need(g["drs"] <= n <= 2 * g["drs"], "dr 7", how, n, "of", g["drs"])
 
 
 def case_detail(sections):
@@ -143,11 +164,17 @@ def case_detail(sections):
     need(intervals[-1]["lost"] == 0, "lost", intervals[-1]["lost"])
     check_totals(exits)
     got = details_of(exits, pids)
-    known = set(REASONS[isa].values()) - {"HLT", REASONS[isa]["end"]}
+    usual = set(REASONS[isa].values()) - {"HLT", REASONS[isa]["end"]}
+    lines = map(json.loads, sections["guest"])
+    settings = {line["pid"]: " " + line["slow"] for line in lines if line.get("set")}
+    # Debian's 6.1 and older come without KVM_XEN
+    need(len(settings) == (2 if host.kernel > (6, 1) else 1), "not taken", settings)
     for g in guest_list:
-        want = behind(g)
+        want = behind(g, settings.get(g["pid"], ""))
+        known = usual | {reason for reason, _ in want}
         mine = {k: n for k, n in got[key_of(g)].items() if k[0] in known}
         need(mine == want, key_of(g), sorted(set(mine.items()) ^ set(want.items()))[:6])
+        check_drs(g, got[key_of(g)])
         crs = sum(n for (_, detail), n in got[key_of(g)].items() if detail.startswith("cr 4"))
         need(crs == g["crs"] * (2 if isa == "svm" else 1), "cr 4", crs)
     memory = check_addresses(guest_list, got)

@@ -572,7 +572,11 @@ case_detail() {
 	start some -j --detail=CPUID --probe "$1"
 	start plain -j --probe "$1"
 	# shellcheck disable=SC2086 # words are wanted
-	guest -v 2 $kinds ports=22 msrs=33 leaves=26 calls=28 mmios=24 crs=18 >"$tmp/guest"
+	guest -v 2 $kinds ports=22 msrs=33 leaves=26 calls=28 mmios=24 crs=18 drs=17 pmcs=19 xcrs=21 >"$tmp/guest"
+	for form in hyperv xen; do
+		guest -S $form hypercall=12 cpuid=13 calls=14 >>"$tmp/guest"
+	done
+	guest -v 2 apics=23 cpuid=11 >>"$tmp/guest"
 	! grep -q '"svm"' "$tmp/guest" || guest nested=60 cpuid=25 io=40 >>"$tmp/guest"
 	for form in kvmexit timed some plain; do
 		stop $form
