@@ -17,6 +17,27 @@ enum extent {
 	DETAILED, /* and, if user space says so, the time */
 };
 
+/* Programs of one body, @call, for each extent: NAME, NAME_timed, NAME_detailed */
+#define PROGRAM(section, name, type, call, what) \
+	SEC(section)                             \
+	int name(type *ctx)                      \
+	{                                        \
+		const enum extent extent = what; \
+                                                 \
+		(void)ctx;                       \
+		return call;                     \
+	}
+
+#define ON_EXIT(section, name, type, call)                \
+	PROGRAM(section, name, type, call, COUNT)         \
+	PROGRAM(section, name##_timed, type, call, TIMED) \
+	PROGRAM(section, name##_detailed, type, call, DETAILED)
+
+/* Of entries only where something is to be noted then: NAME, NAME_detailed */
+#define ON_ENTRY(section, name, type, call)       \
+	PROGRAM(section, name, type, call, TIMED) \
+	PROGRAM(section, name##_detailed, type, call, DETAILED)
+
 static __always_inline int is_timed(enum extent extent)
 {
 	__u64 timed = extent == TIMED;
@@ -146,64 +167,19 @@ static __always_inline int count_vcpu(const struct kvm_vcpu *vcpu, __u32 isa, en
 	return 0;
 }
 
-SEC("?tp_btf/kvm_exit")
-int kvm_exit_direct(__u64 *ctx)
-{
-	return count_vcpu((void *)ctx[0], ctx[1], DIRECT, COUNT);
-}
-
-SEC("?tp_btf/kvm_exit")
-int kvm_exit_direct_timed(__u64 *ctx)
-{
-	return count_vcpu((void *)ctx[0], ctx[1], DIRECT, TIMED);
-}
-
-SEC("?tp_btf/kvm_exit")
-int kvm_exit_direct_detailed(__u64 *ctx)
-{
-	return count_vcpu((void *)ctx[0], ctx[1], DIRECT, DETAILED);
-}
+ON_EXIT("?tp_btf/kvm_exit", kvm_exit_direct, __u64,
+	count_vcpu((void *)ctx[0], ctx[1], DIRECT, extent))
 
 /* For kernels without bpf_rdonly_cast */
-SEC("?tp_btf/kvm_exit")
-int kvm_exit_read(__u64 *ctx)
-{
-	return count_vcpu((void *)ctx[0], ctx[1], BY_HELPER, COUNT);
-}
-
-SEC("?tp_btf/kvm_exit")
-int kvm_exit_read_timed(__u64 *ctx)
-{
-	return count_vcpu((void *)ctx[0], ctx[1], BY_HELPER, TIMED);
-}
-
-SEC("?tp_btf/kvm_exit")
-int kvm_exit_read_detailed(__u64 *ctx)
-{
-	return count_vcpu((void *)ctx[0], ctx[1], BY_HELPER, DETAILED);
-}
+ON_EXIT("?tp_btf/kvm_exit", kvm_exit_read, __u64,
+	count_vcpu((void *)ctx[0], ctx[1], BY_HELPER, extent))
 
 /*
  * For those without CAP_SYS_ADMIN, who may not look modules' BTF up by its id, as
  * tp_btf does
  */
-SEC("?raw_tp/kvm_exit")
-int kvm_exit_raw(struct bpf_raw_tracepoint_args *ctx)
-{
-	return count_vcpu((void *)ctx->args[0], ctx->args[1], BY_ADDRESS, COUNT);
-}
-
-SEC("?raw_tp/kvm_exit")
-int kvm_exit_raw_timed(struct bpf_raw_tracepoint_args *ctx)
-{
-	return count_vcpu((void *)ctx->args[0], ctx->args[1], BY_ADDRESS, TIMED);
-}
-
-SEC("?raw_tp/kvm_exit")
-int kvm_exit_raw_detailed(struct bpf_raw_tracepoint_args *ctx)
-{
-	return count_vcpu((void *)ctx->args[0], ctx->args[1], BY_ADDRESS, DETAILED);
-}
+ON_EXIT("?raw_tp/kvm_exit", kvm_exit_raw, struct bpf_raw_tracepoint_args,
+	count_vcpu((void *)ctx->args[0], ctx->args[1], BY_ADDRESS, extent))
 
 /*
  * Prototype until 5.15: (u32 exit_reason, struct kvm_vcpu *vcpu, u32 isa).
@@ -222,23 +198,8 @@ static __always_inline int count_legacy(struct bpf_raw_tracepoint_args *ctx, enu
 	return 0;
 }
 
-SEC("?raw_tp/kvm_exit")
-int kvm_exit_legacy(struct bpf_raw_tracepoint_args *ctx)
-{
-	return count_legacy(ctx, COUNT);
-}
-
-SEC("?raw_tp/kvm_exit")
-int kvm_exit_legacy_timed(struct bpf_raw_tracepoint_args *ctx)
-{
-	return count_legacy(ctx, TIMED);
-}
-
-SEC("?raw_tp/kvm_exit")
-int kvm_exit_legacy_detailed(struct bpf_raw_tracepoint_args *ctx)
-{
-	return count_legacy(ctx, DETAILED);
-}
+ON_EXIT("?raw_tp/kvm_exit", kvm_exit_legacy, struct bpf_raw_tracepoint_args,
+	count_legacy(ctx, extent))
 
 /* Of a kernel where the record is another one, by what user space found */
 static __always_inline void count_odd(const void *record, enum extent extent)
@@ -261,23 +222,7 @@ static __always_inline int count_record(struct kvm_exit_record *record, enum ext
 	return 1;
 }
 
-SEC("?tp/kvm/kvm_exit")
-int kvm_exit_tracepoint(struct kvm_exit_record *ctx)
-{
-	return count_record(ctx, COUNT);
-}
-
-SEC("?tp/kvm/kvm_exit")
-int kvm_exit_tracepoint_timed(struct kvm_exit_record *ctx)
-{
-	return count_record(ctx, TIMED);
-}
-
-SEC("?tp/kvm/kvm_exit")
-int kvm_exit_tracepoint_detailed(struct kvm_exit_record *ctx)
-{
-	return count_record(ctx, DETAILED);
-}
+ON_EXIT("?tp/kvm/kvm_exit", kvm_exit_tracepoint, struct kvm_exit_record, count_record(ctx, extent))
 
 /* Its first argument has been the vCPU since before 5.10 */
 static __always_inline int enter_typed(const struct kvm_vcpu *vcpu, enum access access,
@@ -290,17 +235,7 @@ static __always_inline int enter_typed(const struct kvm_vcpu *vcpu, enum access 
 	return 0;
 }
 
-SEC("?tp_btf/kvm_entry")
-int kvm_entry_typed(__u64 *ctx)
-{
-	return enter_typed((void *)ctx[0], DIRECT, TIMED);
-}
-
-SEC("?tp_btf/kvm_entry")
-int kvm_entry_typed_detailed(__u64 *ctx)
-{
-	return enter_typed((void *)ctx[0], DIRECT, DETAILED);
-}
+ON_ENTRY("?tp_btf/kvm_entry", kvm_entry_typed, __u64, enter_typed((void *)ctx[0], DIRECT, extent))
 
 static __always_inline int enter_raw(const struct kvm_vcpu *vcpu, enum extent extent)
 {
@@ -311,17 +246,8 @@ static __always_inline int enter_raw(const struct kvm_vcpu *vcpu, enum extent ex
 	return 0;
 }
 
-SEC("?raw_tp/kvm_entry")
-int kvm_entry_raw(struct bpf_raw_tracepoint_args *ctx)
-{
-	return enter_raw((void *)ctx->args[0], TIMED);
-}
-
-SEC("?raw_tp/kvm_entry")
-int kvm_entry_raw_detailed(struct bpf_raw_tracepoint_args *ctx)
-{
-	return enter_raw((void *)ctx->args[0], DETAILED);
-}
+ON_ENTRY("?raw_tp/kvm_entry", kvm_entry_raw, struct bpf_raw_tracepoint_args,
+	 enter_raw((void *)ctx->args[0], extent))
 
 static __always_inline int enter_record(const struct kvm_entry_record *record, enum extent extent)
 {
@@ -329,17 +255,8 @@ static __always_inline int enter_record(const struct kvm_entry_record *record, e
 	return 1;
 }
 
-SEC("?tp/kvm/kvm_entry")
-int kvm_entry_tracepoint(struct kvm_entry_record *ctx)
-{
-	return enter_record(ctx, TIMED);
-}
-
-SEC("?tp/kvm/kvm_entry")
-int kvm_entry_tracepoint_detailed(struct kvm_entry_record *ctx)
-{
-	return enter_record(ctx, DETAILED);
-}
+ON_ENTRY("?tp/kvm/kvm_entry", kvm_entry_tracepoint, struct kvm_entry_record,
+	 enter_record(ctx, extent))
 
 /*
  * The events that tell the address of an EPT_VIOLATION or EPT_MISCONFIG on VMX. Of

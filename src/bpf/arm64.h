@@ -36,70 +36,18 @@ static __always_inline int enter_running(int direct, enum extent extent)
 }
 
 /* Raw tracepoints, because all arguments are plain numbers */
-SEC("?raw_tp/kvm_exit")
-int kvm_exit_direct(struct bpf_raw_tracepoint_args *ctx)
-{
-	return count_running(ctx->args, 1, COUNT);
-}
+ON_EXIT("?raw_tp/kvm_exit", kvm_exit_direct, struct bpf_raw_tracepoint_args,
+	count_running(ctx->args, 1, extent))
 
-SEC("?raw_tp/kvm_exit")
-int kvm_exit_direct_timed(struct bpf_raw_tracepoint_args *ctx)
-{
-	return count_running(ctx->args, 1, TIMED);
-}
-
-SEC("?raw_tp/kvm_exit")
-int kvm_exit_direct_detailed(struct bpf_raw_tracepoint_args *ctx)
-{
-	return count_running(ctx->args, 1, DETAILED);
-}
-
-SEC("?raw_tp/kvm_entry")
-int kvm_entry_direct(struct bpf_raw_tracepoint_args *ctx)
-{
-	(void)ctx;
-	return enter_running(1, TIMED);
-}
-
-SEC("?raw_tp/kvm_entry")
-int kvm_entry_direct_detailed(struct bpf_raw_tracepoint_args *ctx)
-{
-	(void)ctx;
-	return enter_running(1, DETAILED);
-}
+ON_ENTRY("?raw_tp/kvm_entry", kvm_entry_direct, struct bpf_raw_tracepoint_args,
+	 enter_running(1, extent))
 
 /* For kernels without bpf_rdonly_cast */
-SEC("?raw_tp/kvm_exit")
-int kvm_exit_read(struct bpf_raw_tracepoint_args *ctx)
-{
-	return count_running(ctx->args, 0, COUNT);
-}
+ON_EXIT("?raw_tp/kvm_exit", kvm_exit_read, struct bpf_raw_tracepoint_args,
+	count_running(ctx->args, 0, extent))
 
-SEC("?raw_tp/kvm_exit")
-int kvm_exit_read_timed(struct bpf_raw_tracepoint_args *ctx)
-{
-	return count_running(ctx->args, 0, TIMED);
-}
-
-SEC("?raw_tp/kvm_exit")
-int kvm_exit_read_detailed(struct bpf_raw_tracepoint_args *ctx)
-{
-	return count_running(ctx->args, 0, DETAILED);
-}
-
-SEC("?raw_tp/kvm_entry")
-int kvm_entry_read(struct bpf_raw_tracepoint_args *ctx)
-{
-	(void)ctx;
-	return enter_running(0, TIMED);
-}
-
-SEC("?raw_tp/kvm_entry")
-int kvm_entry_read_detailed(struct bpf_raw_tracepoint_args *ctx)
-{
-	(void)ctx;
-	return enter_running(0, DETAILED);
-}
+ON_ENTRY("?raw_tp/kvm_entry", kvm_entry_read, struct bpf_raw_tracepoint_args,
+	 enter_running(0, extent))
 
 /* For kernels without BTF. They return 1: after 0 the kernel withholds the event from perf */
 static __always_inline int count_record(const struct kvm_exit_record_arm64 *record,
@@ -110,23 +58,8 @@ static __always_inline int count_record(const struct kvm_exit_record_arm64 *reco
 	return 1;
 }
 
-SEC("?tp/kvm/kvm_exit")
-int kvm_exit_tracepoint(struct kvm_exit_record_arm64 *ctx)
-{
-	return count_record(ctx, COUNT);
-}
-
-SEC("?tp/kvm/kvm_exit")
-int kvm_exit_tracepoint_timed(struct kvm_exit_record_arm64 *ctx)
-{
-	return count_record(ctx, TIMED);
-}
-
-SEC("?tp/kvm/kvm_exit")
-int kvm_exit_tracepoint_detailed(struct kvm_exit_record_arm64 *ctx)
-{
-	return count_record(ctx, DETAILED);
-}
+ON_EXIT("?tp/kvm/kvm_exit", kvm_exit_tracepoint, struct kvm_exit_record_arm64,
+	count_record(ctx, extent))
 
 static __always_inline int enter_record(enum extent extent)
 {
@@ -134,18 +67,6 @@ static __always_inline int enter_record(enum extent extent)
 	return 1;
 }
 
-SEC("?tp/kvm/kvm_entry")
-int kvm_entry_tracepoint(void *ctx)
-{
-	(void)ctx;
-	return enter_record(TIMED);
-}
-
-SEC("?tp/kvm/kvm_entry")
-int kvm_entry_tracepoint_detailed(void *ctx)
-{
-	(void)ctx;
-	return enter_record(DETAILED);
-}
+ON_ENTRY("?tp/kvm/kvm_entry", kvm_entry_tracepoint, void, enter_record(extent))
 
 #endif
