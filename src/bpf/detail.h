@@ -149,9 +149,18 @@ static __always_inline void add_detail(struct details *d, __u64 key)
 		value_;                                                  \
 	}))
 
+/* The same where a load's 32 KB may not reach: struct kvm's (6.16) */
+#define FAR_FIELD(p, access, field)                                                       \
+	(is_typed(access) ? (__u64) * (const typeof((p)->field) *)({                      \
+				    __u64 offset_ = bpf_core_field_offset((p)->field);    \
+				    barrier_var(offset_); /* or it ends up in the load */ \
+				    (const void *)(p) + offset_;                          \
+			    })                                                            \
+			  : FIELD(p, access, field))
+
 /* 0 where it has not */
-#define FIELD_IF_ANY(p, access, field) \
-	(bpf_core_field_exists((p)->field) ? FIELD(p, access, field) : 0)
+#define FAR_FIELD_IF_ANY(p, access, field) \
+	(bpf_core_field_exists((p)->field) ? FAR_FIELD(p, access, field) : 0)
 
 /* A detail as a key of that reason; one that is not known is of no level */
 static __always_inline __u64 make_key(__u64 index_and_level, __u64 value)

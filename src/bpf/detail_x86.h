@@ -41,8 +41,8 @@ static __always_inline int has_xen(const struct kvm *kvm, enum access access)
 {
 	const struct kvm___moved *moved = (const void *)kvm;
 
-	return (FIELD_IF_ANY(kvm, access, arch.xen_hvm_config.flags) |
-		FIELD_IF_ANY(moved, access, arch.xen.hvm_config.flags)) &
+	return (FAR_FIELD_IF_ANY(kvm, access, arch.xen_hvm_config.flags) |
+		FAR_FIELD_IF_ANY(moved, access, arch.xen.hvm_config.flags)) &
 	       XEN_HYPERCALLS;
 }
 
@@ -54,7 +54,7 @@ static __always_inline __u64 by_hypercall(const struct kvm_vcpu *vcpu, enum acce
 {
 	const struct kvm *kvm = (void *)FIELD(vcpu, access, kvm);
 	__u32 rax = REGISTER(vcpu, access, RAX);
-	int hyperv = !!FIELD_IF_ANY(kvm, access, arch.hyperv.hv_guest_os_id);
+	int hyperv = !!FAR_FIELD_IF_ANY(kvm, access, arch.hyperv.hv_guest_os_id);
 
 	if (has_xen(kvm, access) && !(hyperv && rax & 1u << 31))
 		return detail_hypercall(rax, HYPERCALL_XEN);
