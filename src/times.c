@@ -324,56 +324,87 @@ int timing__finish(struct timing *t, struct clock *clock, __u32 isa, __u64 now, 
 	return err;
 }
 
-/*
- * The parts since the last report. Where a guess about an open span was too much
- * for one part, another has it: all of them together only grow.
- */
-static void settle(struct reason *r)
+/* Takes what is owed from parts that have it; what is still owed then */
+static __u64 pay(__u64 *part, __u64 debt)
 {
-	__u64 *part = r->times.part, debt = 0, taken;
+	__u64 taken;
 	size_t i;
 
-	for (i = 0; i < NR_PARTS; i++) {
-		__s64 since = r->seen[i] - r->reported[i];
-
-		part[i] = since > 0 ? since : 0;
-		debt += part[i] - since;
-	}
 	for (i = 0; i < NR_PARTS; i++) {
 		taken = debt < part[i] ? debt : part[i];
 		part[i] -= taken;
 		debt -= taken;
-		r->reported[i] += part[i];
 	}
-	r->times.untimed = r->untimed - r->untimed_reported;
-	r->untimed_reported = r->untimed;
+	return debt;
 }
 
+/* The part since the last report; or 0, and what was told too much is owed */
+static __u64 since(__u64 seen, __u64 reported, __u64 *debt)
+{
+	if (seen >= reported)
+		return seen - reported;
+	*debt += reported - seen;
+	return 0;
+}
+
+/*
+ * The parts of a reason. Where a guess about an open span was too much for one part,
+ * another has it; what is still owed then.
+ */
+static __u64 settle(struct reason *r)
+{
+	__u64 debt = 0;
+	size_t i;
+
+	for (i = 0; i < NR_PARTS; i++)
+		r->times.part[i] = since(r->seen[i], r->reported[i], &debt);
+	r->times.untimed = r->untimed - r->untimed_reported;
+	r->untimed_reported = r->untimed;
+	return pay(r->times.part, debt);
+}
+
+/* What is told of a reason, also to its thread */
+static void tell(struct reason *r, struct times *all)
+{
+	size_t i;
+
+	for (i = 0; i < NR_PARTS; i++) {
+		r->reported[i] += r->times.part[i];
+		all->part[i] += r->times.part[i];
+	}
+	all->untimed += r->times.untimed;
+	if (r->index == NR_COUNTERS)
+		all->crowded = times__spans(&r->times) + r->times.untimed;
+}
+
+/*
+ * An event may have taken its time before the last report and have stored it since: then
+ * that told more of what the event ended than there was, and what came after it pays. All
+ * parts together are what the clock says.
+ */
 struct times *timing__report(struct timing *t)
 {
 	struct times *all = &t->times;
-	size_t i, k;
+	__u64 debt = 0;
+	size_t i;
 
 	*all = (struct times){
-		.part[PART_GUEST] = t->guest - t->guest_reported,
 		.wall = t->end - t->end_reported,
 		.unseen = t->unseen - t->unseen_reported,
 	};
 	begin(t);
 	t->told = true;
-	t->end_reported = t->end;
-	t->guest_reported = t->guest;
-	t->unseen_reported = t->unseen;
+	for (i = 0; i < t->nr_reasons; i++)
+		debt += settle(t->reasons[i]);
+	all->part[PART_GUEST] = since(t->guest, t->guest_reported, &debt);
+	debt = pay(all->part, debt);
+	t->guest_reported += all->part[PART_GUEST];
 	for (i = 0; i < t->nr_reasons; i++) {
-		struct times *times = &t->reasons[i]->times;
-
-		settle(t->reasons[i]);
-		for (k = PART_KVM; k < NR_PARTS; k++)
-			all->part[k] += times->part[k];
-		all->untimed += times->untimed;
-		if (t->reasons[i]->index == NR_COUNTERS)
-			all->crowded = times__spans(times) + times->untimed;
+		debt = pay(t->reasons[i]->times.part, debt);
+		tell(t->reasons[i], all);
 	}
+	t->end_reported = t->end;
+	t->unseen_reported = t->unseen;
 	return all;
 }
 

@@ -109,6 +109,42 @@ static void test_closed(void)
 	CHECK_INT(timing__reason(timing, CPUID, 1)->max, 2 * MSEC);
 }
 
+/*
+ * A report between the moment an event takes its time and the moment it stores that: the
+ * report has told more of what ended there than there was. What comes after pays.
+ */
+static void test_late_stamp(void)
+{
+	struct times *times;
+
+	begin();
+	leave_guest(CPUID, 0);
+	report(now + 5 * MSEC);
+	check_parts(account->part, 5, 0, 0, 0, 0);
+	enter_guest(4, 0, 0, 0);
+	report(now + 11 * MSEC);
+	CHECK_INT(account->wall, 10 * MSEC);
+	CHECK_INT(account->part[PART_GUEST], 10 * MSEC);
+	check_parts(account->part, 0, 0, 0, 0, 0);
+	/* The same of the guest, which is not entered again for long */
+	leave_guest(HLT, 9 * MSEC);
+	report(now + 102 * MSEC);
+	CHECK_INT(account->wall, 100 * MSEC);
+	CHECK_INT(account->part[PART_GUEST], 0);
+	times = timing__reason(timing, HLT, 1);
+	check_parts(times->part, 0, 0, 0, 0, 100);
+	enter_guest(110, 0, 0, 110);
+	report(now + 10 * MSEC);
+	CHECK_INT(account->part[PART_GUEST], 8 * MSEC);
+	check_parts(account->part, 0, 0, 0, 0, 10);
+	/* Once there is more of it, it has what the others paid */
+	leave_guest(CPUID, 10 * MSEC);
+	enter_guest(10, 0, 0, 0);
+	report(now);
+	CHECK_INT(account->part[PART_GUEST], 1 * MSEC);
+	check_parts(account->part, 9, 0, 0, 0, 0);
+}
+
 /* A HLT of ten seconds is one second in each of ten intervals */
 static void test_open(void)
 {
@@ -454,6 +490,7 @@ int main(void)
 	test_between();
 	test_short();
 	test_closed();
+	test_late_stamp();
 	test_open();
 	test_guess();
 	test_user();

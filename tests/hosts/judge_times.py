@@ -54,7 +54,9 @@ def check_intervals(vcpus, intervals, whole):
     sums = totals(vcpus, ["tid"], ["guest_ns"] + PARTS)
     for key, want in totals(whole, ["tid"], ["guest_ns"] + PARTS).items():
         for name in ("wait_ns", "poll_ns"):
-            need(abs(sums[key][name] - want[name]) <= 20e6 + 0.01 * want[name], name, "of", key,
+            # What a report guessed of a span that was open may stand at the end
+            slack = 20e6 if host.vendor.endswith("-i") else 100e6
+            need(abs(sums[key][name] - want[name]) <= slack + 0.01 * want[name], name, "of", key,
                  "in intervals", sums[key][name], "in whole", want[name])
     return worst
 
@@ -99,7 +101,7 @@ def check_stamps(lines, exits):
             continue
         ours, longest = r["time_ns"] / 1000, max(theirs)
         need(len(theirs) == r["count"] - r["untimed"], "spans", r, "by ftrace", len(theirs))
-        slack = first + each * len(theirs) if exact else 40000 + 0.05 * sum(theirs)
+        slack = first + each * len(theirs) if exact else 100000 + 0.05 * sum(theirs)
         need(abs(ours - sum(theirs)) <= slack, "took", sum(theirs), "us by ftrace:", r)
         service = (r["time_ns"] - r["idle_ns"]) / 1000
         if not r["idle_ns"]:
