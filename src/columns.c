@@ -8,27 +8,28 @@
 #include "vm.h"
 #include "width.h"
 
-/* From left to right, before those of the measures; rank: see struct column */
+/* From left to right, before those of the measures; rank, handy: see struct column */
 static const struct {
 	enum field field;
 	const char *header;
 	int width;
 	int rank;
+	int handy;
 } shown[] = {
-	{ FIELD_PID, "PID", 8, 100 },
-	{ FIELD_TID, "TID", 8, 101 },
-	{ FIELD_VM, "VM", 16, 1 },
-	{ FIELD_VCPU, "VCPU", 4, 2 },
-	{ FIELD_REASON, "KVM_EXIT_REASON", 20, 1 },
-	{ FIELD_DETAIL, "DETAIL", 18, 1 },
-	{ FIELD_NAME, "NAME", 20, 3 },
+	{ FIELD_PID, "PID", 8, 100, 0 },
+	{ FIELD_TID, "TID", 8, 101, 0 },
+	{ FIELD_VM, "VM", 16, 1, 12 },
+	{ FIELD_VCPU, "VCPU", 4, 2, 0 },
+	{ FIELD_REASON, "KVM_EXIT_REASON", 20, 1, 12 },
+	/* With the direction, "msr 0x4b564d01 write" */
+	{ FIELD_DETAIL, "DETAIL", 18, 1, 20 },
+	{ FIELD_NAME, "NAME", 20, 3, 12 },
 };
 
 /* Where there are no names of VMs */
 #define PLAIN_REASON_WIDTH 35
 
-/* To no less than that a text is cut before a column is left out that can be done without */
-#define HANDY_TEXT 12
+/* To no less than that a text is cut where no column can be left out */
 #define LEAST_TEXT 6
 
 #define RANK_NEEDED 2
@@ -63,7 +64,8 @@ void columns__choose(struct columns *c, const struct view *view, enum kind kind,
 			    (struct column){ .field = shown[i].field,
 					     .header = tids ? "TIDS" : shown[i].header,
 					     .least = wide ? PLAIN_REASON_WIDTH : shown[i].width,
-					     .rank = shown[i].rank },
+					     .rank = shown[i].rank,
+					     .handy = shown[i].handy },
 			    alignment);
 	}
 	for (i = 0; i < NR_MEASURES; i++) {
@@ -147,8 +149,9 @@ void columns__measure(struct columns *c, const struct snapshot *snap, const stru
 		for (row = 0; row < nr; row++) {
 			int width = text__width(cell(buf, col, snap, &rows[row]));
 
-			col->needed = width > col->needed ? width : col->needed;
+			col->filled = width > col->filled ? width : col->filled;
 		}
+		col->needed = col->filled > col->needed ? col->filled : col->needed;
 		col->width = col->needed > col->least ? col->needed : col->least;
 	}
 }
@@ -163,20 +166,33 @@ static int total_width(const struct columns *c)
 	return sum;
 }
 
-/* The widest text of more than @least, NULL: there is none */
-static struct column *widest_text(struct columns *c, int least)
+/* Which one is to be cut before which: where it is but the head, what can be done without */
+static bool before(const struct column *a, const struct column *b)
 {
-	struct column *widest = NULL;
+	bool head = a->width > a->filled, others_head = b->width > b->filled;
+	bool handy = a->rank > RANK_NEEDED, others_handy = b->rank > RANK_NEEDED;
+
+	if (head != others_head)
+		return head;
+	if (handy != others_handy)
+		return handy;
+	return a->width > b->width;
+}
+
+/* The text to be cut next, NULL: there is none. @handy: so that it is still that */
+static struct column *next_text(struct columns *c, bool handy)
+{
+	struct column *next = NULL;
 	size_t i;
 
 	for (i = 0; i < c->nr; i++) {
 		struct column *col = &c->columns[i];
 
-		if (!col->measure && !fields[col->field].number && col->width > least &&
-		    (!widest || col->width > widest->width))
-			widest = col;
+		if (!col->measure && !fields[col->field].number &&
+		    col->width > (handy ? col->handy : LEAST_TEXT) && (!next || before(col, next)))
+			next = col;
 	}
-	return widest;
+	return next;
 }
 
 static struct column *least_needed(struct columns *c)
@@ -190,11 +206,11 @@ static struct column *least_needed(struct columns *c)
 	return worst;
 }
 
-static void cut_texts(struct columns *c, int width, int least)
+static void cut_texts(struct columns *c, int width, bool handy)
 {
 	struct column *text;
 
-	while (total_width(c) > width && (text = widest_text(c, least)))
+	while (total_width(c) > width && (text = next_text(c, handy)))
 		text->width--;
 }
 
@@ -207,7 +223,7 @@ static void fit(struct columns *c, int width)
 
 		for (i = 0; i < c->nr; i++)
 			c->columns[i].width = c->columns[i].needed;
-		cut_texts(c, width, worst->rank > RANK_NEEDED ? HANDY_TEXT : LEAST_TEXT);
+		cut_texts(c, width, worst->rank > RANK_NEEDED);
 		if (total_width(c) <= width || c->nr == 1)
 			break;
 		c->nr--;

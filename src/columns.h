@@ -17,8 +17,10 @@ struct column {
 	enum field field;
 	const struct measure_kind *measure; /* NULL: the field */
 	const char *header;
+	int handy; /* to no less than that a text is cut while columns can be left out */
 	int least; /* its width at least, in characters as terminals count them */
-	int needed; /* by what is to be shown in it, its head too */
+	int filled; /* by what is to be shown in it */
+	int needed; /* and by its head */
 	int width;
 	int rank; /* where not all find room, those with more are left out first */
 	bool right; /* aligned */
@@ -41,7 +43,8 @@ void columns__measure(struct columns *c, const struct snapshot *snap, const stru
 
 /*
  * Makes them fit into @width, 0: any: first without room to spare, then texts are cut,
- * then columns left out, but PIDs only where these rows' VMs can be told apart without.
+ * heads before what is below them, names of details before others, then columns left
+ * out, but PIDs only where these rows' VMs can be told apart without.
  */
 void columns__fit(struct columns *c, int width, const struct snapshot *snap,
 		  const struct sample *rows, size_t nr);

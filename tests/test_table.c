@@ -255,6 +255,12 @@ static const struct {
 	  { .detail = DETAILS, .pid = 1, .top = 2 },
 	  false,
 	  { SAMPLES(detailed), .details = true, .hidden = 5 } },
+	{ "detail-live",
+	  { .detail = DETAILS },
+	  true,
+	  { SAMPLES(detailed), .details = true, .end = END },
+	  24,
+	  72 },
 	/* -r of a recording with details, without -g detail */
 	{ "detail-reasons", GROUPED(KEY_REASON), false, { SAMPLES(detailed), .details = true } },
 	{ "detail-time",
