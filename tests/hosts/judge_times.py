@@ -22,7 +22,7 @@ def timed(lines):
         need(not r["max_ns"] or r["p50_ns"] <= r["p99_ns"] <= r["max_ns"], "quantiles", r)
     for r in vcpus:
         parts = r["guest_ns"] + sum(r.get(p, 0) for p in PARTS)
-        need(abs(parts - r["wall_ns"]) * 1000 <= r["wall_ns"], "wall clock", parts, r)
+        need(parts == r["wall_ns"], "wall clock", parts, r)
         mine = [e for e in exits if (e["seq"], e["tid"], e["vcpu"]) == (r["seq"], r["tid"], r["vcpu"])]
         need(sum(e["count"] for e in mine) == r["exits"], "exits", r)
         need(r["unseen"] == 0, "unseen", r)
@@ -39,6 +39,14 @@ def totals(rows, keys, fields):
     return sums
 
 
+def lost_ms(ms):
+    """
+    What is allowed where the clock counts instructions; else the emulated host may lose its
+    CPU between two stamps of one event, or waits while a report guesses, for a long time.
+    """
+    return ms if host.vendor.endswith("-i") else 500
+
+
 def check_intervals(vcpus, intervals, whole):
     """Each interval that a thread was there for is all told of, and all are the whole."""
     worst = 0
@@ -49,15 +57,12 @@ def check_intervals(vcpus, intervals, whole):
             # Told in whole ms; and kvmexit may have lost its CPU just then
             off = max(0, abs(r["wall_ns"] / 1e6 - lengths[r["seq"]] - 0.5) - 0.5)
             worst = max(worst, off / lengths[r["seq"]])
-            need(off <= 0.001 * lengths[r["seq"]] + (2 if host.vendor.endswith("-i") else 100),
-                 "wall clock of an interval", r)
+            need(off <= 0.001 * lengths[r["seq"]] + lost_ms(2), "wall clock of an interval", r)
     sums = totals(vcpus, ["tid"], ["guest_ns"] + PARTS)
     for key, want in totals(whole, ["tid"], ["guest_ns"] + PARTS).items():
         for name in ("wait_ns", "poll_ns"):
-            # What a report guessed of a span that was open may stand at the end
-            slack = 20e6 if host.vendor.endswith("-i") else 100e6
-            need(abs(sums[key][name] - want[name]) <= slack + 0.01 * want[name], name, "of", key,
-                 "in intervals", sums[key][name], "in whole", want[name])
+            need(abs(sums[key][name] - want[name]) <= lost_ms(20) * 1e6 + 0.01 * want[name],
+                 name, "of", key, "in intervals", sums[key][name], "in whole", want[name])
     return worst
 
 
@@ -101,11 +106,11 @@ def check_stamps(lines, exits):
             continue
         ours, longest = r["time_ns"] / 1000, max(theirs)
         need(len(theirs) == r["count"] - r["untimed"], "spans", r, "by ftrace", len(theirs))
-        slack = first + each * len(theirs) if exact else 100000 + 0.05 * sum(theirs)
+        slack = first + each * len(theirs) if exact else lost_ms(0) * 1e3 + 0.05 * sum(theirs)
         need(abs(ours - sum(theirs)) <= slack, "took", sum(theirs), "us by ftrace:", r)
         service = (r["time_ns"] - r["idle_ns"]) / 1000
         if not r["idle_ns"]:
-            need(abs(r["max_ns"] / 1000 - longest) <= (first if exact else 40000), "longest",
+            need(abs(r["max_ns"] / 1000 - longest) <= (first if exact else lost_ms(0) * 1e3), "longest",
                  longest, r)
         need(r["max_ns"] / 1000 <= service + 0.001, "longest", r)
         n, all_ours, all_theirs = n + len(theirs), all_ours + ours, all_theirs + sum(theirs)
