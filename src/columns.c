@@ -241,28 +241,22 @@ static struct column *find(struct columns *c, enum field field)
 	return NULL;
 }
 
-/* What is shown of a VM's name */
-static const char *shown_name(char *buf, const struct column *name, const struct snapshot *snap,
-			      const struct sample *row)
-{
-	cell(buf, name, snap, row);
-	text__cut(buf, FIELD_SIZE, name->width);
-	return buf;
-}
-
-static bool vms_look_alike(const struct column *name, const struct snapshot *snap,
-			   const struct sample *rows, size_t nr)
+/* A name that is cut, or is two VMs', does not tell which VM it is */
+static bool names_tell(const struct column *col, const struct snapshot *snap,
+		       const struct sample *rows, size_t nr)
 {
 	char a[FIELD_SIZE], b[FIELD_SIZE];
 	size_t i, j;
 
-	for (i = 0; i < nr; i++)
+	for (i = 0; i < nr; i++) {
+		if (text__width(cell(a, col, snap, &rows[i])) > col->width)
+			return false;
 		for (j = 0; j < i; j++)
 			if (rows[i].vm->pid != rows[j].vm->pid &&
-			    !strcmp(shown_name(a, name, snap, &rows[i]),
-				    shown_name(b, name, snap, &rows[j])))
-				return true;
-	return false;
+			    !strcmp(a, cell(b, col, snap, &rows[j])))
+				return false;
+	}
+	return true;
 }
 
 void columns__fit(struct columns *c, int width, const struct snapshot *snap,
@@ -273,7 +267,7 @@ void columns__fit(struct columns *c, int width, const struct snapshot *snap,
 
 	fit(c, width);
 	name = find(c, FIELD_VM);
-	if (!name || find(c, FIELD_PID) || !vms_look_alike(name, snap, rows, nr))
+	if (!name || find(c, FIELD_PID) || names_tell(name, snap, rows, nr))
 		return;
 	*c = before;
 	find(c, FIELD_PID)->rank = RANK_NEEDED;

@@ -11,6 +11,7 @@
 
 struct groups {
 	unsigned int keys;
+	bool counts; /* only these */
 	struct sample *rows; /* their times, if any, are those of the same number */
 	struct times *times;
 	size_t times_room;
@@ -30,6 +31,11 @@ struct groups *groups__new(unsigned int keys)
 	if (g)
 		g->keys = keys;
 	return g;
+}
+
+void groups__count_only(struct groups *g)
+{
+	g->counts = true;
 }
 
 static void drop_row(const struct sample *row)
@@ -184,7 +190,7 @@ void groups__next(struct groups *g)
 static void add(struct sample *row, struct times *times, const struct sample *s)
 {
 	row->count += s->count;
-	if (s->times)
+	if (times && s->times)
 		times__add(times, s->times);
 }
 
@@ -198,7 +204,7 @@ static struct sample key_of(const struct groups *g, const struct sample *s)
 		.isa = g->keys & KEY_REASON ? s->isa : 0,
 		.code = g->keys & KEY_REASON ? s->code : 0,
 		.detail = g->keys & KEY_DETAIL ? s->detail : 0,
-		.times = s->times,
+		.times = g->counts ? NULL : s->times,
 	};
 }
 
@@ -229,7 +235,7 @@ int groups__add(struct groups *g, const struct sample *samples, size_t nr)
 			row = add_row(g, &key);
 		if (!row)
 			return -ENOMEM;
-		add(row, s->times ? &g->times[row - g->rows] : NULL, s);
+		add(row, key.times ? &g->times[row - g->rows] : NULL, s);
 		row->total += s->count;
 	}
 	return 0;

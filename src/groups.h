@@ -16,6 +16,9 @@ struct groups;
 struct groups *groups__new(unsigned int keys); /* enum key; NULL: no memory */
 void groups__free(struct groups *g);
 
+/* For rows whose times are not shown: none are added, nor sorted by */
+void groups__count_only(struct groups *g);
+
 /* A new interval: all counts are 0. Rows of VMs that have ended are gone. */
 void groups__next(struct groups *g);
 

@@ -130,39 +130,74 @@ static void print_flags(FILE *out, const struct snapshot *snap)
 #define MUCH_WAIT 100
 #define MOST_NOTICES 3
 
+static __u64 wait_share(const struct sample *row)
+{
+	__u64 all = times__sum(row->times);
+
+	return all ? row->times->part[PART_WAIT] * 1000 / all : 0;
+}
+
+static int most_waiting(const void *a, const void *b)
+{
+	const struct sample *x = a, *y = b;
+	int order = THREE_WAY(wait_share(y), wait_share(x));
+
+	return order ? order : groups__compare_keys(x, y);
+}
+
+/* In place there is a line for @nr of them, the first being the worst */
+static void print_steal(FILE *out, const struct sample *worst, size_t nr, const char *name)
+{
+	__u64 share = wait_share(worst);
+
+	if (nr == 1)
+		fprintf(out, "Steal %llu.%llu %%: %s (PID %u) waited", share / 10, share % 10, name,
+			worst->vm->pid);
+	else
+		fprintf(out, "Steal up to %llu.%llu %%: %s (PID %u), and %zu more VM%s waited",
+			share / 10, share % 10, name, worst->vm->pid, nr - 1, nr == 2 ? "" : "s");
+	fputs(" for a CPU: the host's doing\n", out);
+}
+
+static void print_waiting(FILE *out, const struct sample *row, const char *name)
+{
+	fprintf(out,
+		"%s (PID %u) waited for a CPU %llu.%llu %% of the time: that is the host's doing "
+		"(steal), not the guest's.\n",
+		name, row->vm->pid, wait_share(row) / 10, wait_share(row) % 10);
+}
+
 /*
  * What to know first: that a VM is slow because it does not get a CPU, for which its
  * exits are not to blame. How many lines, or -ENOMEM.
  */
-static int print_waiting(FILE *out, struct table *t, const struct snapshot *snap)
+static int print_notices(FILE *out, struct table *t, const struct snapshot *snap)
 {
-	const struct view view = { .keys = KEY_VM };
-	const char *why = t->style.live ? "the host's doing (steal)"
-					: "that is the host's doing (steal), not the guest's.";
+	char name[FIELD_SIZE];
 	struct rows rows;
-	size_t i;
-	int err, n = 0;
+	size_t i, nr = 0, shown;
+	int err;
 
 	groups__clear(t->vms);
 	err = groups__add(t->vms, snap->threads, snap->nr_threads);
 	if (!err)
-		err = groups__sort(t->vms, &view, &rows);
-	if (err)
+		err = groups__sort(t->vms, &(struct view){ .keys = KEY_VM }, &rows);
+	if (err || snap->untold & 1u << PART_WAIT)
 		return err;
-	for (i = 0; i < rows.nr && n < MOST_NOTICES; i++) {
-		const struct times *times = rows.rows[i].times;
-		__u64 share =
-			times__sum(times) ? times->part[PART_WAIT] * 1000 / times__sum(times) : 0;
-		char name[FIELD_SIZE];
+	qsort(rows.rows, rows.nr, sizeof(*rows.rows), most_waiting);
+	while (nr < rows.nr && wait_share(&rows.rows[nr]) >= MUCH_WAIT)
+		nr++;
+	shown = t->style.live ? nr > 0 : nr < MOST_NOTICES ? nr : MOST_NOTICES;
+	for (i = 0; i < shown; i++) {
+		const struct sample *row = &rows.rows[i];
 
-		if (share < MUCH_WAIT || snap->untold & 1u << PART_WAIT)
-			continue;
-		n++;
-		fprintf(out, "%s (PID %u) waited for a CPU %llu.%llu %% of the time: %s\n",
-			columns__text(FIELD_VM, &rows.rows[i], snap, name), rows.rows[i].vm->pid,
-			share / 10, share % 10, why);
+		columns__text(FIELD_VM, row, snap, name);
+		if (t->style.live)
+			print_steal(out, row, nr, name);
+		else
+			print_waiting(out, row, name);
 	}
-	return n;
+	return shown;
 }
 
 /* Exits of which the time is not told, or not by reason */
@@ -306,7 +341,8 @@ static int make_notes(const struct table_style *style, const struct snapshot *sn
 	print_flags(out, snap);
 	if (style->view.keys & KEY_DETAIL)
 		print_others(out, snap);
-	print_untold(out, snap);
+	if (style->times)
+		print_untold(out, snap);
 	if (!style->timed)
 		print_sum(out, snap);
 	/* Without memory for what is flushed last there is no text, and no error */
@@ -367,7 +403,7 @@ static int table__print(struct renderer *r, FILE *out, const struct snapshot *sn
 	if (style->timed)
 		print_time(out, t, snap);
 	if (style->times)
-		notices = print_waiting(out, t, snap);
+		notices = print_notices(out, t, snap);
 	if (notices < 0)
 		return notices;
 	err = make_notes(style, snap, &notes, &lines);
@@ -401,6 +437,8 @@ static int restyle(struct table *t, const struct table_style *style)
 		groups__free(summary);
 		return -ENOMEM;
 	}
+	if (!style->times)
+		groups__count_only(groups);
 	groups__free(t->groups);
 	groups__free(t->summary);
 	t->groups = groups;

@@ -132,6 +132,19 @@ static struct sample threads[] = {
 	{ &odd_name, 4294967101, 7, ISA_VMX, 0, 0, 0, &odd_all },
 };
 
+/* One waits for a CPU half of the time, the other less, the third too little to be told of */
+static struct times some_wait = { .part = { 700000000, 10000000, 40000000, 250000000 } };
+static struct times half_wait = { .part = { 400000000, 10000000, 90000000, 500000000 } };
+static struct times no_wait = { .part = { 900000000, 10000000, 10000000, 80000000 } };
+static struct sample waiting[] = {
+	{ &openstack, 7001, 0, ISA_VMX, 0, 0, 0, &some_wait },
+	{ &wide_name, 7101, 0, ISA_VMX, 0, 0, 0, &half_wait },
+	{ &web1, 4294967001, 0, ISA_VMX, 0, 0, 0, &no_wait },
+};
+#define WAITING                                                                        \
+	SAMPLES(timed_samples), .threads = waiting, .nr_threads = ARRAY_SIZE(waiting), \
+				.exits = 1030, .service = 1731000000
+
 /* What was behind exits: of all kinds; of HLT there is nothing to be told */
 static struct sample detailed[] = {
 	{ &web1, 4294967001, 0, ISA_VMX, 12, 1000, 1000, .detail = DETAIL_NONE },
@@ -286,6 +299,10 @@ static const struct {
 	  .lines = 12 },
 	/* Without room for the summary */
 	{ "time-low", { .time = true }, true, { TIMES, .end = END }, .lines = 11 },
+	{ "time-waiting", { .time = true, .keys = KEY_VM }, false, { WAITING } },
+	{ "time-steal", { .time = true, .keys = KEY_VM }, true, { WAITING, .end = END }, 24, 80 },
+	/* Times that are not shown do not sort either */
+	{ "time-off", { .top = 1 }, true, { TIMES, .end = END }, .lines = 12 },
 	{ "time-empty", { .time = true }, false, { .final = true } },
 	/* Only the first report has no empty line in front */
 	{ "timed-first",

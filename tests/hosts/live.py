@@ -91,6 +91,8 @@ def press_keys(run):
     idle = {line.split()[1]: float(line.split()[-1]) for line in lines if re.match(r" *\d+ \w+1 +\d", line)}
     check("idle1 is idle, web1 is not", idle["idle1"] > 20 and idle["web1"] == 0, lines)
     run.press_for("t", r"\A[^\n]*\n[^\n]*PER_SEC.*" + VIEW + "s: COUNT")
+    numbers = [int(row.split()[-2]) for row in rows(run.text().split("\n"), "counts")]
+    check("most exits first", len(numbers) > 3 and numbers == sorted(numbers, reverse=True), run.text())
     lines = run.press_for("g", "g,r: vm,vcpu,reason  s")
     check("a row for each vCPU", {tuple(row.split()[1:3]) for row in rows(lines, "vCPUs")} >=
           {("web1", "0"), ("web1", "1"), ("idle1", "0")}, lines)
