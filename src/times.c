@@ -165,6 +165,23 @@ static __u64 stamp(const __u64 *at)
 	return __atomic_load_n(at, __ATOMIC_ACQUIRE);
 }
 
+/*
+ * Whether a copy has all of an event or nothing: guest and spans are all the time until the
+ * last entry. Of the order of stores Arm, unlike x86, promises nothing.
+ */
+static bool is_whole(const struct clock *copy)
+{
+	const struct spans *row;
+	__u64 ns = copy->guest;
+
+	for (row = copy->rows; row <= copy->rows + copy->nr_rows; row++) {
+		if (row->user + row->wait + row->poll + row->idle > row->time)
+			return false;
+		ns += row->time;
+	}
+	return ns == copy->entry - copy->first;
+}
+
 /* A copy of what is in use. False: in the middle of it, the thread did something. */
 static bool try_copy(struct clock *copy, const struct clock *clock)
 {
@@ -175,7 +192,8 @@ static bool try_copy(struct clock *copy, const struct clock *clock)
 		return false;
 	memcpy(copy->rows, clock->rows, (copy->nr_rows + 1) * sizeof(copy->rows[0]));
 	__atomic_thread_fence(__ATOMIC_ACQUIRE);
-	return out == stamp(&clock->exit) && in == stamp(&clock->entry) && !(out && in > out);
+	return out == stamp(&clock->exit) && in == stamp(&clock->entry) && !(out && in > out) &&
+	       is_whole(copy);
 }
 
 /*
@@ -257,6 +275,11 @@ static struct reason *open_reason(struct timing *t, const struct clock *clock)
 	return get_reason(t, index);
 }
 
+static __u64 later(__u64 a, __u64 b)
+{
+	return a > b ? a : b;
+}
+
 /* The open span until @end is added to what is over */
 static int add_open(struct timing *t, const struct clock *clock, __u32 isa, __u64 end)
 {
@@ -267,7 +290,7 @@ static int add_open(struct timing *t, const struct clock *clock, __u32 isa, __u6
 		return -ENOMEM;
 	r->has_row = true;
 	if (clock->user && end > clock->user) {
-		in_user = end - clock->user;
+		in_user = end - later(clock->user, clock->exit);
 		before -= in_user;
 	}
 	r->seen[PART_USER] += in_user;
@@ -283,11 +306,6 @@ static void begin(struct timing *t)
 	for (i = 0; i < t->nr_reasons && t->told; i++)
 		memset(&t->reasons[i]->times, 0, sizeof(t->reasons[i]->times));
 	t->told = false;
-}
-
-static __u64 later(__u64 a, __u64 b)
-{
-	return a > b ? a : b;
 }
 
 int timing__read(struct timing *t, struct clock *clock, __u32 isa, __u64 now, bool gone)

@@ -641,6 +641,14 @@ static void test_user(void)
 	leave_guest(31, vcpu);
 	enter_guest(vcpu);
 	CHECK_INT(row_of(clocks[0], 31)->user, 0);
+	/* Nor where the end of the span before was not seen */
+	leave_guest(30, vcpu);
+	run_prog(skel->progs.kvm_userspace_exit, 0, 0, 0);
+	leave_guest(31, vcpu);
+	CHECK_INT(clocks[0]->user, 0);
+	rest = row_of(clocks[0], 31)->user;
+	enter_guest(vcpu);
+	CHECK_INT(row_of(clocks[0], 31)->user, rest);
 	unload();
 }
 

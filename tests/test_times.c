@@ -234,6 +234,16 @@ static void test_user(void)
 	check_parts(timing__reason(timing, CPUID, 1)->part, 10, 0, 0, 0, 0);
 }
 
+/* One that was before the exit, by an entry that was not seen or a clock that stepped back */
+static void test_early_user(void)
+{
+	begin();
+	leave_guest(CPUID, 0);
+	clock_.user = now - 1 * MSEC;
+	report(now + 10 * MSEC);
+	check_parts(timing__reason(timing, CPUID, 1)->part, 0, 10, 0, 0, 0);
+}
+
 /* A thread that has ended does nothing any more, whatever its clock says */
 static void test_gone(void)
 {
@@ -304,6 +314,28 @@ static void test_torn(void)
 	row(CPUID)->buckets[25] += 0x20;
 	report(now + 4 * MSEC);
 	CHECK_INT(times__spans(timing__reason(timing, CPUID, 0)), 0x20);
+}
+
+/* Processors like Arm's may show what was stored last before the rest: that is torn, too */
+static void test_reordered(void)
+{
+	begin();
+	leave_guest(CPUID, 0);
+	enter_guest(5, 0, 0, 0);
+	leave_guest(CPUID, 5 * MSEC);
+	report(now);
+	row(CPUID)->time += 3 * MSEC;
+	report(now + 3 * MSEC);
+	CHECK_INT(account->wall, 0);
+	row(CPUID)->time -= 3 * MSEC;
+	row(CPUID)->user += 6 * MSEC;
+	report(now + 3 * MSEC);
+	CHECK_INT(account->wall, 0);
+	row(CPUID)->user -= 6 * MSEC;
+	enter_guest(3, 2, 0, 0);
+	report(now);
+	CHECK_INT(account->wall, 3 * MSEC);
+	check_parts(account->part, 1, 2, 0, 0, 0);
 }
 
 static void test_quantiles(void)
@@ -494,9 +526,11 @@ int main(void)
 	test_open();
 	test_guess();
 	test_user();
+	test_early_user();
 	test_gone();
 	test_crowded();
 	test_torn();
+	test_reordered();
 	test_quantiles();
 	timing__free(timing);
 	vms__free(vms);

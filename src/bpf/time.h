@@ -165,8 +165,10 @@ static __noinline int odd_exit(struct clock *clock)
 	if (!clock)
 		return 0;
 	nr = clock->nr;
-	if (clock->exit)
+	if (clock->exit) {
 		row_of(clock)->untimed++;
+		clock->user = 0;
+	}
 	if (clock->shared)
 		bpf_map_update_elem(&runners, &thread, &nr, BPF_ANY);
 	return 0;
