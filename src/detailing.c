@@ -127,24 +127,46 @@ int detailing__add_unknown(struct detailing *d, __u32 index, __u64 count)
 	return b ? 0 : -ENOMEM;
 }
 
-/* Of the time since the last report that @left has of the reason, a detail's */
-static int take_share(struct behind *b, struct times *left)
+static int make_times(struct behind *b)
 {
-	size_t i;
-
 	if (!b->times)
 		b->times = malloc(sizeof(*b->times));
-	if (!b->times)
-		return -ENOMEM;
-	*b->times = (struct times){ 0 };
-	for (i = 0; i < NR_PARTS; i++) {
-		__u64 ns = b->ns[i] - b->ns_reported[i];
+	if (b->times)
+		*b->times = (struct times){ 0 };
+	return b->times ? 0 : -ENOMEM;
+}
 
-		b->times->part[i] = ns < left->part[i] ? ns : left->part[i];
-		left->part[i] -= b->times->part[i];
-		b->ns_reported[i] = b->ns[i];
-	}
-	return 0;
+/* What the table has more of a part than when it was reported; less, where it was half done */
+static __u64 growth(const struct behind *b, size_t part)
+{
+	return b->ns[part] > b->ns_reported[part] ? b->ns[part] - b->ns_reported[part] : 0;
+}
+
+static void take_share(struct behind *b, size_t part, __u64 *left)
+{
+	__u64 ns = growth(b, part);
+
+	b->times->part[part] = ns < *left ? ns : *left;
+	*left -= b->times->part[part];
+	b->ns_reported[part] += ns;
+}
+
+/*
+ * Of a part of the time since the last report, of which there is @left, what each of @n
+ * details has. A span that is over is in the table as a whole, though some of it was told
+ * while it was open: so that with the most has what the others leave.
+ */
+static void share_part(struct behind *b, size_t n, size_t part, __u64 *left)
+{
+	size_t i, most = 0;
+
+	for (i = 1; i < n; i++)
+		if (growth(&b[i], part) > growth(&b[most], part))
+			most = i;
+	for (i = 0; i < n; i++)
+		if (i != most)
+			take_share(&b[i], part, left);
+	take_share(&b[most], part, left);
 }
 
 /* Whose the time is that the table does not tell */
@@ -165,14 +187,16 @@ int detailing__share(struct detailing *d, __u32 index, const struct times *times
 	const __u64 rest = rest_of(d, index);
 	struct times left = *times;
 	struct behind *b;
-	int err = 0;
-	size_t n;
+	size_t i, n;
 
 	if (!get(d, rest))
 		return -ENOMEM;
-	for (b = detailing__of(d, index, &n); n && !err; n--, b++)
-		err = take_share(b, &left);
-	if (!err)
-		times__add(get(d, rest)->times, &left);
-	return err;
+	b = detailing__of(d, index, &n);
+	for (i = 0; i < n; i++)
+		if (make_times(&b[i]))
+			return -ENOMEM;
+	for (i = 0; i < NR_PARTS; i++)
+		share_part(b, n, i, &left.part[i]);
+	times__add(d->list[find(d, rest)].times, &left);
+	return 0;
 }

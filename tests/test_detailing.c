@@ -328,6 +328,60 @@ static void test_times(void)
 	detailing__free(&d);
 }
 
+/* Read in the middle of an entry: what was KVM's own so far turns out to be user space's */
+static void test_torn(void)
+{
+	const __u64 one = key_of(IO, detail_port(1, 1, 0, 0));
+	const __u64 two = key_of(IO, detail_port(2, 1, 0, 0));
+	struct times all = { .part = { [PART_KVM] = 10 * NSEC_PER_MSEC } };
+	struct detailing d = { 0 };
+	struct details *table = &slots[0].details;
+
+	memset(table, 0, sizeof(*table));
+	table->open = NR_DETAILS;
+	table->entries[0].key = one;
+	table->entries[1].key = two;
+	set_ns(&table->entries[0], 10, 0, 0);
+	CHECK_INT(detailing__read(&d, table), 0);
+	CHECK_INT(detailing__share(&d, IO, &all), 0);
+	CHECK_INT(part_of(&d, one, PART_KVM), 10);
+	table->entries[0].user += 4 * NSEC_PER_MSEC;
+	set_ns(&table->entries[1], 20, 0, 0);
+	all = (struct times){ .part = { [PART_KVM] = 20 * NSEC_PER_MSEC } };
+	CHECK_INT(detailing__read(&d, table), 0);
+	CHECK_INT(detailing__share(&d, IO, &all), 0);
+	CHECK_INT(part_of(&d, one, PART_KVM), 0);
+	CHECK_INT(part_of(&d, two, PART_KVM), 20);
+	detailing__free(&d);
+}
+
+/* An exit that is still open at the report is its last, and all that is told when it ends */
+static void test_long(void)
+{
+	const __u64 one = key_of(IO, detail_port(1, 1, 0, 0));
+	const __u64 two = key_of(IO, detail_port(2, 1, 0, 0));
+	struct times all = { .part = { [PART_USER] = 90 * NSEC_PER_MSEC } };
+	struct detailing d = { 0 };
+	struct details *table = &slots[0].details;
+
+	memset(table, 0, sizeof(*table));
+	table->entries[0].key = one;
+	table->entries[1].key = two;
+	table->open = 0;
+	CHECK_INT(detailing__read(&d, table), 0);
+	CHECK_INT(detailing__share(&d, IO, &all), 0);
+	CHECK_INT(part_of(&d, one, PART_USER), 90);
+	set_ns(&table->entries[0], 0, 100, 0);
+	set_ns(&table->entries[1], 0, 50, 0);
+	table->open = 1;
+	all.part[PART_USER] = 60 * NSEC_PER_MSEC;
+	CHECK_INT(detailing__read(&d, table), 0);
+	CHECK_INT(detailing__share(&d, IO, &all), 0);
+	CHECK_INT(part_of(&d, one, PART_USER), 10);
+	CHECK_INT(part_of(&d, two, PART_USER), 50);
+	detailing__free(&d);
+}
+
 int main(void)
 {
 	vms = vms__new(&run);
@@ -336,6 +390,8 @@ int main(void)
 	test_slot();
 	test_random();
 	test_times();
+	test_torn();
+	test_long();
 	vms__free(vms);
 	free(snap.samples);
 	return check__report("detailing");
