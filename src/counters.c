@@ -256,6 +256,36 @@ static int read_slots(struct counters *c, __u64 now, __u64 limit, size_t *retire
 	return err;
 }
 
+/* Exits of a reason since the last report of which it is told what was behind them */
+static __u64 known_details(struct thread *t, __u32 index)
+{
+	const struct behind *b;
+	__u64 known = 0;
+	size_t n;
+
+	for (b = detailing__of(&t->detailing, index, &n); n; n--, b++)
+		known += b->seen - b->reported;
+	return known;
+}
+
+/* Exits of a slot without a detail, to which none comes any more; 0 or -ENOMEM */
+static int give_up_details(struct counters *c, struct thread *t)
+{
+	size_t i;
+
+	for (i = 0; i < t->nr_cells; i++) {
+		const struct cell *cell = &t->cells[i];
+		__u64 rest;
+
+		if (!is_detailed(c, t->isa, cell->index))
+			continue;
+		rest = cell->seen - cell->reported - known_details(t, cell->index);
+		if (rest && detailing__add_unknown(&t->detailing, cell->index, rest))
+			return -ENOMEM;
+	}
+	return 0;
+}
+
 /* What is retired for a grace period is read a last time, and free */
 static int free_slots(struct counters *c, __u64 now)
 {
@@ -273,6 +303,8 @@ static int free_slots(struct counters *c, __u64 now)
 		if (changed >= 0 && t->timing &&
 		    timing__finish(t->timing, shared__clock(&c->shared, t->slot), t->isa, now,
 				   has_ended(c, t)))
+			changed = -ENOMEM;
+		if (changed >= 0 && give_up_details(c, t))
 			changed = -ENOMEM;
 		if (changed < 0)
 			err = changed;
@@ -430,30 +462,15 @@ static int report_time(struct counters *c, struct snapshot *snap, struct thread 
 	return 0;
 }
 
-/* Exits of a reason since the last report of which it is told what was behind them */
-static __u64 known_details(struct thread *t, __u32 index)
-{
-	const struct behind *b;
-	__u64 known = 0;
-	size_t n;
-
-	for (b = detailing__of(&t->detailing, index, &n); n; n--, b++)
-		known += b->seen - b->reported;
-	return known;
-}
-
 /*
- * Exits of which it is not, and will not be. Those of a slot that is in use are told
- * with what was behind them, once that has come; but at the end, where there can be
- * one.
+ * Exits of which it is not. They are told with what was behind them, once that has come;
+ * but at the end, where there can be one.
  */
 static __u64 unknown_details(const struct snapshot *snap, const struct thread *t,
 			     const struct cell *cell, __u64 known)
 {
 	__u64 rest = cell->seen - cell->reported - known;
 
-	if (t->state >= FREED)
-		return rest;
 	return snap->final && rest && t->detailing.pending == cell->index + 1;
 }
 

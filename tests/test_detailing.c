@@ -211,6 +211,33 @@ static void test_slot(void)
 	counters__free(c);
 }
 
+/* The same before a report, an exit of the old slot being still without a detail */
+static void test_back_soon(void)
+{
+	const __u64 port = detail_port(0x3f8, 1, 0, 0);
+	struct counters *c = begin();
+	__u64 told_so_far;
+	int i;
+
+	own(0, 101, ISA_VMX);
+	behind(0, 0, IO, port, 5);
+	slots[0].slot.count[IO]++;
+	slots[0].details.pending = key_of(IO, 0);
+	for (i = 0; i < 20 && owned[0]; i++) {
+		now += NSEC_PER_SEC;
+		CHECK_INT(counters__collect(c, now), 0);
+	}
+	CHECK(!owned[0]);
+	own(0, 101, ISA_VMX);
+	behind(0, 9, IO, port, 4);
+	report(c);
+	told_so_far = snap.exits;
+	snap.final = true;
+	report(c);
+	CHECK_INT(told_so_far + snap.exits, 10);
+	counters__free(c);
+}
+
 /* Whatever order they come in: each is told once, and all of them are the reason's */
 static void test_random(void)
 {
@@ -388,6 +415,7 @@ int main(void)
 	test_report();
 	test_pending();
 	test_slot();
+	test_back_soon();
 	test_random();
 	test_times();
 	test_torn();
