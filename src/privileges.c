@@ -12,6 +12,7 @@
 #include <linux/membarrier.h>
 #include <linux/seccomp.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -20,6 +21,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -128,19 +130,36 @@ static bool has_capability(int cap)
 	return data[CAP_TO_INDEX(cap)].effective & CAP_TO_MASK(cap);
 }
 
+/* Until 5.10 BPF maps count as locked memory, of which there is little by default */
+static bool is_short_of_memory(void)
+{
+	struct rlimit memlock;
+
+	return !getrlimit(RLIMIT_MEMLOCK, &memlock) && memlock.rlim_cur != RLIM_INFINITY;
+}
+
+static bool counts_locked_memory(void)
+{
+	unsigned int major, minor;
+	struct utsname name;
+
+	return !uname(&name) && sscanf(name.release, "%u.%u", &major, &minor) == 2 &&
+	       (major < 5 || (major == 5 && minor < 11));
+}
+
 const char *privileges__missing_to_probe(void)
 {
 	bool bpf = has_capability(CAP_BPF), perfmon = has_capability(CAP_PERFMON);
-	struct rlimit memlock;
 
 	if (has_capability(CAP_SYS_ADMIN))
-		return NULL;
+		return is_short_of_memory() && counts_locked_memory()
+			       ? "CAP_SYS_RESOURCE, or ulimit -l unlimited"
+			       : NULL;
 	if (!bpf)
 		return perfmon ? "CAP_BPF" : "CAP_BPF and CAP_PERFMON";
 	if (!perfmon)
 		return "CAP_PERFMON";
-	/* Until 5.10 BPF maps count as locked memory */
-	if (!getrlimit(RLIMIT_MEMLOCK, &memlock) && memlock.rlim_cur != RLIM_INFINITY)
+	if (is_short_of_memory())
 		return "CAP_SYS_ADMIN, or (kernels until 5.10) ulimit -l unlimited";
 	return "CAP_SYS_ADMIN";
 }

@@ -3,7 +3,7 @@
 import datetime
 import json
 
-from judging import (host, need, records, judge_counts)
+from judging import (QUICK, host, need, records, judge_counts)
 
 
 def case_caps(sections):
@@ -38,12 +38,13 @@ def case_hidepid(sections):
     need(sections["codes"] == ["0", "0"], "exit codes", sections["codes"])
     for more, shown in ((",+setgid", True), ("none", False)):
         lines = sections["text " + more]
-        pid = json.loads(lines[0])["pid"]
+        guest = json.loads(lines[0])
+        pid, quick = guest["pid"], QUICK[guest["isa"]]
         exits, _ = records([line for line in lines if '"type"' in line])
         names = {(r["vm"], r["comm"], r["reason"], r["count"]) for r in exits
-                 if r["pid"] == pid and r["reason"] == "CPUID"}
+                 if r["pid"] == pid and r["reason"] == quick}
         name = "web1" if shown else f"pid-{pid}"
-        need(names == {(name, name, "CPUID", 100)}, more, names)
+        need(names == {(name, name, quick, 100)}, more, names)
         told = [line for line in lines if line.startswith("kvmexit: ")]
         need(len(told) == (not shown), more, "told", told)
         need(shown or "hidepid=invisible" in told[0] and "group 4321" in told[0], told)
@@ -123,13 +124,16 @@ def case_surroundings(sections):
             "read-only-sys": (0, best), "read-only-tracepoint": (0, "tracepoint"),
             "integrity": (0, best), "confidentiality": (0, "direct" if new else "tracepoint"),
             "confidentiality-read": (77, "kernel lockdown (confidentiality)")}
+    if host.kernel < (5, 11):  # a program has to read who runs, and may not then
+        want["confidentiality"] = (77, "kernel lockdown (confidentiality)")
     for name, (code, part) in want.items():
         lines = sections["text " + name]
         need(lines and lines[0].split()[0] == str(code), name, lines)
         if code:
             need(part in lines[-1], name, lines)
         else:
-            need(lines[0].split()[1] == part and int(lines[1]) > 0, name, lines)
+            # arm64's tracepoint adds what it does not know
+            need(lines[0].split()[1].split("(")[0] == part and int(lines[1]) > 0, name, lines)
     return f"{len(want)} surroundings: the right probe or the right message"
 
 
