@@ -134,7 +134,7 @@ static __u64 wait_share(const struct sample *row)
 {
 	__u64 all = times__sum(row->times);
 
-	return all ? row->times->part[PART_WAIT] * 1000 / all : 0;
+	return all ? (double)row->times->part[PART_WAIT] * 1000 / all : 0;
 }
 
 static int most_waiting(const void *a, const void *b)

@@ -136,6 +136,9 @@ static struct sample threads[] = {
 static struct times some_wait = { .part = { 700000000, 10000000, 40000000, 250000000 } };
 static struct times half_wait = { .part = { 400000000, 10000000, 90000000, 500000000 } };
 static struct times no_wait = { .part = { 900000000, 10000000, 10000000, 80000000 } };
+/* Of 100 vCPUs, over days */
+static struct times long_wait = { .part = { 20000000000000000, 0, 0, 20000000000000000 } };
+static struct sample long_waiting[] = { { &web1, 4294967001, 0, ISA_VMX, 0, 0, 0, &long_wait } };
 static struct sample waiting[] = {
 	{ &openstack, 7001, 0, ISA_VMX, 0, 0, 0, &some_wait },
 	{ &wide_name, 7101, 0, ISA_VMX, 0, 0, 0, &half_wait },
@@ -300,6 +303,10 @@ static const struct {
 	/* Without room for the summary */
 	{ "time-low", { .time = true }, true, { TIMES, .end = END }, .lines = 11 },
 	{ "time-waiting", { .time = true, .keys = KEY_VM }, false, { WAITING } },
+	{ "time-long",
+	  { .time = true, .keys = KEY_VM },
+	  false,
+	  { .threads = long_waiting, .nr_threads = 1 } },
 	{ "time-steal", { .time = true, .keys = KEY_VM }, true, { WAITING, .end = END }, 24, 80 },
 	/* Times that are not shown do not sort either */
 	{ "time-off", { .top = 1 }, true, { TIMES, .end = END }, .lines = 12 },
