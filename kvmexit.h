@@ -327,6 +327,7 @@ static inline __attribute__((always_inline)) __u64 detail_sysreg(__u32 encoding,
 }
 
 #define NR_DETAILS 64
+#define NR_REGIONS 32 /* or a guest that boots would fill them all, for good */
 #define NR_CROWDED 32
 
 /* Exits behind which there was the same, and their spans (--time), once they are over */
@@ -353,6 +354,7 @@ struct details {
 	__u64 crowded[NR_CROWDED]; /* exits that found none, of some reason */
 	__u8 reasons[NR_CROWDED]; /* of this one: one more than its counter's index; 0: free */
 	__u64 fault; /* what the pending one is, unless it was of what is no memory */
+	__u32 regions; /* entries of page faults: NR_REGIONS at most */
 } __attribute__((aligned(64)));
 
 /* What follows each slot, and where: with --time a clock, with --detail details */

@@ -14,6 +14,8 @@
  * owner lives: it costs an idle thread little to find another, and where threads
  * are of another PID namespace nobody could tell whether they live. It is soon
  * where fewer slots are free than a VM or two may want at once.
+ * One that its owner has had for so long is retired as well when its details have no
+ * more room: they may be those of a guest that booted, and the next slot has new ones.
  */
 #define PATIENCE (10 * NSEC_PER_SEC)
 #define IMPATIENCE (NSEC_PER_SEC / 5)
@@ -44,7 +46,7 @@ static int add_thread(struct counters *c, __u32 nr, __u64 now)
 		return -ENOMEM;
 	t->slot = nr;
 	t->state = OWNED;
-	t->since = now;
+	t->since = t->taken = now;
 	return 0;
 }
 
@@ -228,6 +230,11 @@ static bool is_over(const struct counters *c, const struct thread *t, __u64 now,
 	return has_ended(c, t) || (idle && c->nr_free < c->max / 4);
 }
 
+static bool is_crowded(const struct thread *t, __u64 now)
+{
+	return t->detailing.crowded && now - t->taken >= PATIENCE;
+}
+
 /* Clocks have counters of 32 bits, which are not to wrap unseen */
 #define CLOCK_LIMIT (1u << 31)
 
@@ -244,6 +251,8 @@ static int read_slots(struct counters *c, __u64 now, __u64 limit, size_t *retire
 
 		if (changed < 0)
 			err = changed;
+		else if (t->state == OWNED && is_crowded(t, now))
+			retire(c, t, now);
 		else if (changed)
 			t->since = now;
 		else if (t->state == OWNED && is_over(c, t, now, limit))
@@ -301,7 +310,7 @@ static int free_slots(struct counters *c, __u64 now)
 			continue;
 		changed = read_slot(c, t);
 		if (changed >= 0 && t->timing &&
-		    timing__finish(t->timing, shared__clock(&c->shared, t->slot), t->isa, now,
+		    timing__finish(t->timing, shared__clock(&c->shared, t->slot), t->isa, t->since,
 				   has_ended(c, t)))
 			changed = -ENOMEM;
 		if (changed >= 0 && give_up_details(c, t))

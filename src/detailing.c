@@ -87,6 +87,7 @@ int detailing__read(struct detailing *d, const struct details *table)
 	d->pending = __atomic_load_n(&table->pending, __ATOMIC_ACQUIRE) >> DETAIL_INDEX_SHIFT;
 	for (i = 0; i < NR_DETAILS && !err; i++)
 		err = see_entry(d, &table->entries[i]);
+	d->crowded = __atomic_load_n(&table->reasons[0], __ATOMIC_ACQUIRE);
 	for (i = 0; i < NR_CROWDED && !err; i++) {
 		__u64 reason = __atomic_load_n(&table->reasons[i], __ATOMIC_ACQUIRE);
 
@@ -107,6 +108,7 @@ void detailing__from_zero(struct detailing *d)
 	}
 	d->pending = 0;
 	d->open = 0;
+	d->crowded = false;
 }
 
 struct behind *detailing__of(struct detailing *d, __u32 index, size_t *n)

@@ -7,6 +7,7 @@
 #define DETAILING_H
 
 #include <linux/types.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "../kvmexit.h"
@@ -30,6 +31,7 @@ struct detailing {
 	size_t room;
 	__u32 pending; /* one more than the counter's index of the exit that waits; 0: none */
 	__u64 open; /* the key of the last exit's detail; 0: it has none */
+	bool crowded; /* exits have found no room in this table */
 };
 
 void detailing__free(struct detailing *d); /* what is in it */

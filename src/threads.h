@@ -50,6 +50,7 @@ struct thread {
 		REPORTED, /* and has been */
 	} state;
 	__u64 since; /* OWNED: of the last exit seen; RETIRED: when it was; ns */
+	__u64 taken; /* when the slot was first seen as its own; ns */
 	__u64 sum; /* of all counters when last read: they only grow */
 	struct cell *cells;
 	size_t nr_cells;

@@ -485,6 +485,29 @@ static void test_crowd(void)
 	unload();
 }
 
+/* A guest that touches all its memory once leaves room for what comes after */
+static void test_touched(void)
+{
+	struct event fault = { ISA_SVM, 0x400, .info1 = 6 }, msr = { ISA_SVM, 0x7c, .l2 = false };
+	__u32 i, n = 10 * NR_DETAILS;
+
+	if (!load())
+		return;
+	for (i = 0; i < n; i++) {
+		fault.info2 = (__u64)i << 21;
+		leave(&fault);
+	}
+	for (i = 0; i < NR_DETAILS - NR_REGIONS; i++) {
+		msr.rcx = 0xc0000000 + i;
+		leave(&msr);
+		CHECK_INT(found(0x7c, detail_msr(msr.rcx, 0)), 1);
+	}
+	CHECK_INT(details->regions, NR_REGIONS);
+	CHECK_INT(found(0x400, detail_fault(0, ACCESS_WRITE, 0)), 1);
+	CHECK_INT(all_found(), n + NR_DETAILS - NR_REGIONS);
+	unload();
+}
+
 /* Without the vendor's structs: registers alone, and whose guest's it is by KVM's flag */
 static void test_legacy(void)
 {
@@ -519,6 +542,7 @@ int main(void)
 		test_sources();
 		test_late();
 		test_crowd();
+		test_touched();
 		test_time();
 		test_legacy();
 	}

@@ -297,6 +297,47 @@ static __u64 part_of(struct detailing *d, __u64 key, enum part part)
 	return 0;
 }
 
+/* What a guest did when it booted does not take the room of what it does later for good */
+static void test_crowded(void)
+{
+	const __u64 deadline = detail_msr(0x6e0, 1);
+	struct counters *c = begin();
+	__u64 total = 0;
+
+	own(0, 101, ISA_SVM);
+	behind(0, 5, MSR, deadline, 10);
+	slots[0].details.reasons[0] = CPUID + 1;
+	slots[0].details.crowded[0] = 7;
+	slots[0].slot.count[CPUID] = 7;
+	report(c);
+	CHECK_INT(told(CPUID, DETAIL_OTHER, NULL), 7);
+	CHECK(slots[0].slot.key);
+	/* Ten seconds later it has to find another slot; what was counted is told */
+	now += 10 * NSEC_PER_SEC;
+	behind(0, 5, MSR, deadline, 3);
+	slots[0].details.crowded[0] += 2;
+	slots[0].slot.count[CPUID] += 2;
+	report(c);
+	CHECK_INT(told(MSR, deadline, NULL), 3);
+	CHECK_INT(told(CPUID, DETAIL_OTHER, NULL), 2);
+	CHECK(!slots[0].slot.key && !slots[0].details.reasons[0] && !owned[0]);
+	own(1, 101, ISA_SVM);
+	behind(1, 5, MSR, deadline, 4);
+	behind(1, 6, CPUID, detail_leaf(1, 0), 6);
+	report(c);
+	CHECK_INT(told(MSR, deadline, &total), 4);
+	CHECK_INT(total, 17);
+	CHECK_INT(told(CPUID, detail_leaf(1, 0), NULL), 6);
+	CHECK_INT(told(CPUID, DETAIL_OTHER, NULL), 0);
+	/* That one stays, as it has room */
+	now += 20 * NSEC_PER_SEC;
+	behind(1, 5, MSR, deadline, 1);
+	report(c);
+	CHECK_INT(told(MSR, deadline, NULL), 1);
+	CHECK(slots[1].slot.key);
+	counters__free(c);
+}
+
 /* A reason's time is shared out to the last ns, whatever the table says by now */
 static void test_times(void)
 {
@@ -413,6 +454,7 @@ int main(void)
 {
 	vms = vms__new(&run);
 	test_report();
+	test_crowded();
 	test_pending();
 	test_slot();
 	test_back_soon();

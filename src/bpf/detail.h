@@ -103,6 +103,14 @@ static __always_inline __u32 first_entry(__u64 key)
 	return key * 0x9e3779b97f4a7c15ull >> 58;
 }
 
+/* Whether a key that is new may have a free entry */
+static __always_inline int has_room(struct details *d, __u64 key)
+{
+	if ((key & DETAIL_MASK) >> DETAIL_SHIFT != DETAIL_FAULT)
+		return 1;
+	return d->regions < NR_REGIONS && ++d->regions;
+}
+
 /* Where it is not in the first of its entries: in the next free one, if there is any */
 static __noinline int add_further(struct details *d, __u64 key)
 {
@@ -114,8 +122,10 @@ static __noinline int add_further(struct details *d, __u64 key)
 	for (i = 0; i < NR_DETAILS; i++) {
 		at = (first + i) & (NR_DETAILS - 1);
 		e = &d->entries[at];
-		if (!e->key)
+		if (!e->key && has_room(d, key))
 			e->key = key;
+		if (!e->key)
+			break;
 		if (e->key == key) {
 			e->count++;
 			d->open = at;
