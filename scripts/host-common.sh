@@ -111,10 +111,11 @@ make_job() {
 	: >"$work/job/output"
 	{
 		for name in PATH HOME TERM "${!KVMEXIT_@}"; do
-			printf 'export %s=%q\n' "$name" "${!name-}"
+			printf 'export %s=%s\n' "$name" "$(quote "${!name-}")"
 		done
-		printf 'mkdir -p /lib/modules; ln -sfn %q /lib/modules/%s\n' "$kernel/modules" "$(cat "$kernel/release")"
-		printf 'cd %q\n' "$PWD"
+		printf 'mkdir -p /lib/modules; ln -sfn %s /lib/modules/%s\n' "$(quote "$kernel/modules")" \
+			"$(cat "$kernel/release")"
+		printf 'cd %s\n' "$(quote "$PWD")"
 		printf 'run() ( exec %s%s )\n' "${terminal:+setsid -c }" "$(quote "$@")"
 		if [ -n "$terminal" ]; then
 			cat <<'END'

@@ -74,10 +74,11 @@ class Host(Run):
 
 def check_shares(lines):
     """The parts of a VM's time are all of it"""
-    for line in lines:
-        if re.match(r" *\d+ \w+ +\d+( +[\d.]+){6}$", line):
-            parts = [float(word) for word in line.split()[3:]]
-            check("GUEST% to IDLE% are 100", abs(sum(parts) - 100) <= 0.31, line)
+    shares = [line for line in lines if re.match(r" *\d+ \w+ +\d+( +[\d.]+){6}$", line)]
+    check("GUEST% to IDLE% of two VMs", len(shares) == 2, lines)
+    for line in shares:
+        parts = [float(word) for word in line.split()[3:]]
+        check("GUEST% to IDLE% are 100", abs(sum(parts) - 100) <= 0.31, line)
 
 
 def press_keys(run):
