@@ -184,7 +184,8 @@ static int print_notices(FILE *out, struct table *t, const struct snapshot *snap
 		err = groups__sort(t->vms, &(struct view){ .keys = KEY_VM }, &rows);
 	if (err || snap->untold & 1u << PART_WAIT)
 		return err;
-	qsort(rows.rows, rows.nr, sizeof(*rows.rows), most_waiting);
+	if (rows.nr)
+		qsort(rows.rows, rows.nr, sizeof(*rows.rows), most_waiting);
 	while (nr < rows.nr && wait_share(&rows.rows[nr]) >= MUCH_WAIT)
 		nr++;
 	shown = t->style.live ? nr > 0 : nr < MOST_NOTICES ? nr : MOST_NOTICES;
