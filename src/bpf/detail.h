@@ -108,7 +108,10 @@ static __always_inline int has_room(struct details *d, __u64 key)
 {
 	if ((key & DETAIL_MASK) >> DETAIL_SHIFT != DETAIL_FAULT)
 		return 1;
-	return d->regions < NR_REGIONS && ++d->regions;
+	if (d->regions == NR_REGIONS)
+		return 0;
+	d->regions++;
+	return 1;
 }
 
 /* Where it is not in the first of its entries: in the next free one, if there is any */
@@ -122,10 +125,11 @@ static __noinline int add_further(struct details *d, __u64 key)
 	for (i = 0; i < NR_DETAILS; i++) {
 		at = (first + i) & (NR_DETAILS - 1);
 		e = &d->entries[at];
-		if (!e->key && has_room(d, key))
+		if (!e->key) {
+			if (!has_room(d, key))
+				break;
 			e->key = key;
-		if (!e->key)
-			break;
+		}
 		if (e->key == key) {
 			e->count++;
 			d->open = at;
