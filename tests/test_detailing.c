@@ -338,6 +338,25 @@ static void test_crowded(void)
 	counters__free(c);
 }
 
+/* A table with exits of two ports, of which the open one is the last */
+static struct details *two_ports(__u64 one, __u64 two, __u32 open)
+{
+	struct details *table = &slots[0].details;
+
+	memset(table, 0, sizeof(*table));
+	table->entries[0].key = one;
+	table->entries[1].key = two;
+	table->open = open;
+	return table;
+}
+
+/* Shares @all among what the table has by now */
+static void share(struct detailing *d, const struct details *table, const struct times *all)
+{
+	CHECK_INT(detailing__read(d, table), 0);
+	CHECK_INT(detailing__share(d, IO, all), 0);
+}
+
 /* A reason's time is shared out to the last ns, whatever the table says by now */
 static void test_times(void)
 {
@@ -349,17 +368,12 @@ static void test_times(void)
 		.untimed = 3
 	};
 	struct detailing d = { 0 };
-	struct details *table = &slots[0].details;
+	struct details *table = two_ports(one, two, 1);
 
-	memset(table, 0, sizeof(*table));
-	table->entries[0].key = one;
-	table->entries[1].key = two;
+	/* Two's span is open */
 	set_ns(&table->entries[0], 4, 20, 0);
 	set_ns(&table->entries[1], 6, 9, 0);
-	/* Two's span is open */
-	table->open = 1;
-	CHECK_INT(detailing__read(&d, table), 0);
-	CHECK_INT(detailing__share(&d, IO, &all), 0);
+	share(&d, table, &all);
 	CHECK_INT(part_of(&d, one, PART_KVM), 4);
 	CHECK_INT(part_of(&d, one, PART_USER), 20);
 	CHECK_INT(part_of(&d, two, PART_KVM), 6);
@@ -375,8 +389,7 @@ static void test_times(void)
 	/* And the next one waits for its detail */
 	table->open = NR_DETAILS;
 	table->pending = key_of(IO, 0);
-	CHECK_INT(detailing__read(&d, table), 0);
-	CHECK_INT(detailing__share(&d, IO, &all), 0);
+	share(&d, table, &all);
 	CHECK_INT(part_of(&d, one, PART_KVM), 2);
 	CHECK_INT(part_of(&d, two, PART_KVM), 1);
 	CHECK_INT(part_of(&d, two, PART_USER), 2);
@@ -384,13 +397,11 @@ static void test_times(void)
 	CHECK_INT(detailing__share(&d, IO, &all), 0);
 	CHECK_INT(part_of(&d, key_of(IO, 0), PART_KVM), 8);
 	CHECK_INT(part_of(&d, one, PART_KVM) + part_of(&d, two, PART_KVM), 0);
-	/* Of exits for whose details there was no room it is told in all, also when they are over
-	 */
+	/* Of exits for whose details there was no room all is told, also when they are over */
 	table->pending = 0;
 	table->reasons[0] = IO + 1;
 	table->crowded[0] = 5;
-	CHECK_INT(detailing__read(&d, table), 0);
-	CHECK_INT(detailing__share(&d, IO, &all), 0);
+	share(&d, table, &all);
 	CHECK_INT(part_of(&d, key_of(IO, DETAIL_OTHER), PART_KVM), 8);
 	CHECK_INT(part_of(&d, key_of(IO, 0), PART_KVM), 0);
 	detailing__free(&d);
@@ -403,21 +414,15 @@ static void test_torn(void)
 	const __u64 two = key_of(IO, detail_port(2, 1, 0, 0));
 	struct times all = { .part = { [PART_KVM] = 10 * NSEC_PER_MSEC } };
 	struct detailing d = { 0 };
-	struct details *table = &slots[0].details;
+	struct details *table = two_ports(one, two, NR_DETAILS);
 
-	memset(table, 0, sizeof(*table));
-	table->open = NR_DETAILS;
-	table->entries[0].key = one;
-	table->entries[1].key = two;
 	set_ns(&table->entries[0], 10, 0, 0);
-	CHECK_INT(detailing__read(&d, table), 0);
-	CHECK_INT(detailing__share(&d, IO, &all), 0);
+	share(&d, table, &all);
 	CHECK_INT(part_of(&d, one, PART_KVM), 10);
 	table->entries[0].user += 4 * NSEC_PER_MSEC;
 	set_ns(&table->entries[1], 20, 0, 0);
 	all = (struct times){ .part = { [PART_KVM] = 20 * NSEC_PER_MSEC } };
-	CHECK_INT(detailing__read(&d, table), 0);
-	CHECK_INT(detailing__share(&d, IO, &all), 0);
+	share(&d, table, &all);
 	CHECK_INT(part_of(&d, one, PART_KVM), 0);
 	CHECK_INT(part_of(&d, two, PART_KVM), 20);
 	detailing__free(&d);
@@ -430,21 +435,15 @@ static void test_long(void)
 	const __u64 two = key_of(IO, detail_port(2, 1, 0, 0));
 	struct times all = { .part = { [PART_USER] = 90 * NSEC_PER_MSEC } };
 	struct detailing d = { 0 };
-	struct details *table = &slots[0].details;
+	struct details *table = two_ports(one, two, 0);
 
-	memset(table, 0, sizeof(*table));
-	table->entries[0].key = one;
-	table->entries[1].key = two;
-	table->open = 0;
-	CHECK_INT(detailing__read(&d, table), 0);
-	CHECK_INT(detailing__share(&d, IO, &all), 0);
+	share(&d, table, &all);
 	CHECK_INT(part_of(&d, one, PART_USER), 90);
 	set_ns(&table->entries[0], 0, 100, 0);
 	set_ns(&table->entries[1], 0, 50, 0);
 	table->open = 1;
 	all.part[PART_USER] = 60 * NSEC_PER_MSEC;
-	CHECK_INT(detailing__read(&d, table), 0);
-	CHECK_INT(detailing__share(&d, IO, &all), 0);
+	share(&d, table, &all);
 	CHECK_INT(part_of(&d, one, PART_USER), 10);
 	CHECK_INT(part_of(&d, two, PART_USER), 50);
 	detailing__free(&d);
