@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "run.h"
+#include "utf8.h"
 #include "util.h"
 #include "vm.h"
 #include "width.h"

@@ -11,6 +11,7 @@
 #include "privileges.h"
 #include "reasons.h"
 #include "times.h"
+#include "utf8.h"
 #include "util.h"
 #include "vmlist.h"
 

@@ -15,6 +15,7 @@
 #include "details.h"
 #include "reasons.h"
 #include "sources.h"
+#include "utf8.h"
 #include "util.h"
 #include "view.h"
 #include "vm.h"

@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "utf8.h"
 #include "util.h"
-#include "vm.h"
 
 /* Files that tell a setting; of the choices "always [madvise] never" the one in brackets */
 static const struct {

@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "vm.h"
 
-#include <ctype.h>
 #include <errno.h>
-#include <limits.h>
-#include <search.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +10,9 @@
 #include <unistd.h>
 
 #include "run.h"
+#include "utf8.h"
 #include "util.h"
+#include "vmm.h"
 
 /* Whether a namespace is the initial one; @initial: PROC_*_INIT_INO of linux/proc_ns.h */
 static bool is_initial(const char *path, ino_t initial)
@@ -101,248 +100,6 @@ bool vm__is_gone(__u32 pid, __u32 tid, __u64 start)
 	if (strchr("ZX", st.state) && st.threads <= 1)
 		return true;
 	return start && sees_host_times() && st.start != start;
-}
-
-/* The bytes of the UTF-8 character at @p; 0: there is no valid one (RFC 3629) */
-static size_t utf8_length(const unsigned char *p, size_t len)
-{
-	static const struct {
-		unsigned char first, last, second_min, second_max, length;
-	} forms[] = {
-		{ 0x00, 0x7f, 0, 0, 1 },       { 0xc2, 0xdf, 0x80, 0xbf, 2 },
-		{ 0xe0, 0xe0, 0xa0, 0xbf, 3 }, { 0xe1, 0xec, 0x80, 0xbf, 3 },
-		{ 0xed, 0xed, 0x80, 0x9f, 3 }, { 0xee, 0xef, 0x80, 0xbf, 3 },
-		{ 0xf0, 0xf0, 0x90, 0xbf, 4 }, { 0xf1, 0xf3, 0x80, 0xbf, 4 },
-		{ 0xf4, 0xf4, 0x80, 0x8f, 4 },
-	};
-	size_t i, k;
-
-	for (i = 0; i < ARRAY_SIZE(forms); i++) {
-		if (*p < forms[i].first || *p > forms[i].last)
-			continue;
-		if (len < forms[i].length)
-			return 0;
-		if (forms[i].length > 1 &&
-		    (p[1] < forms[i].second_min || p[1] > forms[i].second_max))
-			return 0;
-		for (k = 2; k < forms[i].length; k++)
-			if ((p[k] & 0xc0) != 0x80)
-				return 0;
-		return forms[i].length;
-	}
-	return 0;
-}
-
-void utf8__clean(char *out, size_t size, const char *in, size_t len, size_t max)
-{
-	static const char replacement[] = "\xef\xbf\xbd";
-	size_t used = 0, n, as_json, budget = 4 * max;
-
-	for (; len && max; max--, budget -= as_json) {
-		n = utf8_length((const unsigned char *)in, len);
-		/* JSON has control characters as \u0001, quotes and backslashes as two */
-		as_json = (unsigned char)*in < 0x20 ? 6 : strchr("\"\\", *in) ? 2 : n ? n : 3;
-		if (used + (n ? n : 3) >= size || as_json > budget)
-			break;
-		memcpy(out + used, n ? in : replacement, n ? n : 3);
-		used += n ? n : 3;
-		in += n ? n : 1;
-		len -= n ? n : 1;
-	}
-	out[used] = 0;
-}
-
-void utf8__printable(char *text)
-{
-	unsigned char *p = (unsigned char *)text;
-
-	for (; *p; p++) {
-		if (*p < 0x20 || *p == 0x7f)
-			*p = '?';
-		else if (*p == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0)
-			p[0] = p[1] = '?';
-	}
-}
-
-/* QEMU's -name: "NAME[,...]" or "guest=NAME[,...]"; ",," stands for a comma */
-static void parse_qemu_name(const char *value, char *name, size_t size)
-{
-	char raw[1024];
-	size_t used = 0;
-	bool first = true;
-
-	while (*value) {
-		const char *key = value;
-		size_t skip = !strncmp(key, "guest=", 6) ? 6 : 0;
-		bool named = skip || (first && !memchr(key, '=', strcspn(key, ",")));
-
-		for (value += skip; *value && (*value != ',' || value[1] == ','); value++) {
-			value += *value == ',';
-			if (named && used < sizeof(raw))
-				raw[used++] = *value;
-		}
-		if (named)
-			break;
-		value += *value == ',';
-		first = false;
-	}
-	utf8__clean(name, size, raw, used, VM_NAME_MAX);
-}
-
-static void take_value(const char *value, char *name, size_t size)
-{
-	utf8__clean(name, size, value, strlen(value), VM_NAME_MAX);
-}
-
-/* A path's last part, without what follows its last dot */
-static void take_basename(const char *value, char *name, size_t size)
-{
-	const char *base = strrchr(value, '/'), *dot;
-
-	base = base ? base + 1 : value;
-	dot = strrchr(base, '.');
-	utf8__clean(name, size, base, dot && dot > base ? (size_t)(dot - base) : strlen(base),
-		    VM_NAME_MAX);
-}
-
-/* "550e8400-e29b-11d4-a716-446655440000", and nothing that belongs to it behind it */
-static void take_uuid(const char *value, char *uuid, size_t size)
-{
-	static const char form[] = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
-	size_t i;
-
-	*uuid = 0;
-	for (i = 0; form[i]; i++)
-		if (form[i] == '-' ? value[i] != '-' : !isxdigit((unsigned char)value[i]))
-			return;
-	if ((value[i] && value[i] != ',') || size <= i)
-		return;
-	for (i = 0; form[i]; i++)
-		uuid[i] = tolower((unsigned char)value[i]);
-	uuid[i] = 0;
-}
-
-/* In a list "type=1,uuid=..." */
-static void take_uuid_key(const char *value, char *uuid, size_t size)
-{
-	*uuid = 0;
-	for (; *value; value += *value == ',') {
-		if (!strncmp(value, "uuid=", 5))
-			take_uuid(value + 5, uuid, size);
-		value += strcspn(value, ",");
-	}
-}
-
-/* Where a VMM is given something; of a list the first option found counts */
-struct vmm_option {
-	const char *program; /* how the program's file name begins; NULL: end of the list */
-	const char *option;
-	void (*take)(const char *value, char *text, size_t size);
-};
-
-static const struct vmm_option name_options[] = {
-	{ "qemu", "-name", parse_qemu_name },
-	{ "qemu", "--name", parse_qemu_name },
-	{ "kvm", "-name", parse_qemu_name },
-	{ "firecracker", "--id", take_value },
-	{ "cloud-hypervisor", "--api-socket", take_basename },
-	{ "crosvm", "--name", take_value },
-	{ "crosvm", "-s", take_basename },
-	{ "crosvm", "--socket", take_basename },
-	{ "lkvm", "--name", take_value },
-	{ "lkvm", "-n", take_value },
-	{ "VBoxHeadless", "--comment", take_value },
-	{ "VBoxHeadless", "--startvm", take_value },
-	{ "VirtualBoxVM", "--comment", take_value },
-	{ "VirtualBoxVM", "--startvm", take_value },
-	{ 0 },
-};
-
-static const struct vmm_option uuid_options[] = {
-	{ "qemu", "-uuid", take_uuid },
-	{ "qemu", "--uuid", take_uuid },
-	{ "qemu", "-smbios", take_uuid_key },
-	{ "kvm", "-uuid", take_uuid },
-	{ "cloud-hypervisor", "--platform", take_uuid_key },
-	{ "firecracker", "--id", take_uuid },
-	{ "crosvm", "--smbios", take_uuid_key },
-	{ "VBoxHeadless", "--startvm", take_uuid },
-	{ "VirtualBoxVM", "--startvm", take_uuid },
-	{ 0 },
-};
-
-static const char *program_name(const char *cmdline)
-{
-	const char *slash = strrchr(cmdline, '/');
-
-	return slash ? slash + 1 : cmdline;
-}
-
-static const char *find_vmm(const char *cmdline)
-{
-	static const struct {
-		const char *program, *vmm;
-	} vmms[] = {
-		{ "qemu", "qemu" },
-		{ "kvm", "qemu" },
-		{ "firecracker", "firecracker" },
-		{ "cloud-hypervisor", "cloud-hypervisor" },
-		{ "crosvm", "crosvm" },
-		{ "lkvm", "kvmtool" },
-		{ "VBox", "virtualbox" },
-		{ "VirtualBox", "virtualbox" },
-	};
-	size_t i;
-
-	for (i = 0; i < ARRAY_SIZE(vmms); i++)
-		if (!strncmp(program_name(cmdline), vmms[i].program, strlen(vmms[i].program)))
-			return vmms[i].vmm;
-	return "other";
-}
-
-/* The value of @option in "--option value" or "--option=value", or NULL */
-static const char *option_value(const char *arg, const char *end, const char *option)
-{
-	size_t len = strlen(option);
-	const char *next;
-
-	if (strncmp(arg, option, len))
-		return NULL;
-	if (arg[len] == '=' && option[1] == '-')
-		return arg + len + 1;
-	next = arg + strlen(arg) + 1;
-	return !arg[len] && next < end ? next : NULL;
-}
-
-static bool take_option(const struct vmm_option *o, const char *cmdline, size_t len, char *text,
-			size_t size)
-{
-	const char *end = cmdline + len, *arg, *value;
-
-	if (!len || end[-1])
-		return false;
-	for (; o->program; o++) {
-		if (strncmp(program_name(cmdline), o->program, strlen(o->program)))
-			continue;
-		for (arg = cmdline + strlen(cmdline) + 1; arg < end; arg += strlen(arg) + 1) {
-			value = option_value(arg, end, o->option);
-			if (!value)
-				continue;
-			o->take(value, text, size);
-			return *text;
-		}
-	}
-	return false;
-}
-
-bool vm__parse_name(const char *cmdline, size_t len, char *name, size_t size)
-{
-	return take_option(name_options, cmdline, len, name, size);
-}
-
-bool vm__parse_uuid(const char *cmdline, size_t len, char *uuid, size_t size)
-{
-	return take_option(uuid_options, cmdline, len, uuid, size);
 }
 
 int vm__compare(const struct vm *a, const struct vm *b)
@@ -439,13 +196,13 @@ bool vm__identify(struct vm *vm)
 	/* A longer one is cut by read_file(), with a 0 behind it */
 	if (n == (int)sizeof(text) - 1)
 		n++;
-	vm->vmm = n > 0 ? find_vmm(text) : "other";
+	vm->vmm = n > 0 ? vmm__of(text) : "other";
 	gone = n <= 0 && vm__is_gone(vm->pid, vm->pid, vm->start);
 	if (gone)
 		mark(vm->name, sizeof(vm->name), vm->pid);
-	else if (n <= 0 || !vm__parse_name(text, n, vm->name, sizeof(vm->name)))
+	else if (n <= 0 || !vmm__parse_name(text, n, vm->name, sizeof(vm->name)))
 		snprintf(vm->name, sizeof(vm->name), "%s", vm->comm);
-	if (n <= 0 || !vm__parse_uuid(text, n, vm->uuid, sizeof(vm->uuid)))
+	if (n <= 0 || !vmm__parse_uuid(text, n, vm->uuid, sizeof(vm->uuid)))
 		vm->uuid[0] = 0;
 	return shown || gone || !vm__sees_host_pids();
 }

@@ -102,23 +102,4 @@ bool vms__hidden(const struct vms *vms);
 /* Ends those that have no users */
 void vms__forget(struct vms *vms);
 
-/*
- * The VM's name in a command line of @len bytes, its arguments ended by 0, as
- * /proc/PID/cmdline has it: into @name, cut to VM_NAME_MAX characters. False:
- * the command line has none.
- */
-bool vm__parse_name(const char *cmdline, size_t len, char *name, size_t size);
-
-/* The same for its UUID, in lower case */
-bool vm__parse_uuid(const char *cmdline, size_t len, char *uuid, size_t size);
-
-/*
- * @in as valid UTF-8 of at most @max characters, and 4 * @max bytes as JSON; what is
- * not becomes U+FFFD.
- */
-void utf8__clean(char *out, size_t size, const char *in, size_t len, size_t max);
-
-/* For terminals: control characters, of C0 and C1, become question marks */
-void utf8__printable(char *text);
-
 #endif

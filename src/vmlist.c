@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "sight.h"
+#include "utf8.h"
 #include "util.h"
 
 static const char vcpu_file[] = "anon_inode:kvm-vcpu:";

@@ -12,6 +12,7 @@
 #include "../src/json.h"
 #include "../src/reasons.h"
 #include "../src/run.h"
+#include "../src/utf8.h"
 #include "../src/util.h"
 #include "check.h"
 

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* Text made valid UTF-8: cases, lengths, and all there is beside a reference */
+#include <stdlib.h>
+
+#include "../src/utf8.h"
+#include "../src/util.h"
+#include "check.h"
+
+#define FFFD "\xef\xbf\xbd"
+
+static void test_clean(void)
+{
+	static const struct {
+		const char *in, *out;
+	} cases[] = {
+		{ "", "" },
+		{ "plain", "plain" },
+		{ "\x01\x7f", "\x01\x7f" },
+		/* First and last of each length */
+		{ "\xc2\x80\xdf\xbf", "\xc2\x80\xdf\xbf" },
+		{ "\xe0\xa0\x80\xef\xbf\xbf", "\xe0\xa0\x80\xef\xbf\xbf" },
+		{ "\xf0\x90\x80\x80\xf4\x8f\xbf\xbf", "\xf0\x90\x80\x80\xf4\x8f\xbf\xbf" },
+		/* Around the surrogates */
+		{ "\xed\x9f\xbf\xee\x80\x80", "\xed\x9f\xbf\xee\x80\x80" },
+		{ "\xed\xa0\x80", FFFD FFFD FFFD },
+		{ "\xed\xbf\xbf", FFFD FFFD FFFD },
+		/* Overlong, too large, never valid */
+		{ "\xc0\x80", FFFD FFFD },
+		{ "\xc1\xbf", FFFD FFFD },
+		{ "\xe0\x9f\xbf", FFFD FFFD FFFD },
+		{ "\xf0\x8f\xbf\xbf", FFFD FFFD FFFD FFFD },
+		{ "\xf4\x90\x80\x80", FFFD FFFD FFFD FFFD },
+		{ "\xf5\x80\x80\x80", FFFD FFFD FFFD FFFD },
+		{ "\xff\xfe", FFFD FFFD },
+		/* Continuation alone, lead alone, cut in the middle */
+		{ "\x80", FFFD },
+		{ "a\xbfz", "a" FFFD "z" },
+		{ "\xc3", FFFD },
+		{ "\xc3z", FFFD "z" },
+		{ "\xe2\x82", FFFD FFFD },
+		{ "\xe2\x82z", FFFD FFFD "z" },
+		{ "\xf0\x9f\x92", FFFD FFFD FFFD },
+		{ "\xf0\x9f\x92z", FFFD FFFD FFFD "z" },
+		/* A valid one right behind a broken one */
+		{ "\xe2\xc3\xbc", FFFD "\xc3\xbc" },
+	};
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		size_t len = strlen(cases[i].in);
+		char *in = malloc(len + 1), out[64];
+
+		memcpy(in, cases[i].in, len); /* no 0 behind it */
+		in[len] = 0xbf;
+		utf8__clean(out, sizeof(out), in, len, 20);
+		if (!CHECK_STR(out, cases[i].out))
+			fprintf(stderr, "\tin case %zu\n", i);
+		free(in);
+	}
+}
+
+/* At most so many characters and so many bytes, never half a character */
+static void test_clean_limits(void)
+{
+	static const struct {
+		const char *in;
+		size_t size, max;
+		const char *out;
+	} cases[] = {
+		{ "abc", 64, 3, "abc" },
+		{ "abc", 64, 2, "ab" },
+		{ "abc", 64, 0, "" },
+		{ "abc", 4, 9, "abc" },
+		{ "abc", 3, 9, "ab" },
+		{ "abc", 1, 9, "" },
+		{ "\xc3\xbc\xc3\xbc", 64, 1, "\xc3\xbc" },
+		{ "\xc3\xbc\xc3\xbc", 5, 9, "\xc3\xbc\xc3\xbc" },
+		{ "\xc3\xbc\xc3\xbc", 4, 9, "\xc3\xbc" },
+		{ "\xc3\xbc\xc3\xbc", 3, 9, "\xc3\xbc" },
+		{ "\xc3\xbc\xc3\xbc", 2, 9, "" },
+		{ "\xf0\x9f\x92\xbb", 5, 9, "\xf0\x9f\x92\xbb" },
+		{ "\xf0\x9f\x92\xbb", 4, 9, "" },
+		{ "\xff", 4, 9, FFFD },
+		{ "\xff", 3, 9, "" },
+		{ "\xff\xff\xff", 64, 2, FFFD FFFD },
+		{ "a\xe2\x82\xac"
+		  "b",
+		  4, 9, "a" },
+		{ "a\xe2\x82\xac"
+		  "b",
+		  5, 9, "a\xe2\x82\xac" },
+	};
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		char out[65];
+
+		memset(out, '#', sizeof(out));
+		utf8__clean(out, cases[i].size, cases[i].in, strlen(cases[i].in), cases[i].max);
+		if (!CHECK_STR(out, cases[i].out) || !CHECK(out[cases[i].size] == '#'))
+			fprintf(stderr, "\tin case %zu\n", i);
+	}
+}
+
+/*
+ * The reference: decodes the way the RFC describes it, by number and not by
+ * tables of bytes. Bytes of the character at @p, 0: none.
+ */
+static size_t reference_length(const unsigned char *p, size_t len)
+{
+	static const unsigned int least[] = { 0, 0, 0x80, 0x800, 0x10000 };
+	size_t n = *p < 0x80 ? 1 : (*p & 0xe0) == 0xc0 ? 2 : (*p & 0xf0) == 0xe0 ? 3 : 4;
+	unsigned int c = n == 1 ? *p : *p & (0x7f >> n);
+	size_t i;
+
+	if (n > len || (n == 4 && (*p & 0xf8) != 0xf0))
+		return 0;
+	for (i = 1; i < n; i++) {
+		if (p[i] >> 6 != 2)
+			return 0;
+		c = c << 6 | (p[i] & 0x3f);
+	}
+	return c < least[n] || c > 0x10ffff || (c >= 0xd800 && c <= 0xdfff) ? 0 : n;
+}
+
+static bool as_reference(const unsigned char *in, size_t len)
+{
+	char out[32], want[32];
+	size_t used = 0, n, i;
+
+	for (i = 0; i < len; i += n ? n : 1) {
+		n = reference_length(in + i, len - i);
+		memcpy(want + used, n ? (const char *)in + i : FFFD, n ? n : 3);
+		used += n ? n : 3;
+	}
+	want[used] = 0;
+	utf8__clean(out, sizeof(out), (const char *)in, len, 99);
+	return !memcmp(out, want, used + 1);
+}
+
+static void test_clean_all(void)
+{
+	unsigned int wrong[3] = { 0 }, i, k, state = 1;
+	unsigned char in[4];
+
+	for (i = 0; i < 256; i++) {
+		in[0] = i;
+		wrong[0] += !as_reference(in, 1);
+		for (k = 0; k < 256; k++) {
+			in[1] = k;
+			wrong[1] += !as_reference(in, 2);
+		}
+	}
+	for (i = 0; i < 1000000; i++) {
+		for (k = 0; k < 4; k++) {
+			state = state * 1664525 + 1013904223;
+			/* Mostly bytes with the high bit, or few would be long */
+			in[k] = state >> 24 | (state & 0x30000 ? 0x80 : 0);
+			if (k && state & 0xc0000)
+				in[k] &= 0xbf;
+		}
+		wrong[2] += !as_reference(in, 4);
+	}
+	CHECK_INT(wrong[0], 0);
+	CHECK_INT(wrong[1], 0);
+	CHECK_INT(wrong[2], 0);
+}
+
+int main(void)
+{
+	test_clean();
+	test_clean_limits();
+	test_clean_all();
+	return check__report("utf8");
+}

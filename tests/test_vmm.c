@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* The name and UUID of a VM in the command line of its VMM */
+#include <stdlib.h>
+
+#include "../src/util.h"
+#include "../src/vm.h"
+#include "../src/vmm.h"
+#include "check.h"
+
+#define NAME_SIZE (4 * VM_NAME_MAX + 1)
+#define A64 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+
+/* Arguments separated by '|' here, ended by 0 there */
+static void test_parse_name(void)
+{
+	static const struct {
+		const char *cmdline;
+		const char *name; /* NULL: none */
+	} cases[] = {
+		/* QEMU by hand */
+		{ "qemu-system-x86_64|-name|web1", "web1" },
+		{ "/usr/bin/qemu-system-x86_64|-m|1G|-name|web1|-smp|2", "web1" },
+		{ "qemu-system-x86_64|--name|web1", "web1" },
+		{ "/usr/libexec/qemu-kvm|-name|web1", "web1" },
+		{ "/usr/bin/kvm|-name|web1", "web1" },
+		{ "qemu-system-x86_64|-name|web 1", "web 1" },
+		{ "qemu-system-x86_64|-name|guest=web1", "web1" },
+		{ "qemu-system-x86_64|-name|web1,process=p", "web1" },
+		{ "qemu-system-x86_64|-name|web1,debug-threads=on", "web1" },
+		{ "qemu-system-x86_64|-name|guest=web1,process=p,debug-threads=on", "web1" },
+		{ "qemu-system-x86_64|-name|process=p,guest=web1", "web1" },
+		{ "qemu-system-x86_64|-name|debug-threads=on,process=p,guest=web1", "web1" },
+		{ "qemu-system-x86_64|-name|process=guest,guest=web1", "web1" },
+		{ "qemu-system-x86_64|-name|process=a,,guest=b,guest=web1", "web1" },
+		{ "qemu-system-x86_64|-name|a,,b", "a,b" },
+		{ "qemu-system-x86_64|-name|guest=a,,b,process=p", "a,b" },
+		{ "qemu-system-x86_64|-name|guest=,,,,,debug-threads=on", ",," },
+		{ "qemu-system-x86_64|-name|guest=a=b", "a=b" },
+		{ "qemu-system-x86_64|-name|guest=guest=b", "guest=b" },
+		{ "qemu-system-x86_64|-name|b\xc3\xbc\xc3\xbc", "b\xc3\xbc\xc3\xbc" },
+		{ "qemu-system-x86_64|-name|b\xc3", "b\xef\xbf\xbd" },
+		{ "qemu-system-x86_64|-name|guest=" A64 "b", A64 },
+		{ "qemu-system-x86_64|-name|" A64, A64 },
+		{ "qemu-system-x86_64|-name|process=p", NULL },
+		{ "qemu-system-x86_64|-name|debug-threads=on", NULL },
+		{ "qemu-system-x86_64|-name|", NULL },
+		{ "qemu-system-x86_64|-name|guest=", NULL },
+		{ "qemu-system-x86_64|-name", NULL },
+		{ "qemu-system-x86_64|-m|1G", NULL },
+		{ "qemu-system-x86_64|-names|web1", NULL },
+		{ "qemu-system-x86_64|-name=web1", NULL },
+		{ "qemu-system-x86_64|name|web1", NULL },
+		{ "qemu-system-x86_64", NULL },
+		/* libvirt */
+		{ "/usr/bin/qemu-system-x86_64|-name|guest=web1,debug-threads=on|-S|-object|"
+		  "{\"qom-type\":\"secret\",\"id\":\"masterKey0\"}|-uuid|"
+		  "c7a5fdbd-edaf-9455-926a-d65c16db1809|-no-user-config",
+		  "web1" },
+		/* Firecracker, also by its jailer */
+		{ "firecracker|--api-sock|/tmp/f.sock|--id|anonymous-instance",
+		  "anonymous-instance" },
+		{ "/usr/bin/firecracker|--id=551e7604-e35c-42b3-b825-416853441234|"
+		  "--start-time-us=1",
+		  "551e7604-e35c-42b3-b825-416853441234" },
+		{ "firecracker-v1.16.1-x86_64|--id|f1|--no-api", "f1" },
+		{ "firecracker|--id", NULL },
+		{ "firecracker|--id=", NULL },
+		{ "firecracker|--identity|x", NULL },
+		{ "firecracker|--no-api", NULL },
+		/* Cloud Hypervisor has no name: that of its socket */
+		{ "cloud-hypervisor|--api-socket|/run/ch/vm1.sock|--kernel|/k", "vm1" },
+		{ "/usr/bin/cloud-hypervisor|--api-socket=/run/vm2.sock", "vm2" },
+		{ "cloud-hypervisor|--api-socket|path=/run/ch/vm3.sock", "vm3" },
+		{ "cloud-hypervisor|--api-socket|vm4", "vm4" },
+		{ "cloud-hypervisor|--api-socket|a.b.sock", "a.b" },
+		{ "cloud-hypervisor|--api-socket|/run/.hidden", ".hidden" },
+		{ "cloud-hypervisor|--kernel|/k", NULL },
+		/* crosvm */
+		{ "crosvm|run|--name|c1|-s|/run/other.sock", "c1" },
+		{ "crosvm|run|-s|/run/c2.sock|vmlinux", "c2" },
+		{ "/usr/bin/crosvm|run|--socket=/run/c3.sock", "c3" },
+		{ "crosvm|run|--socket|/run/c4.sock", "c4" },
+		{ "crosvm|run|vmlinux", NULL },
+		/* kvmtool */
+		{ "lkvm|run|--name|l1|-k|bzImage", "l1" },
+		{ "/usr/bin/lkvm|run|-n|l2", "l2" },
+		{ "lkvm|run|-k|bzImage", NULL },
+		/* VirtualBox */
+		{ "/usr/lib/virtualbox/VBoxHeadless|--comment|v1|--startvm|"
+		  "c7a5fdbd-edaf-9455-926a-d65c16db1809|--vrde|config",
+		  "v1" },
+		{ "VBoxHeadless|--startvm|v2", "v2" },
+		{ "/usr/lib/virtualbox/VirtualBoxVM|--comment|v3|--startvm|x", "v3" },
+		/* Others, and paths that only contain such a name */
+		{ "bash|-name|web1|--id|x|--name|y", NULL },
+		{ "/opt/qemu/other|-name|web1", NULL },
+		{ "my-firecracker|--id|x", NULL },
+		{ "|-name|web1", NULL },
+		{ "", NULL },
+	};
+	size_t i, k;
+
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		size_t len = strlen(cases[i].cmdline) + 1;
+		char *cmdline = malloc(len), name[NAME_SIZE] = "";
+		bool found;
+
+		memcpy(cmdline, cases[i].cmdline, len);
+		for (k = 0; k < len; k++)
+			if (cmdline[k] == '|')
+				cmdline[k] = 0;
+		found = vmm__parse_name(cmdline, len, name, sizeof(name));
+		if (!CHECK_INT(found, !!cases[i].name) ||
+		    (found && !CHECK_STR(name, cases[i].name)))
+			fprintf(stderr, "\tin %s\n", cases[i].cmdline);
+		free(cmdline);
+	}
+}
+
+#define UUID "550e8400-e29b-11d4-a716-446655440000"
+
+static void test_parse_uuid(void)
+{
+	static const struct {
+		const char *cmdline;
+		const char *uuid; /* NULL: none */
+	} cases[] = {
+		{ "qemu-system-x86_64|-uuid|" UUID, UUID },
+		{ "/usr/bin/kvm|-name|x|-uuid|" UUID "|-smp|2", UUID },
+		{ "qemu-system-x86_64|-uuid|550E8400-E29B-11D4-A716-446655440000", UUID },
+		{ "qemu-system-x86_64|-smbios|type=1,uuid=" UUID ",serial=1", UUID },
+		{ "qemu-system-x86_64|-smbios|uuid=" UUID, UUID },
+		{ "qemu-system-x86_64|-smbios|type=1,xuuid=" UUID, NULL },
+		{ "cloud-hypervisor|--platform|num_pci_segments=1,uuid=" UUID, UUID },
+		{ "cloud-hypervisor|--platform=uuid=" UUID, UUID },
+		{ "cloud-hypervisor|--uuid|" UUID, NULL },
+		{ "firecracker|--id|" UUID, UUID },
+		{ "firecracker|--id|web1", NULL },
+		{ "crosvm|run|--smbios|bios-vendor=x,uuid=" UUID, UUID },
+		{ "VBoxHeadless|--startvm|" UUID, UUID },
+		{ "qemu-system-x86_64|-uuid|550e8400", NULL },
+		{ "qemu-system-x86_64|-uuid|" UUID "0", NULL },
+		{ "qemu-system-x86_64|-uuid|550e8400xe29b-11d4-a716-446655440000", NULL },
+		{ "qemu-system-x86_64|-uuid|550e8400-e29b-11d4-a716-44665544000g", NULL },
+		{ "qemu-system-x86_64|-uuid|", NULL },
+		{ "qemu-system-x86_64|-uuid", NULL },
+		{ "other|-uuid|" UUID, NULL },
+	};
+	char cmdline[256], uuid[VM_UUID_SIZE], *p;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		size_t len = strlen(cases[i].cmdline) + 1;
+		bool found;
+
+		memcpy(cmdline, cases[i].cmdline, len);
+		for (p = cmdline; (p = memchr(p, '|', cmdline + len - p));)
+			*p = 0;
+		found = vmm__parse_uuid(cmdline, len, uuid, sizeof(uuid));
+		if (!CHECK_STR(found ? uuid : NULL, cases[i].uuid))
+			fprintf(stderr, "\tin %s\n", cases[i].cmdline);
+	}
+	memcpy(cmdline, "qemu\0-uuid\0" UUID, 48);
+	CHECK(!vmm__parse_uuid(cmdline, 48, uuid, sizeof(uuid) - 1));
+}
+
+static void test_parse_name_limits(void)
+{
+	static const char line[] = "qemu\0-name\0web1";
+	char name[NAME_SIZE] = "untouched", tight[4], *cmdline;
+	size_t len;
+
+	/* Nothing at all, and no 0 at the end, wherever it is cut */
+	CHECK(!vmm__parse_name("", 0, name, sizeof(name)));
+	for (len = 1; len < sizeof(line); len++) {
+		cmdline = malloc(len); /* exactly: valgrind and ASan see what is behind */
+		memcpy(cmdline, line, len);
+		if (!CHECK_INT(vmm__parse_name(cmdline, len, name, sizeof(name)), false))
+			fprintf(stderr, "\tat %zu bytes\n", len);
+		free(cmdline);
+	}
+	CHECK(vmm__parse_name(line, sizeof(line), name, sizeof(name)));
+	CHECK_STR(name, "web1");
+	/* A name of a megabyte, each comma of it doubled */
+	len = 1 << 20;
+	cmdline = malloc(len);
+	memset(cmdline, ',', len);
+	memcpy(cmdline, "qemu\0-name\0guest=", 17);
+	cmdline[len - 1] = 0;
+	CHECK(vmm__parse_name(cmdline, len, name, sizeof(name)));
+	CHECK_INT(strlen(name), VM_NAME_MAX);
+	CHECK_INT(strspn(name, ","), VM_NAME_MAX);
+	/* A long line with the name at its very end */
+	memset(cmdline, 'x', len);
+	cmdline[4] = 0;
+	memcpy(cmdline, "qemu", 4);
+	memcpy(cmdline + len - 11, "\0-name\0end", 11);
+	CHECK(vmm__parse_name(cmdline, len, name, sizeof(name)));
+	CHECK_STR(name, "end");
+	free(cmdline);
+	CHECK(vmm__parse_name(line, sizeof(line), tight, sizeof(tight)));
+	CHECK_STR(tight, "web");
+}
+
+int main(void)
+{
+	test_parse_name();
+	test_parse_uuid();
+	test_parse_name_limits();
+	return check__report("vmm");
+}
