@@ -1,147 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/*
- * The BPF programs on this machine's kernel: each loads and attaches; and the
- * counting itself, with events of this test's own. The kernel runs a raw_tp
- * program on demand with arguments of the caller's, which is how `legacy`
- * (u32 exit_reason, struct kvm_vcpu *, u32 isa) is called here. On arm64 no event
- * tells the vCPU: there the hosts' tests alone show how they are counted.
- */
-#include <bpf/bpf.h>
-#include <bpf/libbpf.h>
+/* The BPF programs: each loads and attaches; and the counting itself */
 #include <errno.h>
 #include <pthread.h>
-#include <sched.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
 #include <sys/syscall.h>
-#include <unistd.h>
 
-#include "../kvmexit.h"
-#include "../src/plain.h"
-#include "../src/probe.h"
 #include "../src/util.h"
-#include "check.h"
-#include "kvmexit.skel.h"
+#include "bpf_events.h"
 
-#define MAX_SLOTS 3
-
-static struct kvmexit_bpf *skel;
-static struct shared shared; /* its slots and clocks: */
-static struct slot *slots[MAX_SLOTS];
-static struct clock *clocks[MAX_SLOTS];
-static __u64 *ring, *owned;
-static unsigned long vcpu; /* the address of something readable */
-static bool plain; /* the object without the kfunc, where slots are found otherwise */
 static __u32 vcpu_id; /* what the program read there, as test_codes() found */
-
-/* The kernel's text: readable, and always the same */
-static void find_vcpu(void)
-{
-	char line[512], name[256];
-	unsigned long address;
-	FILE *f = fopen("/proc/kallsyms", "r");
-
-	while (f && !vcpu && fgets(line, sizeof(line), f))
-		if (sscanf(line, "%lx %*c %255s", &address, name) == 2 && !strcmp(name, "_stext"))
-			vcpu = address;
-	if (f)
-		fclose(f);
-}
-
-static void *map_memory(struct bpf_map *map, size_t size)
-{
-	return mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);
-}
-
-static int push(const struct bpf_map *queue, __u32 value)
-{
-	return bpf_map_update_elem(bpf_map__fd(queue), NULL, &value, 0);
-}
-
-/* What is loaded besides a program that notes the time */
-static const char *const timers[] = {
-#ifdef __aarch64__
-	"kvm_entry_read",
-#else
-	"kvm_entry_raw",
-#endif
-	"kvm_userspace_exit", "kvm_vcpu_wakeup"
-};
-
-static struct kvmexit_bpf *open_object(void)
-{
-	struct kvmexit_bpf *s = calloc(1, sizeof(*s));
-
-	if (!s || kvmexit_bpf__create_skeleton(s))
-		return NULL;
-	if (plain)
-		s->skeleton->data = plain_object(&s->skeleton->data_sz);
-	return bpf_object__open_skeleton(s->skeleton, NULL) ? NULL : s;
-}
-
-static bool load(const char *program, const struct config *config)
-{
-	struct bpf_program *progs[ARRAY_SIZE(timers) + 1];
-	struct config *loaded;
-	size_t n = 0;
-	__u32 i;
-
-	skel = open_object();
-	if (!CHECK(skel))
-		return false;
-	loaded = (struct config *)&skel->rodata->config;
-	*loaded = *config;
-	loaded->layout = shared.layout = layout_of(1, 1);
-	bpf_map__set_max_entries(skel->maps.ring, MAX_SLOTS);
-	bpf_map__set_max_entries(skel->maps.owned, MAX_SLOTS);
-	bpf_map__set_max_entries(skel->maps.free_slots, MAX_SLOTS);
-	bpf_map__set_max_entries(skel->maps.threads, MAX_SLOTS);
-	bpf_map__set_max_entries(skel->maps.tids, 4);
-	bpf_map__set_max_entries(skel->maps.runners, MAX_SLOTS);
-	progs[n++] = bpf_object__find_program_by_name(skel->obj, program);
-	if (strstr(program, "_timed"))
-		for (i = 0; i < ARRAY_SIZE(timers); i++)
-			progs[n++] = bpf_object__find_program_by_name(skel->obj, timers[i]);
-	for (i = 0; i < n; i++)
-		if (!CHECK(progs[i]) || !CHECK_INT(bpf_program__set_autoload(progs[i], true), 0))
-			return false;
-	if (!CHECK_INT(probe__prepare(progs, n, loaded, skel->maps.slots, !plain), 0) ||
-	    !CHECK_INT(kvmexit_bpf__load(skel), 0))
-		return false;
-	shared.slots = map_memory(skel->maps.slots, MAX_SLOTS * shared.layout.stride);
-	ring = map_memory(skel->maps.ring, MAX_SLOTS * sizeof(*ring));
-	owned = map_memory(skel->maps.owned, MAX_SLOTS * sizeof(*owned));
-	if (!CHECK(shared.slots != MAP_FAILED) || !CHECK(ring != MAP_FAILED) ||
-	    !CHECK(owned != MAP_FAILED))
-		return false;
-	for (i = 0; i < MAX_SLOTS; i++) {
-		slots[i] = shared__slot(&shared, i);
-		clocks[i] = shared__clock(&shared, i);
-	}
-	/* One free slot in the queue, the others in the ring */
-	for (i = 0; i < NR_EXTRA; i++)
-		CHECK_INT(push(skel->maps.free_extra, i), 0);
-	for (i = 1; i < MAX_SLOTS; i++)
-		ring[skel->bss->control.tail++] = i;
-	return CHECK_INT(push(skel->maps.free_slots, 0), 0) &&
-	       CHECK_INT(push(skel->maps.token, 0), 0);
-}
-
-/* By name: the programs of x86 and arm64 are not the same ones */
-static struct bpf_program *prog(const char *name)
-{
-	return bpf_object__find_program_by_name(skel->obj, name);
-}
-
-static void unload(void)
-{
-	munmap(shared.slots, MAX_SLOTS * shared.layout.stride);
-	munmap(ring, MAX_SLOTS * sizeof(*ring));
-	munmap(owned, MAX_SLOTS * sizeof(*owned));
-	kvmexit_bpf__destroy(skel);
-}
 
 static void test_attach(void)
 {
@@ -217,16 +83,6 @@ static void fire_times(__u32 isa, __u32 raw, int times)
 {
 	while (times--)
 		fire(isa, raw, vcpu);
-}
-
-static __u64 lost(enum lost why)
-{
-	__u64 n = 0;
-	int i;
-
-	for (i = 0; i < NR_LOST_LINES; i++)
-		n += skel->bss->control.lost[i].count[why];
-	return n;
 }
 
 /* Field 22: when a process or thread was started, in clock ticks */
@@ -515,235 +371,6 @@ static void test_raw(void)
 	unload();
 }
 
-static void run_prog(struct bpf_program *prog, __u64 arg0, __u64 arg1, __u64 arg2)
-{
-	__u64 args[3] = { arg0, arg1, arg2 };
-	LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = args, .ctx_size_in = sizeof(args));
-
-	CHECK_INT(bpf_prog_test_run_opts(bpf_program__fd(prog), &opts), 0);
-}
-
-static void leave_guest(__u32 raw, unsigned long address)
-{
-	run_prog(prog("kvm_exit_legacy_timed"), raw, address, ISA_VMX);
-}
-
-static void enter_guest(unsigned long address)
-{
-	run_prog(prog("kvm_entry_raw"), address, 0, 0);
-}
-
-static __u64 timed(const struct spans *row)
-{
-	__u64 n = 0;
-	int i;
-
-	for (i = 0; i < NR_BUCKETS; i++)
-		n += row->buckets[i];
-	return n;
-}
-
-static const struct spans *row_of(const struct clock *clock, __u32 index)
-{
-	return &clock->rows[clock->row_of[index]];
-}
-
-/* Where a time belongs: two buckets for each power of two from 256 ns on */
-static __u32 bucket_of(__u64 ns)
-{
-	__u64 end = 256;
-	__u32 i;
-
-	for (i = 0; i < NR_BUCKETS - 1 && ns >= end; i++)
-		end += i % 2 ? end / 3 : end / 2;
-	return i;
-}
-
-/* Guest and spans: all the time between the first event and the last */
-static __u64 told(const struct clock *clock)
-{
-	__u64 ns = clock->guest;
-	__u32 i;
-
-	for (i = 0; i <= clock->nr_rows; i++)
-		ns += clock->rows[i].time;
-	return ns;
-}
-
-/* Every exit has its span, or is known to have none, or its span is open */
-static void test_pairing(void)
-{
-	const struct config config = { .max_slots = MAX_SLOTS };
-	const struct clock *clock;
-
-	if (!load("kvm_exit_legacy_timed", &config))
-		return;
-	clock = clocks[0];
-	/* Nobody's, as long as no exit was counted */
-	enter_guest(vcpu);
-	CHECK_INT(clock->first, 0);
-	leave_guest(10, vcpu);
-	CHECK(clock->first && clock->entry == clock->first && clock->exit >= clock->first);
-	CHECK_INT(clock->index, 10);
-	enter_guest(vcpu);
-	CHECK_INT(clock->exit, 0);
-	CHECK(clock->row_of[10] == 1 && clock->nr_rows == 1);
-	CHECK_INT(timed(row_of(clock, 10)), 1);
-	/* Out twice: the end of the first was not seen */
-	leave_guest(10, vcpu);
-	leave_guest(12, vcpu);
-	enter_guest(vcpu);
-	CHECK_INT(row_of(clock, 10)->untimed, 1);
-	CHECK_INT(timed(row_of(clock, 10)), 1);
-	CHECK_INT(timed(row_of(clock, 12)), 1);
-	/* In twice: an exit was not seen */
-	CHECK_INT(clock->unseen, 0);
-	enter_guest(vcpu);
-	CHECK_INT(clock->unseen, 1);
-	leave_guest(12, vcpu);
-	CHECK_INT(slots[0]->count[10] + slots[0]->count[12], 4);
-	CHECK_INT(timed(row_of(clock, 12)), 1);
-	enter_guest(vcpu);
-	CHECK_INT(timed(row_of(clock, 12)), 2);
-	CHECK(told(clock) == clock->entry - clock->first);
-	CHECK(row_of(clock, 12)->max <= row_of(clock, 12)->time);
-	CHECK(row_of(clock, 12)->max * 2 >= row_of(clock, 12)->time);
-	CHECK_INT(row_of(clock, 12)->untimed + lost(LOST_FULL), 0);
-	unload();
-}
-
-/* From the first return to user space on a span is the VMM's */
-static void test_user(void)
-{
-	const struct config config = { .max_slots = MAX_SLOTS };
-	const struct spans *row;
-	__u64 rest;
-	int i;
-
-	if (!load("kvm_exit_legacy_timed", &config))
-		return;
-	leave_guest(30, vcpu);
-	usleep(3000);
-	for (i = 0; i < 2; i++) {
-		run_prog(skel->progs.kvm_userspace_exit, 0, 0, 0);
-		usleep(10000);
-	}
-	enter_guest(vcpu);
-	row = row_of(clocks[0], 30);
-	rest = row->time - row->user - row->wait;
-	CHECK(row->user + row->wait >= 20000000 && rest + row->wait >= 3000000);
-	CHECK(row->time < 1000000000 && rest < row->time / 2);
-	CHECK_INT(row->idle + row->poll, 0);
-	CHECK(row->max == row->time);
-	CHECK_INT(row->buckets[bucket_of(row->max)], 1);
-	CHECK_INT(clocks[0]->user, 0);
-	/* The next one knows nothing of it */
-	leave_guest(31, vcpu);
-	enter_guest(vcpu);
-	CHECK_INT(row_of(clocks[0], 31)->user, 0);
-	/* Nor where the end of the span before was not seen */
-	leave_guest(30, vcpu);
-	run_prog(skel->progs.kvm_userspace_exit, 0, 0, 0);
-	leave_guest(31, vcpu);
-	CHECK_INT(clocks[0]->user, 0);
-	rest = row_of(clocks[0], 31)->user;
-	enter_guest(vcpu);
-	CHECK_INT(row_of(clocks[0], 31)->user, rest);
-	unload();
-}
-
-/* A thread of two vCPUs: what it does in user space is the one's that came out last */
-static void test_runner(void)
-{
-	const struct config config = { .max_slots = MAX_SLOTS };
-	const unsigned long other = vcpu + 1;
-	int i;
-
-	if (!load("kvm_exit_legacy_timed", &config))
-		return;
-	leave_guest(10, vcpu);
-	CHECK_INT(clocks[0]->shared, 0);
-	leave_guest(10, other);
-	CHECK(clocks[0]->shared && clocks[1]->shared);
-	for (i = 0; i < 2; i++) {
-		enter_guest(vcpu);
-		enter_guest(other);
-		leave_guest(10, other);
-		leave_guest(10, vcpu);
-		run_prog(skel->progs.kvm_userspace_exit, 0, 0, 0);
-		CHECK(clocks[0]->user && !clocks[1]->user);
-	}
-	enter_guest(vcpu);
-	enter_guest(other);
-	CHECK_INT(timed(row_of(clocks[0], 10)), 3);
-	CHECK_INT(timed(row_of(clocks[1], 10)), 3);
-	CHECK_INT(clocks[0]->unseen + clocks[1]->unseen, 0);
-	unload();
-}
-
-/* More reasons than rows: the others' spans are in the first */
-static void test_rows(void)
-{
-	const struct config config = { .max_slots = MAX_SLOTS };
-	const struct clock *clock = NULL;
-	int i;
-
-	if (!load("kvm_exit_legacy_timed", &config))
-		return;
-	clock = clocks[0];
-	for (i = 0; i < NR_ROWS + 9; i++) {
-		/* Also codes that have no counter of their own, and one lost */
-		leave_guest(i < NR_ROWS / 2 ? 16 + i : 0x1000 + i, vcpu);
-		enter_guest(vcpu);
-	}
-	CHECK_INT(clock->nr_rows, NR_ROWS - 1);
-	CHECK_INT(timed(&clock->rows[0]), 10);
-	for (i = 1; i < NR_ROWS; i++)
-		CHECK_INT(timed(&clock->rows[i]), 1);
-	CHECK_INT(row_of(clock, NR_LOW + NR_HIGH) - clock->rows, NR_ROWS / 2 + 1);
-	CHECK(told(clock) == clock->entry - clock->first);
-	unload();
-}
-
-/* Waiting for a CPU that another thread has */
-static void *burn(void *stop)
-{
-	while (!__atomic_load_n((bool *)stop, __ATOMIC_RELAXED))
-		;
-	return NULL;
-}
-
-static void test_wait(void)
-{
-	const struct config config = { .max_slots = MAX_SLOTS };
-	struct spans row;
-	bool stop = false;
-	pthread_t thread;
-	cpu_set_t all, one;
-	__u64 until;
-
-	if (!load("kvm_exit_legacy_timed", &config))
-		return;
-	sched_getaffinity(0, sizeof(all), &all);
-	CPU_ZERO(&one);
-	CPU_SET(sched_getcpu(), &one);
-	sched_setaffinity(0, sizeof(one), &one);
-	pthread_create(&thread, NULL, burn, &stop);
-	leave_guest(40, vcpu);
-	for (until = now_ns() + 100000000; now_ns() < until;)
-		;
-	enter_guest(vcpu);
-	stop = true;
-	pthread_join(thread, NULL);
-	sched_setaffinity(0, sizeof(all), &all);
-	row = *row_of(clocks[0], 40);
-	CHECK(row.wait >= 20000000 && row.wait < row.time);
-	CHECK_INT(row.user + row.idle + row.poll, 0);
-	/* It is not idle: the VMM does not get the CPU that the guest needs */
-	CHECK(row.max == row.time);
-	unload();
-}
-
 /* Events that found the program running already are among the lost ones */
 static void test_misses(void)
 {
@@ -769,17 +396,11 @@ int main(void)
 	int i;
 
 	libbpf_set_print(NULL);
-	if (geteuid()) {
-		printf("bpf: 0 passed, 0 failed, 1 skipped (not root)\n");
+	if (skip("bpf", false))
 		return 0;
-	}
 	test_attach();
-	if (ON_ARM64) {
-		printf("skipped: events of this test's own, which is no vCPU's thread\n"
-		       "bpf: %u passed, %u failed, 1 skipped\n",
-		       check__passed, check__failed);
+	if (skip("bpf", true))
 		return check__failed > 0;
-	}
 	test_misses();
 	find_vcpu();
 	for (i = 0; CHECK(vcpu) && i < 2; i++) {
@@ -790,11 +411,6 @@ int main(void)
 		test_retired();
 		test_hints();
 		test_raw();
-		test_pairing();
-		test_user();
-		test_runner();
-		test_rows();
-		test_wait();
 	}
 	return check__report("bpf");
 }
