@@ -249,7 +249,8 @@ dist deb rpm:
 
 C_FILES := $(wildcard *.[ch] src/*.[ch] man/*.[ch] tests/*.[ch] tests/bench/*.[ch] tests/fuzz/*.[ch])
 SHELL_FILES := $(shell grep -ls '^\#!/bin/.*sh' scripts/* tests/*.sh tests/run tests/hosts/* \
-	tests/bench/* .ci/run) tests/check.sh tests/cli/harness.sh tests/hosts/vms.sh tests/hosts/faults.sh scripts/kvmexit.bash-completion
+	tests/bench/* .ci/run) tests/check.sh tests/cli/harness.sh tests/hosts/vms.sh \
+	tests/hosts/faults.sh scripts/kvmexit.bash-completion
 
 # What is measured is no test, but has to build
 lint: $(SKEL) bench-programs man
