@@ -191,33 +191,17 @@ static __u64 average_us(const struct sample *row, const struct snapshot *snap)
 	return row->count ? (times__service(row->times) / row->count + 50) / 100 : NO_VALUE;
 }
 
-/* A tenth of a per cent */
-static __u64 share(__u64 part, __u64 all)
-{
-	return all ? (double)part * 1000 / all + 0.5 : 0;
-}
-
+/* In tenths of a per cent */
 static __u64 time_share(const struct sample *row, const struct snapshot *snap)
 {
-	return share(times__service(row->times), snap->service);
-}
-
-/* Of each part the share is rounded together with those before it: so they add up to 100 */
-static __u64 part_share(const struct sample *row, enum part part)
-{
-	__u64 all = times__sum(row->times), before = 0;
-	enum part i;
-
-	for (i = 0; i < part; i++)
-		before += row->times->part[i];
-	return share(before + row->times->part[part], all) - share(before, all);
+	return snap->service ? (double)times__service(row->times) * 1000 / snap->service + 0.5 : 0;
 }
 
 #define SHARE_OF(name, part)                                                     \
 	static __u64 name(const struct sample *row, const struct snapshot *snap) \
 	{                                                                        \
 		(void)snap;                                                      \
-		return part_share(row, part);                                    \
+		return times__share(row->times, part);                           \
 	}
 
 SHARE_OF(guest_share, PART_GUEST)

@@ -132,9 +132,7 @@ static void print_flags(FILE *out, const struct snapshot *snap)
 
 static __u64 wait_share(const struct sample *row)
 {
-	__u64 all = times__sum(row->times);
-
-	return all ? (double)row->times->part[PART_WAIT] * 1000 / all : 0;
+	return times__share(row->times, PART_WAIT);
 }
 
 static int most_waiting(const void *a, const void *b)
@@ -210,7 +208,9 @@ static void print_untold(FILE *out, const struct snapshot *snap)
 	for (i = 0; i < snap->nr_threads; i++)
 		times__add(&all, snap->threads[i].times);
 	if (all.untimed)
-		fprintf(out, "%llu of these exits are not in the times: their end was not seen.\n",
+		fprintf(out,
+			"The end of %llu of these exits was not seen: their times are missing or "
+			"cut short.\n",
 			all.untimed);
 	if (all.crowded)
 		fprintf(out,
@@ -245,23 +245,41 @@ static size_t rows_at_most(const struct view *view, int lines)
 	return view->top && (!fit || view->top < fit) ? view->top : fit;
 }
 
+/* Columns of the table for which the window is too narrow, to a reader who cannot know */
+static void print_left_out(FILE *out, const struct columns *all, const struct columns *shown)
+{
+	const struct column *next = shown->columns, *end = next + shown->nr;
+	size_t i;
+
+	fputs("(the window is too narrow for:", out);
+	for (i = 0; i < all->nr; i++)
+		if (next < end && all->columns[i].header == next->header)
+			next++;
+		else
+			fprintf(out, " %s", all->columns[i].header);
+	fputs(")\n", out);
+}
+
 static void print_rows(FILE *out, const struct table_style *style, const struct view *view,
 		       const struct snapshot *snap, const struct rows *rows)
 {
 	enum alignment alignment = view->plain && !style->live ? LEFT : NUMBERS_RIGHT;
-	struct columns columns;
+	struct columns columns, all;
 	size_t i;
 
 	columns__choose(&columns, view, kind_of(style, view), style->live, alignment);
 	if (alignment == NUMBERS_RIGHT)
 		columns__measure(&columns, snap, rows->rows, rows->nr);
-	if (style->live && style->window)
+	all = columns;
+	if (style->cut && style->window)
 		columns__fit(&columns, style->window->columns, snap, rows->rows, rows->nr);
 	columns__print(out, &columns, snap, NULL);
 	for (i = 0; i < rows->nr; i++)
 		columns__print(out, &columns, snap, &rows->rows[i]);
 	if (rows->cut)
 		print_rest(out, rows);
+	if (columns.nr < all.nr && !style->live)
+		print_left_out(out, &all, &columns);
 }
 
 /* A table of so many @lines below its head and one of what was cut off; 0: any number */
@@ -327,6 +345,18 @@ static int print_summary(FILE *out, struct table *t, const struct snapshot *snap
 	return err;
 }
 
+/* Exits that -r leaves out. Where rows are not told apart by reason they are counted in. */
+static void print_hidden(FILE *out, const struct table_style *style, const struct snapshot *snap)
+{
+	if (!snap->hidden)
+		return;
+	if (kind_of(style, &style->view) == THREADS)
+		fprintf(out, "(%llu of these exits are of other reasons)\n", snap->hidden);
+	else
+		fprintf(out, "(%llu exits of other reasons%s)\n", snap->hidden,
+			style->summary ? ", in the upper table only" : "");
+}
+
 /* What is to be said below the tables: the lines as text, to be freed. 0 or -ENOMEM */
 static int make_notes(const struct table_style *style, const struct snapshot *snap, char **text,
 		      int *lines)
@@ -337,8 +367,7 @@ static int make_notes(const struct table_style *style, const struct snapshot *sn
 
 	if (!out)
 		return -ENOMEM;
-	if (snap->hidden)
-		fprintf(out, "(%llu exits of other reasons)\n", snap->hidden);
+	print_hidden(out, style, snap);
 	print_flags(out, snap);
 	if (style->view.keys & KEY_DETAIL)
 		print_others(out, snap);

@@ -58,6 +58,21 @@ __u64 times__service(const struct times *t)
 	return times__sum(t) - t->part[PART_GUEST] - t->part[PART_IDLE];
 }
 
+/* Rounded together with the parts before it */
+__u64 times__share(const struct times *t, enum part part)
+{
+	double all = times__sum(t);
+	__u64 before = 0;
+	enum part i;
+
+	if (!all)
+		return 0;
+	for (i = 0; i < part; i++)
+		before += t->part[i];
+	return (__u64)((before + t->part[part]) * 1000.0 / all + 0.5) -
+	       (__u64)(before * 1000.0 / all + 0.5);
+}
+
 __u64 times__spans(const struct times *t)
 {
 	__u64 sum = 0;

@@ -38,6 +38,8 @@ struct times {
 
 __u64 times__sum(const struct times *t); /* of all parts */
 __u64 times__service(const struct times *t); /* what is neither the guest's nor idle */
+/* The share of a part in tenths of a per cent, rounded so that all add up to 1000 */
+__u64 times__share(const struct times *t, enum part part);
 __u64 times__spans(const struct times *t); /* how many ended */
 void times__add(struct times *to, const struct times *from);
 

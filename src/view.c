@@ -167,7 +167,7 @@ struct view view__of(const struct options *o, bool live)
 		view.keys = KEY_VM | KEY_VCPU | thread;
 		view.by_key = !live && !o->top;
 	} else {
-		view.plain = true;
+		view.plain = !o->time;
 		view.by_key = !o->top;
 		view.listed = o->nr_tids && !o->one_tid;
 		view.keys = view.listed || (o->alltids && !o->nr_tids) ? thread

@@ -290,6 +290,9 @@ static const struct {
 	{ "time-vcpus", { .time = true, .keys = KEY_VM | KEY_VCPU }, false, { TIMES } },
 	{ "time-reasons", { .time = true, .keys = KEY_REASON }, false, { TIMES } },
 	{ "time-alltids", { .time = true, .pid = 1, .alltids = true }, false, { TIMES } },
+	/* -r: which of the exits in a table are other ones */
+	{ "time-hidden", { .time = true }, false, { TIMES, .hidden = 700 } },
+	{ "time-hidden-vms", { .time = true, .keys = KEY_VM }, false, { TIMES, .hidden = 700 } },
 	{ "time-top", { .time = true, .top = 1 }, false, { TIMES } },
 	{ "time-untold",
 	  { .time = true },
@@ -462,10 +465,37 @@ static void test_hint(void)
 	}
 }
 
+/* No line is longer than the terminal is wide, and what had no room is named */
+static void test_narrow(void)
+{
+	const struct options opts = { .time = true, .pid = 1 };
+	const struct window window = { 24, 70 };
+	struct table_style style = {
+		.view = view__of(&opts, false),
+		.times = true,
+		.summary = view__summary(&opts),
+		.cut = true,
+		.window = &window,
+	};
+	const struct snapshot snap = { TIMES };
+	char *text = text_of(&style, &snap), *line = strstr(text, "\nKVM_EXIT_REASON");
+
+	CHECK(strstr(text, "\n(the window is too narrow for: P99_US MAX_US)\n"));
+	for (line = strtok(line, "\n"); line && *line != '('; line = strtok(NULL, "\n"))
+		CHECK(strlen(line) <= 70);
+	free(text);
+	/* Into a file all is written */
+	style.window = NULL;
+	text = text_of(&style, &snap);
+	CHECK(!strstr(text, "too narrow"));
+	free(text);
+}
+
 int main(int argc, char **argv)
 {
 	test_golden(argc > 1 && !strcmp(argv[1], "--write"));
 	test_local_time();
 	test_hint();
+	test_narrow();
 	return check__report("table");
 }
