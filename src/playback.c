@@ -89,6 +89,7 @@ static int report_recorded(struct session *s, struct snapshot *snap)
 
 	snap->devices = s->devices;
 	replay__select(s->opts, snap);
+	s->selected |= snap->nr_samples > 0;
 	if (s->opts->filter)
 		filter__apply(s->opts->filter, snap);
 	screen__measure(s);
@@ -119,6 +120,21 @@ static int look(struct session *s)
 			code = screen__redraw(s);
 	}
 	return code;
+}
+
+/* What is to be said of the recording as a whole; the exit code, @code or, for -1, its own */
+static int end_recorded(const struct session *s, int code, __u64 left_out)
+{
+	recording__tell(s->recording);
+	if (left_out)
+		complain("reading %s: %llu intervals are left out, whose records are sums of more",
+			 s->opts->from, left_out);
+	if (code >= 0)
+		return code;
+	if (s->selected || !replay__selects(s->opts))
+		return EXIT_OK;
+	complain("reading %s: it has no exits of what -p, -n, -v, -t or -T names", s->opts->from);
+	return EXIT_NOTHING;
 }
 
 /*
@@ -156,11 +172,8 @@ int playback__run(struct session *s)
 		complain("reading %s: %s", s->opts->from, strerror(-have));
 		code = EXIT_INTERNAL;
 	}
-	recording__tell(s->recording);
-	if (left_out)
-		complain("reading %s: %llu intervals are left out, whose records are sums of more",
-			 s->opts->from, left_out);
+	code = end_recorded(s, code, left_out);
 	for (i = 0; i < 2; i++)
 		free(two[i].samples);
-	return code < 0 ? EXIT_OK : code;
+	return code;
 }

@@ -9,6 +9,9 @@
 /* What samples have to be told apart by for the options, enum key */
 unsigned int replay__keys(const struct options *o);
 
+/* Whether anything is left out by them */
+bool replay__selects(const struct options *o);
+
 /* Leaves out what -p, -n, -v, -t and -T do not name */
 void replay__select(const struct options *o, struct snapshot *snap);
 

@@ -52,6 +52,15 @@ void session__reopen(struct session *s)
 			 strerror(-err));
 }
 
+/* Whether the run is over, or has taken as long as its -c reports were to take */
+static bool is_over(const struct session *s)
+{
+	const struct options *o = s->opts;
+
+	return ticker__is_over(&s->ticker) ||
+	       (o->count && now_ns() >= s->start + (o->count - 1 - s->snapshot.seq) * o->interval);
+}
+
 /*
  * Why a report is given up that cannot be written yet, -errno; 0: it is not. A reader
  * is waited for, at the end of the run with patience, which began at @since. A file
@@ -61,7 +70,7 @@ static int give_up(const struct session *s, int err, __u64 since)
 {
 	if (err == -EAGAIN)
 		return s->ticker.stopped && now_ns() - since >= PATIENCE ? -ETIMEDOUT : 0;
-	if (!s->output.path || err == -EPIPE || s->snapshot.final || ticker__is_over(&s->ticker))
+	if (!s->output.path || err == -EPIPE || s->snapshot.final || is_over(s))
 		return err;
 	return 0;
 }

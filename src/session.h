@@ -37,6 +37,7 @@ struct session {
 	struct report reports[2];
 	unsigned int keys; /* what samples can be told apart by; 0: everything */
 	bool timed; /* reports have a time line */
+	bool selected; /* the recording has exits of what -p, -n, -t or -T names */
 	bool last; /* there is no report after this one */
 	size_t nr_reports;
 	struct run run;

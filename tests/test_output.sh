@@ -35,6 +35,10 @@ test_full()
 	check '-o /dev/full: exit code' "$code" 74
 	check '-o /dev/full' "$(cat "$dir/err")" \
 		'kvmexit: writing /dev/full: No space left on device'
+	# With -c it waits for room as long as all reports were to take
+	run -i 0.2 -c 3 -o /dev/full
+	check '-c 3 -o /dev/full: exit code' "$code" 74
+	check_that '-c 3 -o /dev/full: tried for as long' [ "$elapsed" -ge 600 ]
 }
 
 # A reader that has gone ends the run quietly
@@ -154,6 +158,9 @@ test_from()
 	run -f "$file" -j -o "$file"
 	check '-f FILE -o FILE' "$code $(cat "$dir/err")" \
 		"64 kvmexit: -f $file: this is the file that is written to"
+	run -f "$file" -n nobody
+	check '-f -n: what it has no exits of' "$code $(cat "$dir/err")" \
+		"69 kvmexit: reading $file: it has no exits of what -p, -n, -v, -t or -T names"
 	# Without its second interval, with half a line at the end
 	{ sed '/"seq":1,/d' "$file"; printf '{"v":1,"ty'; } >"$dir/torn"
 	run -f "$dir/torn"

@@ -92,6 +92,12 @@ static void test_view_of(void)
 		{ { .pid = 1, .alltids = true },
 		  false,
 		  { KEY_THREAD | KEY_REASON, true, true, false, 0, NULL } },
+		/* By its name, which of a recording is all there is */
+		{ { .name = "web1" }, false, { KEY_REASON, true, true, false, 0, NULL } },
+		{ { .name = "web1" }, true, { KEY_REASON, true, true, false, 0, NULL } },
+		{ { .pid = 1, .alltids = true, .time = true },
+		  false,
+		  { KEY_THREAD | KEY_REASON, true, false, false, 0, NULL } },
 		{ { .tids = tids, .nr_tids = 1, .one_tid = true },
 		  false,
 		  { KEY_REASON, true, true, false, 0, NULL } },
