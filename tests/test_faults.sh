@@ -199,8 +199,11 @@ run_with_signals()
 {
 	local pid signal code
 
-	"$kvmexit" -j -i 0.01 -o "$dir/log" 2>"$dir/err" &
+	# In the background bash has SIGINT ignored: one that came before kvmexit has set up
+	# anything would be lost, and kvmexit never end
+	env --default-signal=HUP,INT,TERM "$kvmexit" -j -i 0.01 -o "$dir/log" 2>"$dir/err" &
 	pid=$!
+	until [ "/proc/$pid/exe" -ef "$kvmexit" ]; do :; done
 	sleep "0.$(printf %03d $((RANDOM % 120)))"
 	for signal in "$@"; do
 		kill -"$signal" $pid 2>/dev/null
