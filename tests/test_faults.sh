@@ -197,13 +197,13 @@ left_behind()
 # One run with signals after random times; $codes counts how it ended
 run_with_signals()
 {
-	local pid signal code
+	local pid signal code i=0
 
 	# In the background bash has SIGINT ignored: one that came before kvmexit has set up
 	# anything would be lost, and kvmexit never end
 	env --default-signal=HUP,INT,TERM "$kvmexit" -j -i 0.01 -o "$dir/log" 2>"$dir/err" &
 	pid=$!
-	until [ "/proc/$pid/exe" -ef "$kvmexit" ]; do :; done
+	until [ "/proc/$pid/exe" -ef "$kvmexit" ] || [ $((i += 1)) -gt 100000 ]; do :; done
 	sleep "0.$(printf %03d $((RANDOM % 120)))"
 	for signal in "$@"; do
 		kill -"$signal" $pid 2>/dev/null
