@@ -78,8 +78,11 @@ int info__list_vms(const struct options *o)
 {
 	struct vmlist list;
 	char unseen[256];
-	int err = vmlist__read(&list), code = EXIT_OK;
+	int err, code = EXIT_OK;
 
+	if (!vm__needs_host_pids("--vms lists"))
+		return EXIT_NOTHING;
+	err = vmlist__read(&list);
 	if (!err && o->json)
 		err = json__print_vms(stdout, &list);
 	else if (!err)
@@ -138,10 +141,24 @@ static void list_texts(const struct options *o)
 		}
 }
 
+/* Whether a reason is known that was asked for; if not, says so */
+static bool knows_any(const struct options *o)
+{
+	size_t i;
+
+	for (i = 0; i < reasons_count; i++)
+		if (lists(o, &reasons[i]))
+			return true;
+	complain("%s: nothing is known of exit reasons without a name", o->reason_list);
+	return false;
+}
+
 int info__list_reasons(const struct options *o)
 {
 	size_t i;
 
+	if (!knows_any(o))
+		return EXIT_NOTHING;
 	if (o->json) {
 		if (json__print_reasons(stdout, o->reasons)) {
 			complain("out of memory");
@@ -175,6 +192,10 @@ int info__explain(const struct options *o)
 	const struct explanation *x = NULL;
 	int err = 0;
 
+	if (!knows_any(o)) {
+		explain__free(e);
+		return EXIT_NOTHING;
+	}
 	if (e) {
 		explain__open(e);
 		x = explain__finish(e);

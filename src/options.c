@@ -61,7 +61,7 @@ static const struct argp_option argp_options[] = {
 	{ "group-by", 'g', "LIST", 0,
 	  "A row for each of these, most active first: vm, vcpu, thread, reason, detail, or several",
 	  2 },
-	{ "top", KEY_TOP, "N", 0, "The N most frequent rows, most first, the rest in one", 2 },
+	{ "top", KEY_TOP, "N", 0, "The first N rows, most first, the rest in one", 2 },
 	{ "no-clear", KEY_NO_CLEAR, NULL, 0,
 	  "With -i on a terminal: one report below the other, not in place", 2 },
 	{ "json", 'j', NULL, 0, "Newline-delimited JSON instead of tables", 2 },
@@ -194,8 +194,10 @@ static void note(struct options *o, const char *name)
 		snprintf(o->given + used, sizeof(o->given) - used, " %s", name);
 }
 
-static void note_option(struct options *o, int key)
+/* What takes a value takes one: of two the first would be ignored */
+static void note_option(struct argp_state *state, int key)
 {
+	struct options *o = state->input;
 	const struct argp_option *known = argp_options;
 	char name[32];
 
@@ -205,6 +207,8 @@ static void note_option(struct options *o, int key)
 		snprintf(name, sizeof(name), "-%c", key);
 	else
 		snprintf(name, sizeof(name), "--%s", known->name);
+	if (known->arg && rules__is_given(o->given, name))
+		argp_error(state, "%s is given twice", name);
 	note(o, name);
 }
 
@@ -250,7 +254,9 @@ static void check_combination(struct argp_state *state)
 	if (rules__are_broken(o->given, why, sizeof(why)))
 		argp_error(state, "%s", why);
 	if (o->from && o->interval && (o->json || o->output || !terminal__can_show()))
-		argp_error(state, "-f with -i is shown in place, on a terminal only");
+		argp_error(state,
+			   "-f with -i is shown in place, which needs a terminal (TERM not dumb) "
+			   "and no -j or -o");
 	if (o->compact && o->keys & KEY_REASON)
 		argp_error(state,
 			   "--compact has the reasons in every line: leave reason out of -g");
@@ -266,7 +272,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	__u64 n = 0;
 
 	if (key > 0 && key < KEY_END)
-		note_option(o, key);
+		note_option(state, key);
 	switch (key) {
 	case 'p':
 		need_uint(state, "-p", arg, 1, INT_MAX, &n);
@@ -345,7 +351,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	case 'o':
 		if (!*arg)
 			argp_error(state, "-o: an empty file name");
-		o->output = arg;
+		o->output = strcmp(arg, "-") ? arg : NULL;
 		break;
 	case 'f':
 		if (!*arg)
@@ -355,6 +361,8 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	case KEY_METRICS:
 		if (!*arg)
 			argp_error(state, "--metrics: an empty file name");
+		if (!strcmp(arg, "-"))
+			argp_error(state, "--metrics -: a file is needed, which can be replaced");
 		o->metrics = arg;
 		break;
 	case KEY_MAX_VCPUS:

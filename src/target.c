@@ -150,12 +150,8 @@ int target__check(struct options *opts)
 
 	if (code)
 		return code;
-	if ((opts->pid || opts->nr_tids) && !vm__sees_host_pids()) {
-		complain("-p, -n, -t and -T name processes of the host, which this PID namespace "
-			 "does not show; run kvmexit on the host, or in a container with its PIDs "
-			 "(--pid=host)");
+	if ((opts->pid || opts->nr_tids) && !vm__needs_host_pids("-p, -n, -t and -T name"))
 		return EXIT_NOTHING;
-	}
 	if (opts->pid)
 		code = check_pid(opts);
 	for (i = 0; i < opts->nr_tids && !code; i++)

@@ -116,6 +116,9 @@ int parse_duration(const char *text, __u64 *ns)
 	__u64 sec = 0, frac = 0, unit = NSEC_PER_SEC / 10;
 	int err = parse_digits(&text, longest, &sec);
 
+	/* ".5" has no digits in front */
+	if (err == -EINVAL && *text == '.')
+		err = 0;
 	if (err == -EINVAL)
 		return err;
 	if (*text == '.') {

@@ -31,6 +31,15 @@ bool vm__sees_host_pids(void)
 	return known;
 }
 
+bool vm__needs_host_pids(const char *what)
+{
+	if (!vm__sees_host_pids())
+		complain("%s processes of the host, which this PID namespace does not show; run "
+			 "kvmexit on the host, or in a container with its PIDs (--pid=host)",
+			 what);
+	return vm__sees_host_pids();
+}
+
 /* In a time namespace of its own /proc tells start times by another clock */
 static bool sees_host_times(void)
 {

@@ -82,6 +82,9 @@ bool vm__identify(struct vm *vm);
  */
 bool vm__sees_host_pids(void);
 
+/* The same; if not so, complains that @what ("--vms lists") cannot be had without */
+bool vm__needs_host_pids(const char *what);
+
 struct vms;
 
 /* The VMs of this host, as samples point to them; @run outlives it. NULL: no memory */

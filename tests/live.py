@@ -258,7 +258,7 @@ def run_status(number):
 def test_no_place():
     for term in "dumb", "":
         run = start("-f", RECORDING, "-i", "60", term=term)
-        run.wait(f"TERM={term}: refused", "-f with -i is shown in place, on a terminal only")
+        run.wait(f"TERM={term}: refused", "-f with -i is shown in place, which needs a terminal")
         run.end(f"TERM={term}", status=64 << 8)
         check(f"TERM={term}: no sequences", b"\033" not in run.raw, run.raw)
     run = replay(stdin="/dev/null")

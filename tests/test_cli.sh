@@ -187,6 +187,9 @@ test_pid_namespace()
 	$own kvmexit -p 1 0.1 >"$dir/out" 2>"$dir/err"
 	check 'PID namespace, -p: exit code' $? 69
 	check 'PID namespace, -p: message' "$(cat "$dir/err")" 'kvmexit: -p, -n, -t and -T name *--pid=host*'
+	$own kvmexit --vms >"$dir/out" 2>"$dir/err"
+	check 'PID namespace, --vms: exit code' $? 69
+	check 'PID namespace, --vms: message' "$(cat "$dir/err")" 'kvmexit: --vms lists *--pid=host*'
 	$own kvmexit -j 0.1 >"$dir/out" 2>"$dir/err"
 	check 'PID namespace: exit code' $? 0
 	check 'PID namespace: messages' "$(cat "$dir/err")" ''

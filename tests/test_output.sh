@@ -71,6 +71,8 @@ test_output_file()
 	check '-o: standard output' "$(cat "$dir/out")" ''
 	check '-o: standard error' "$(cat "$dir/err")" ''
 	check '-o: records' "$(values type "$file")" '"run" "interval"'
+	run -j -o - 0.05
+	check '-o -: standard output' "$code $(values type "$dir/out")" '0 "run" "interval"'
 	check '-o: mode' "$(stat -c %a "$file")" 640
 	# Appended, without an empty line between
 	run -j -o "$file" 0.05

@@ -466,7 +466,7 @@ complete_line() {
 }
 
 test_completion() {
-	local all
+	local all name
 	# shellcheck source=scripts/kvmexit.bash-completion
 	. scripts/kvmexit.bash-completion
 	all=$(./kvmexit --help | grep -oE '^ +(-[a-zA-Z?], )?(--[a-z-]+)?(, --[a-z-]+)?' | grep -oE -- '-[-a-zA-Z]+' |
@@ -482,11 +482,15 @@ test_completion() {
 	mkdir "$work/names"
 	# A VM's name is data, whatever it says
 	# shellcheck disable=SC2016 # for that script
-	printf '#!/bin/sh\necho PID VM\necho "1 web1\n2 web;x\n3 db\n4 w\$(touch\${IFS}%s)"\n' \
-		"$work/touched" >"$work/names/kvmexit"
+	for name in web1 'web;x' db 'we b\"\\1' "w\$(touch\${IFS}$work/touched)"; do
+		printf '{"type":"vm","comm":"x","vm":"%s","uuid":""}\n{"type":"vcpu","vm":"%s"}\n' \
+			"$name" "$name" >>"$work/names/list"
+	done
+	printf '#!/bin/sh\n[ "$*" = "--vms -j" ] && cat %s\n' "$work/names/list" >"$work/names/kvmexit"
 	chmod +x "$work/names/kvmexit"
 	check "completion: -n web" "$(complete_line "$work/names/kvmexit" -n web)" 'web1 web\\;x'
-	check "completion: -n w" "$(complete_line "$work/names/kvmexit" -n w | wc -w)" 3
+	check "completion: -n w" "$(complete_line "$work/names/kvmexit" -n w | wc -w)" 5
+	check "completion: -n we" "$(complete_line "$work/names/kvmexit" -n 'we ')" 'we\\ b\\"\\\\1'
 	check "completion: no name was run" "$(ls "$work/touched" 2>/dev/null)" ""
 	check "completion: -i 1" "$(complete_line kvmexit -i 1)" ""
 	check "completion: it is registered" "$(complete -p kvmexit)" "complete -F _kvmexit kvmexit"

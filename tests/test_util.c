@@ -104,7 +104,9 @@ static void test_parse_duration(void)
 
 		{ "", -EINVAL, 0 },
 		{ ".", -EINVAL, 0 },
-		{ ".5", -EINVAL, 0 },
+		{ ".5", 0, 500000000 },
+		{ ".5m", 0, 30000000000 },
+		{ ".0", -ERANGE, 0 },
 		{ "5.", -EINVAL, 0 },
 		{ "-5", -EINVAL, 0 },
 		{ "+5", -EINVAL, 0 },
