@@ -138,7 +138,7 @@ static const char *read_range(struct reader *r, const char *p, int *err)
 	if (last < first)
 		return "it ends before it begins";
 	if (first < r->next)
-		return "not behind the range before it";
+		return "it does not begin after the range before it";
 	r->next = last + 1;
 	if (!r->next) /* to the end: none can come */
 		r->next = ~0ull;
@@ -170,7 +170,7 @@ static const char *read_line(struct reader *r, const char *p, int *err)
 		return NULL;
 	}
 	if (skip(&p, "address-space: "))
-		return "this is of info mtree without -f";
+		return "this is the output of info mtree without -f";
 	/* Before the first view whatever the monitor says; behind the last its prompt */
 	if (!r->begun || !*p || skip(&p, "(qemu)") || skip(&p, "Root memory region:") ||
 	    skip(&p, "No rendered FlatView"))
@@ -185,7 +185,7 @@ static const char *read_line(struct reader *r, const char *p, int *err)
 static int check_end(const struct reader *r, const char **wrong)
 {
 	if (!r->begun)
-		*wrong = "no FlatView in it: it is to be what QEMU's info mtree -f tells";
+		*wrong = "no FlatView in it: it must be the output of QEMU's info mtree -f";
 	else if (!r->found[MEMORY])
 		*wrong = "no FlatView of the address space memory in it";
 	else if (!r->found[PORTS])

@@ -109,15 +109,15 @@ static void print_help(const struct live *l, FILE *out)
 	fputs("Keys of the live view\n"
 	      "  q             end; this report stays on the screen\n"
 	      "  space, enter  report now\n"
-	      "  g             rows for all, each VM, vCPU, thread\n"
-	      "  r             rows by exit reason, or not\n",
+	      "  g             rows for all, each VM, each vCPU or each thread\n"
+	      "  r             rows by exit reason: on or off\n",
 	      out);
 	if (l->style.known & KEY_DETAIL)
-		fputs("  d             rows by what was behind the exits, or not\n", out);
+		fputs("  d             rows by what was behind the exits: on or off\n", out);
 	if (l->times)
-		fputs("  t             times, or counts only\n", out);
-	fputs("  s             most first of the next column, or by VM\n"
-	      "  /             only what has a text in a name, PID or TID\n"
+		fputs("  t             show times, or counts only\n", out);
+	fputs("  s             sort by the next column, or by VM\n"
+	      "  /             show only rows with a text in a name, PID or TID\n"
 	      "  h, ?          this help\n"
 	      "Any key goes back.\n",
 	      out);
@@ -143,7 +143,7 @@ static int print_body(struct live *l, FILE *out)
 	if (!l->report.nr_samples)
 		fputs("No VM had an exit in this time.\n", out);
 	else if (!snap.nr_samples && !snap.nr_threads)
-		fprintf(out, "Nothing has \"%s\" in it; / changes that.\n", l->filter);
+		fprintf(out, "No row has \"%s\" in it; / changes this text.\n", l->filter);
 	return err;
 }
 
@@ -155,7 +155,8 @@ static void make_status(const struct live *l, char *text, size_t size)
 
 	view__name_keys(table->view.keys, names, sizeof(names));
 	if (l->typing)
-		snprintf(text, size, "Only what has: %s_  (Enter: so, Esc: as before)", l->typed);
+		snprintf(text, size, "Only rows with: %s_  (Enter: take it, Esc: as before)",
+			 l->typed);
 	else
 		snprintf(text, size, "h help  q quit  g,r%s: %s  s: %s  /: %s",
 			 l->style.known & KEY_DETAIL ? ",d" : "", names,

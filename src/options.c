@@ -39,7 +39,7 @@ enum {
 static const struct argp_option argp_options[] = {
 	{ NULL, 0, NULL, 0, "What to count:", 1 },
 	{ "pid", 'p', "PID", 0, "One VM, its threads collapsed, most frequent reason first", 1 },
-	{ "name", 'n', "VM", 0, "The same by the VM's name (see --list-vms)", 1 },
+	{ "name", 'n', "VM", 0, "One VM by its name (see --list-vms), as with -p", 1 },
 	{ "alltids", 'a', NULL, 0, "With -p or -n: a row per thread and reason", 1 },
 	{ "vcpu", 'v', "VCPU", 0, "With -p or -n: this vCPU only", 1 },
 	{ "v", 0, NULL, OPTION_ALIAS | OPTION_HIDDEN, NULL, 1 },
@@ -50,31 +50,33 @@ static const struct argp_option argp_options[] = {
 	{ "time", KEY_TIME, NULL, 0,
 	  "Also how long exits kept vCPUs out of their guests, and where that time went", 1 },
 	{ "detail", KEY_DETAILS, "LIST", OPTION_ARG_OPTIONAL,
-	  "Also what was behind each exit, or each of these reasons", 1 },
+	  "Also what was behind each exit, or behind those of these reasons", 1 },
 	{ "devices", KEY_DEVICES, "FILE", 0,
-	  "With -p or -n: names for addresses and ports, what QEMU's info mtree -f tells", 1 },
+	  "With -p or -n: names for addresses and ports; FILE has QEMU's info mtree -f", 1 },
 	{ NULL, 0, NULL, 0, "When and how to report:", 2 },
 	{ "interval", 'i', "SEC", 0,
-	  "Report every SEC seconds (or 500ms, 10s, 5m), on a terminal in place (h: its keys)", 2 },
+	  "Report every SEC seconds (or 500ms, 10s, 5m); on a terminal in place (h: the keys)", 2 },
 	{ "count", 'c', "N", 0, "With -i: stop after N reports", 2 },
 	{ "wide", 'w', NULL, 0, "A row per thread and reason, with vCPU and name of the VM", 2 },
 	{ "group-by", 'g', "LIST", 0,
 	  "A row for each of these, most active first: vm, vcpu, thread, reason, detail, or several",
 	  2 },
-	{ "top", KEY_TOP, "N", 0, "The first N rows, most first, the rest in one", 2 },
+	{ "top", KEY_TOP, "N", 0,
+	  "The first N rows, most first; the rest in one line", 2 },
 	{ "no-clear", KEY_NO_CLEAR, NULL, 0,
 	  "With -i on a terminal: one report below the other, not in place", 2 },
 	{ "json", 'j', NULL, 0, "Newline-delimited JSON instead of tables", 2 },
 	{ "metrics", KEY_METRICS, "FILE", 0,
-	  "Also keep FILE, for node_exporter: totals since the start by VM and reason, or -g", 2 },
-	{ "compact", KEY_COMPACT, NULL, 0,
-	  "With -j: a line per VM, or what -g wants, its reasons in an object", 2 },
-	{ "node", KEY_NODE, "NAME", 0, "What records and metrics call this host (its node name)",
+	  "Also keep FILE for node_exporter: totals since the start by VM and reason, or by -g",
 	  2 },
+	{ "compact", KEY_COMPACT, NULL, 0,
+	  "With -j: a line per VM, or per row of -g, with its reasons in an object", 2 },
+	{ "node", KEY_NODE, "NAME", 0,
+	  "Name of this host in records and metrics (default: its node name)", 2 },
 	{ "output", 'o', "FILE", 0, "Append to FILE instead of standard output; reopened on SIGHUP",
 	  2 },
 	{ "from", 'f', "FILE", 0,
-	  "Report what FILE has of -j, - is standard input, instead of this host", 2 },
+	  "Report records of -j from FILE (or - for standard input), not this host", 2 },
 	{ NULL, 0, NULL, 0, "How to count:", 3 },
 	{ "max-vcpus", KEY_MAX_VCPUS, "N", 0, "Room for N vCPU threads (4096)", 3 },
 	{ "probe", KEY_PROBE, "NAME", 0, "auto, direct, read, legacy or tracepoint (auto)", 3 },
@@ -86,11 +88,10 @@ static const struct argp_option argp_options[] = {
 	  "Print the known exit reasons with code and meaning (with -j: as JSON)", -1 },
 	{ "explain", KEY_EXPLAIN, NULL, 0,
 	  "Explain these REASONs, or all, with the settings of this host and its VMs; with "
-	  "DURATION or -i: those counted that matter",
+	  "DURATION or -i: those that matter in the counts",
 	  -1 },
 	{ "self-test", KEY_SELF_TEST, NULL, 0,
-	  "Count a small guest of its own: whether counts are exact here, and what that costs",
-	  -1 },
+	  "Count a small guest made for this: are counts exact here, and what do they cost", -1 },
 	{ "verbose", KEY_VERBOSE, NULL, 0, "Tell on standard error what was chosen, and why", -1 },
 	{ "help", 'h', NULL, 0, "Print this help", -1 },
 	{ "usage", KEY_USAGE, NULL, 0, "Print a short usage message", -1 },
@@ -291,7 +292,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		break;
 	case 'g':
 		if (view__parse_keys(arg, &o->keys))
-			argp_error(state, "-g %s: not of %s, each at most once", arg,
+			argp_error(state, "-g %s: only names from %s, each at most once", arg,
 				   view__key_names());
 		break;
 	case KEY_TOP:
@@ -404,7 +405,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 			break;
 		}
 		if (o->detail && !strchr("0123456789.", *arg))
-			argp_error(state, "%s: to be written --detail=%s", arg, arg);
+			argp_error(state, "%s: write --detail=%s", arg, arg);
 		if (rules__is_given(o->given, "DURATION"))
 			refuse_second(state, arg);
 		need_time(state, "DURATION", arg, &o->duration);
@@ -434,13 +435,13 @@ void options__parse(struct options *opts, int argc, char **argv)
 		       "  kvmexit -i 1               live, most active first\n"
 		       "  kvmexit -p 4242 5          one VM, most frequent reason first\n"
 		       "  kvmexit -p 4242 -a 5       the same, a row per thread\n"
-		       "  kvmexit -p 4242 -v 0 5     vCPU 0 of it\n"
+		       "  kvmexit -p 4242 -v 0 5     only vCPU 0 of it\n"
 		       "  kvmexit -t 4250 5          one thread\n"
 		       "  kvmexit -T 4250,4251 5     two threads\n"
 		       "  kvmexit -r 'EPT_*,HLT' 5   some reasons only\n"
 		       "  kvmexit -g vm,reason 5     what each VM does\n"
-		       "  kvmexit --detail 5         and with which MSRs, ports, addresses\n"
-		       "  kvmexit --explain 10       and what is behind it, with what to do\n"
+		       "  kvmexit --detail 5         also which MSRs, ports, addresses\n"
+		       "  kvmexit --explain 10       also why, and what can be done\n"
 		       "  kvmexit --explain hlt      one reason, without counting\n"
 		       "  kvmexit -i 1 -c 10         a report a second, ten times\n"
 		       "  kvmexit -j -i 10 | jq .    JSON, one object a line\n",

@@ -52,7 +52,7 @@ static void tell_keys(const char *from, unsigned int keys, unsigned int missing)
 	if (missing == KEY_DETAIL)
 		complain("reading %s: its records have no details", from);
 	else
-		complain("reading %s: its records are sums, which tell no more apart than: "
+		complain("reading %s: its records are sums, which tell apart only: "
 			 "%s%s%s%s",
 			 from, keys & KEY_VM ? "vm " : "", keys & KEY_VCPU ? "vcpu " : "",
 			 keys & KEY_THREAD ? "thread " : "", keys & KEY_REASON ? "reason" : "");
@@ -127,8 +127,9 @@ static int end_recorded(const struct session *s, int code, __u64 left_out)
 {
 	recording__tell(s->recording);
 	if (left_out)
-		complain("reading %s: %llu intervals are left out, whose records are sums of more",
-			 s->opts->from, left_out);
+		complain(
+			"reading %s: %llu intervals are left out: their sums tell too little apart",
+			s->opts->from, left_out);
 	if (code >= 0)
 		return code;
 	if (s->selected || !replay__selects(s->opts))

@@ -430,12 +430,12 @@ int privileges__confine(const struct needs *needs, const char **what)
 		return err;
 	if (needs->verbose)
 		complain("privileges given up: all capabilities, new ones by execve, files no "
-			 "longer needed, writing to files%s%s, system calls%s",
-			 unrestricted			    ? " not: no Landlock: "
+			 "longer needed, writing to files%s%s%s, system calls%s",
+			 unrestricted			    ? " (not given up: no Landlock: "
 			 : needs->output || needs->replaced ? " but in the output's directory"
 							    : "",
-			 unrestricted ? strerror(-unrestricted) : "",
-			 err ? " not: this kernel cannot filter them"
+			 unrestricted ? strerror(-unrestricted) : "", unrestricted ? ")" : "",
+			 err ? " (not given up: this kernel cannot filter them)"
 			     : " but those that reporting makes (others: EPERM)");
 	return 0;
 }

@@ -447,7 +447,7 @@ static int tell_permission(const char *what, int err, const char *missing)
 		complain("%s: %s: kernel lockdown (confidentiality) forbids it", what,
 			 strerror(-err));
 	else
-		complain("%s: %s: not for want of a capability, but a security module or a "
+		complain("%s: %s: no capability is missing; a security module or a "
 			 "container forbids it",
 			 what, strerror(-err));
 	return EXIT_PERMISSION;
@@ -529,7 +529,7 @@ static int choose(struct probe *probe, const struct options *opts, const struct 
 			probe->untold = variant__untold(v, f);
 			why = variant__unknown(opts, f);
 			if (why && verbose)
-				complain("--detail: unknown of %s", why);
+				complain("--detail: not known for %s", why);
 			if (verbose || (variant__threads_only(v) && isatty(STDERR_FILENO)))
 				complain("probe %s: in use%s", v->name, v->note);
 			return EXIT_OK;

@@ -561,7 +561,7 @@ void recording__tell(const struct recording *r)
 
 	if (f->lines)
 		complain(
-			"reading %s: %llu lines are no records, torn or not of kvmexit: the first is "
+			"reading %s: %llu lines are not records (torn, or not of kvmexit): the first is "
 			"line %llu",
 			path, f->lines, f->first_line);
 	if (f->missing)
@@ -574,11 +574,12 @@ void recording__tell(const struct recording *r)
 		complain("reading %s: in %llu intervals counts do not add up to exits", path,
 			 f->wrong);
 	if (f->orphans)
-		complain("reading %s: %llu records are left out, whose interval has no record",
+		complain("reading %s: %llu records are left out: their interval has no record",
 			 path, f->orphans);
 	if (f->repeated)
-		complain("reading %s: %llu intervals are left out, there again or out of order",
-			 path, f->repeated);
+		complain(
+			"reading %s: %llu intervals are left out: they are there twice or out of order",
+			path, f->repeated);
 	if (f->rest)
 		complain("reading %s: %llu exits are of rows that --top cut off", path, f->rest);
 	if (f->details)

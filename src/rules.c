@@ -16,7 +16,7 @@ static const struct {
 	{ "-p", "-n", NULL },
 	{ "-g", "-w -a", "each says what the rows are" },
 	{ "-w", "-a", "-w has a row per thread" },
-	{ "--explain", "-f", "the settings told would be this host's" },
+	{ "--explain", "-f", "the settings shown would be those of this host" },
 	{ "-f", "-c DURATION --no-clear --time --detail --node --max-vcpus --probe",
 	  "what was recorded is reported as it is" },
 	{ "--compact", "--detail", "its lines have no room for more than reasons; see -g detail" },

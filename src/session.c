@@ -155,7 +155,7 @@ static int open_outputs(struct session *s)
 				 : session__tell_write(&s->output, err);
 	err = o->metrics ? replaced__open(&s->metrics, o->metrics) : 0;
 	if (err == -EEXIST) {
-		complain("--metrics %s: not a file, which could be replaced", o->metrics);
+		complain("--metrics %s: not a file that could be replaced", o->metrics);
 		return EXIT_CREATE;
 	}
 	return err ? tell_open(s->metrics.beside, err, "") : EXIT_OK;

@@ -83,8 +83,8 @@ const char *sight__why_hidden(void)
 	struct hiding h = read_hiding();
 
 	if (is_ptraceable(&h))
-		return "/proc is mounted with hidepid=ptraceable, which shows them to none without "
-		       "CAP_SYS_PTRACE; with hidepid=invisible,gid=GROUP that group sees them";
+		return "/proc is mounted with hidepid=ptraceable, which shows their processes only "
+		       "with CAP_SYS_PTRACE; with hidepid=invisible,gid=GROUP that group sees them";
 	if (!*h.how)
 		return "/proc does not show their processes (a security module, or a container)";
 	snprintf(

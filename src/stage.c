@@ -206,7 +206,7 @@ static int wait_for_answer(struct stage *stage)
 	char c;
 
 	if (poll(&p, 1, PATIENCE_MS) == 0)
-		return fail(stage, -ETIME, "the guest does not come to its end");
+		return fail(stage, -ETIME, "the guest does not finish");
 	if (read(stage->fd, &c, 1) != 1)
 		return fail(stage, -EPIPE, "the process that runs the guest has died");
 	return stage->shared->err;

@@ -43,7 +43,7 @@ static const char *no_reservation(const struct facts *f)
 static const char *no_host(const struct facts *f)
 {
 	(void)f;
-	return "it has run on no kernel of its own (--probe legacy takes it all the same)";
+	return "it was not run on any kernel from 5.11 to 5.15 (--probe legacy takes it anyway)";
 }
 
 static const char *direct_hindrance(const struct facts *f)
@@ -279,7 +279,7 @@ const char *variant__objection(const struct variant *v, const struct options *op
 	const char *why = v->hindrance(f);
 
 	if (!why && v->kfunc && opts->max_vcpus > most_slots(opts))
-		why = "--max-vcpus is more than have room in one map value (512 MB)";
+		why = "--max-vcpus is more than one map value (512 MB) has room for";
 	if (!why && opts->time)
 		why = time_hindrance(v, f);
 	if (!why && opts->detail)

@@ -83,8 +83,8 @@ static const struct {
 	{ BOTH, "" },
 	{ BOTH RANGE("00000000", "0000ffff", " (prio -1, i/o): x"), "" },
 	{ BOTH "  0000000000000000-ffffffffffffffff (prio 0, i/o): all\n", "" },
-	{ "\n", "no FlatView in it: it is to be what QEMU's info mtree -f tells" },
-	{ "address-space: memory\n", "line 1: this is of info mtree without -f" },
+	{ "\n", "no FlatView in it: it must be the output of QEMU's info mtree -f" },
+	{ "address-space: memory\n", "line 1: this is the output of info mtree without -f" },
 	{ VIEW("memory"), "no FlatView of the address space I/O in it" },
 	{ VIEW("I/O"), "no FlatView of the address space memory in it" },
 	{ VIEW("cpu-memory-0"), "no FlatView of the address space memory in it" },
@@ -98,10 +98,10 @@ static const struct {
 	  "line 8: it ends before it begins" },
 	{ BOTH RANGE("00001000", "00001fff", " (prio 0, i/o): x")
 		  RANGE("00001fff", "00002fff", " (prio 0, i/o): y"),
-	  "line 9: not behind the range before it" },
+	  "line 9: it does not begin after the range before it" },
 	{ BOTH "  0000000000000000-ffffffffffffffff (prio 0, i/o): x\n"
 	       "  0000000000000000-0000000000000001 (prio 0, i/o): y\n",
-	  "line 9: not behind the range before it" },
+	  "line 9: it does not begin after the range before it" },
 };
 
 static int read_text(const char *text, struct devices **d, char *why, size_t size)

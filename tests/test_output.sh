@@ -117,7 +117,7 @@ test_metrics_file()
 		"73 kvmexit: opening $dir/none/metrics.new: No such file or directory"
 	run --metrics /dev/null 0.05
 	check '--metrics: a device' "$code $(cat "$dir/err")" \
-		"73 kvmexit: --metrics /dev/null: not a file, which could be replaced"
+		"73 kvmexit: --metrics /dev/null: not a file that could be replaced"
 	chown nobody "$dir/other"
 	run --metrics "$dir/other/metrics" 0.05
 	check "--metrics: another's directory" "$code $(cat "$dir/err")" \
@@ -167,7 +167,7 @@ test_from()
 	{ sed '/"seq":1,/d' "$file"; printf '{"v":1,"ty'; } >"$dir/torn"
 	run -f "$dir/torn"
 	check '-f, torn: exit code' "$code" 0
-	check '-f, torn: messages' "$(cat "$dir/err")" "kvmexit: reading $dir/torn: 1 lines are no records*
+	check '-f, torn: messages' "$(cat "$dir/err")" "kvmexit: reading $dir/torn: 1 lines are not records*
 kvmexit: reading $dir/torn: 1 intervals are missing, by gaps in seq"
 	check '-f, torn: tables' "$(grep -c '^PID ' "$dir/out")" 2
 	# Sums tell less apart
@@ -178,7 +178,7 @@ kvmexit: reading $dir/torn: 1 intervals are missing, by gaps in seq"
 	run -f "$dir/sorted" -g vcpu
 	check '-f, sums: exit code' "$code" 69
 	check '-f, sums: message' "$(cat "$dir/err")" \
-		"kvmexit: reading $dir/sorted: its records are sums, which tell no more apart than: vm "
+		"kvmexit: reading $dir/sorted: its records are sums, which tell apart only: vm "
 	rm "$file" "$dir/torn" "$dir/sums" "$dir/sorted"
 }
 

@@ -101,7 +101,7 @@ def press_keys(run):
     names = [row.split()[1] for row in rows(lines, "by VM")]
     check("by VM", names == sorted(names, reverse=True), names)
     run.press_for("s", VIEW + "s: COUNT")
-    run.press_for("/", "^Only what has: _")
+    run.press_for("/", "^Only rows with: _")
     lines = run.press_for("idle1\r", "/: idle1$")
     check("only idle1", {row.split()[1] for row in rows(lines, "filtered")} == {"idle1"}, lines)
     before = lines[0]
@@ -113,8 +113,8 @@ def press_keys(run):
 
 def begin_known(run):
     """VM and reason of one that does things in known numbers"""
-    run.press_for("/", "^Only what has: _")
-    run.press_for("known\r", '^Nothing has "known" in it')
+    run.press_for("/", "^Only rows with: _")
+    run.press_for("known\r", '^No row has "known" in it')
     for keys in "vm,vcpu,thread,reason", "reason", "vm,reason":
         run.press_for("g", f"g,r: {keys}  s")
     run.tell("known")
