@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * The programs on kvm_exit: one for each way to learn of a VM exit, the vCPU and
- * the reason. One of them is loaded and attached (src/probe.c chooses); it counts
- * each event in the slot of its vCPU thread (src/bpf/slots.h), once. With --time it
- * is one that also notes when that was, and with it come others (src/bpf/time.h); the
- * same with --detail, for what was behind it (src/bpf/detail.h).
+ * The programs on kvm_exit: one for each way to learn of a VM exit, its vCPU and its
+ * reason. src/probe.c chooses one of them, loads and attaches it. It counts each event
+ * once, in the slot of its vCPU thread (src/bpf/slots.h). With --time, a program is taken
+ * that also notes when the exit was, and further programs on other events are attached
+ * (src/bpf/time.h). With --detail they note what was behind the exit (src/bpf/detail.h).
  */
 #include "src/bpf/detail.h"
 
@@ -17,7 +17,7 @@ enum extent {
 	DETAILED, /* and, if user space says so, the time */
 };
 
-/* Programs of one body, @call, for each extent: NAME, NAME_timed, NAME_detailed */
+/* Makes programs from one body, @call, one for each extent: NAME, NAME_timed, NAME_detailed */
 #define PROGRAM(section, name, type, call, what) \
 	SEC(section)                             \
 	int name(type *ctx)                      \
@@ -33,7 +33,7 @@ enum extent {
 	PROGRAM(section, name##_timed, type, call, TIMED) \
 	PROGRAM(section, name##_detailed, type, call, DETAILED)
 
-/* Of entries only where something is to be noted then: NAME, NAME_detailed */
+/* The same for kvm_entry, where plain counting needs no program: NAME, NAME_detailed */
 #define ON_ENTRY(section, name, type, call)       \
 	PROGRAM(section, name, type, call, TIMED) \
 	PROGRAM(section, name##_detailed, type, call, DETAILED)
@@ -42,7 +42,7 @@ static __always_inline int is_timed(enum extent extent)
 {
 	__u64 timed = extent == TIMED;
 
-	/* A constant to the verifier, which leaves out what is not wanted */
+	/* User space patches this constant, so the verifier removes the code that is not wanted */
 	if (extent == DETAILED)
 		asm volatile("%0 = %1" : "=r"(timed) : "i"(PATCH_TIMED));
 	return timed;
@@ -106,9 +106,9 @@ static __always_inline int read_id(__u32 *id, const struct kvm_vcpu *vcpu, enum 
 }
 
 /*
- * The slot comes before the reason: an exit that is not wanted ends there. Inline,
- * for the ISA to be a constant in it. The thread and the vCPU's id are asked for
- * anew where no hint was found: kept, each would cost every exit a register.
+ * Looks for the slot before it reads the reason, because an exit that is not wanted ends
+ * there. Inline, so that the ISA is a constant. If no hint is found, the thread and the
+ * vCPU's id are read again: to keep them would cost every exit two registers.
  */
 static __always_inline void count_exit(const struct kvm_vcpu *vcpu, __u32 isa, enum access access,
 				       enum extent extent)
@@ -150,7 +150,7 @@ static __always_inline void count_exit(const struct kvm_vcpu *vcpu, __u32 isa, e
 
 /*
  * Prototype since 5.16 (0a62a0319abb): (struct kvm_vcpu *vcpu, u32 isa). The
- * exit reason is read from the vCPU. The ISAs part early.
+ * exit reason is read from the vCPU. Each ISA has its own code from here on.
  */
 static __always_inline int count_vcpu(const struct kvm_vcpu *vcpu, __u32 isa, enum access access,
 				      enum extent extent)
@@ -175,16 +175,16 @@ ON_EXIT("?tp_btf/kvm_exit", kvm_exit_read, __u64,
 	count_vcpu((void *)ctx[0], ctx[1], BY_HELPER, extent))
 
 /*
- * For those without CAP_SYS_ADMIN, who may not look modules' BTF up by its id, as
- * tp_btf does
+ * For users without CAP_SYS_ADMIN: they may not look up a module's BTF by its id, as
+ * tp_btf needs
  */
 ON_EXIT("?raw_tp/kvm_exit", kvm_exit_raw, struct bpf_raw_tracepoint_args,
 	count_vcpu((void *)ctx->args[0], ctx->args[1], BY_ADDRESS, extent))
 
 /*
  * Prototype until 5.15: (u32 exit_reason, struct kvm_vcpu *vcpu, u32 isa).
- * raw_tp, because its arguments are plain numbers: BPF_PROG_TEST_RUN can give
- * them on any kernel, and only so can this be tested on a newer one.
+ * raw_tp, because its arguments are plain numbers. So BPF_PROG_TEST_RUN can pass them on
+ * any kernel, and tests can run this program on newer ones.
  */
 static __always_inline int count_legacy(struct bpf_raw_tracepoint_args *ctx, enum extent extent)
 {
@@ -201,7 +201,7 @@ static __always_inline int count_legacy(struct bpf_raw_tracepoint_args *ctx, enu
 ON_EXIT("?raw_tp/kvm_exit", kvm_exit_legacy, struct bpf_raw_tracepoint_args,
 	count_legacy(ctx, extent))
 
-/* Of a kernel where the record is another one, by what user space found */
+/* For a kernel whose record has other offsets, which user space found */
 static __always_inline void count_odd(const void *record, enum extent extent)
 {
 	__u32 raw = 0, isa = 0, vcpu_id = 0;
@@ -259,9 +259,9 @@ ON_ENTRY("?tp/kvm/kvm_entry", kvm_entry_tracepoint, struct kvm_entry_record,
 	 enter_record(ctx, extent))
 
 /*
- * The events that tell the address of an EPT_VIOLATION or EPT_MISCONFIG on VMX. Of
- * kvm_page_fault's prototype this is that since 6.1 at the latest: (struct kvm_vcpu *,
- * u64 address, u64 qualification); the others have theirs since before 5.10.
+ * The events that tell the address of an EPT_VIOLATION or EPT_MISCONFIG on VMX. This is the
+ * prototype of kvm_page_fault since 6.1 at the latest: (struct kvm_vcpu *, u64 address, u64
+ * qualification). The other events have the same prototypes since before 5.10.
  */
 SEC("?raw_tp/kvm_page_fault")
 int kvm_page_fault(struct bpf_raw_tracepoint_args *ctx)
@@ -297,7 +297,7 @@ int kvm_userspace_exit(struct bpf_raw_tracepoint_args *ctx)
 	return 0;
 }
 
-/* (u64 ns, bool waited, bool valid): for kernels whose vCPUs do not tell it */
+/* (u64 ns, bool waited, bool valid): for kernels whose vCPUs do not tell how long they halt */
 SEC("?raw_tp/kvm_vcpu_wakeup")
 int kvm_vcpu_wakeup(struct bpf_raw_tracepoint_args *ctx)
 {

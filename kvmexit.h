@@ -8,7 +8,7 @@
 
 #include <linux/types.h>
 
-/* Of x86 the tracepoint's isa argument: KVM_ISA_* in arch/x86/kvm/trace.h */
+/* On x86 these are the tracepoint's isa argument: KVM_ISA_* in arch/x86/kvm/trace.h */
 enum isa {
 	ISA_VMX = 1,
 	ISA_SVM = 2,
@@ -33,8 +33,8 @@ enum isa {
 #define VMX_FAILED_ENTRY (1u << 31)
 
 /*
- * On arm64 KVM has a return code from the guest, and an exception class where that
- * is TRAP: a class is its own code, ARM64_RETURN + N stands for the return code N.
+ * On arm64 an exit has a return code and, if that is TRAP, an exception class. The code
+ * of a class is the class itself; ARM64_RETURN + N is the code of the return code N.
  */
 #define ARM64_RETURN 0x40u
 #define ARM64_TRAP 2u /* ARM_EXCEPTION_TRAP in arch/arm64/include/asm/kvm_asm.h */
@@ -61,17 +61,17 @@ enum lost {
 	LOST_VCPU, /* no vCPU in the event */
 	LOST_READ, /* reading the exit reason failed */
 	LOST_VMX, /* struct vcpu_vmx was not in the BTF when the program was loaded */
-	LOST_SVM, /* the same for struct vcpu_svm */
+	LOST_SVM, /* struct vcpu_svm was not in the BTF when the program was loaded */
 	LOST_ISA, /* neither VMX nor SVM */
 	NR_LOST,
 };
 
 /*
- * A vCPU thread in one number. Threads are told apart by when they were started
- * (CLOCK_BOOTTIME, ns), not by their TIDs, which are given out again; where no BTF
- * shows that, by TGID << 32 | TID. Two threads that run vCPUs of different ids could
- * share a key only if they had been started, to the nanosecond, at a distance that
- * for ids up to 4096 is 26 days and more.
+ * A vCPU thread in one number. @thread is the time when the thread was started
+ * (CLOCK_BOOTTIME, ns) rather than its TID, because TIDs are used again. If no BTF shows
+ * the start time, @thread is TGID << 32 | TID. Two threads that run vCPUs of different
+ * ids share a key only if their start times differ, modulo 2^64, by exactly a multiple of
+ * the constant below; for ids up to 4096 that is 26 days or more.
  */
 static inline __attribute__((always_inline)) __u64 thread_key(__u64 thread, __u32 vcpu)
 {
@@ -97,24 +97,26 @@ struct hint {
 #define NR_WAYS 4
 #define NR_SETS 4096u
 
-/* Byte offset of a key's set of hints: the nanoseconds are dice enough */
+/* Byte offset of a key's set of hints. The nanoseconds in a key are random enough for a hash. */
 static inline __attribute__((always_inline)) __u32 hint_offset(__u64 key)
 {
 	return key & (NR_SETS - 1) * 64;
 }
 
 /*
- * One vCPU thread's counters, and what struct layout says follows. The life of a slot:
+ * One vCPU thread's counters. What follows them in memory is in struct layout. The life
+ * of a slot:
  *
- *   queued    in the map `free_slots`, from where the program takes it
- *   owned     `key` is its owner's, who alone writes it; marked in `owned`
- *   retired   user space has set `key` to 0 and removed the hint, and waits
- *             until no run of the program that began before can be writing
- *   free      cleared and put into `ring` by user space; the program moves it
- *             from there to the queue
+ *   queued    the slot is in the map `free_slots`, from where the program takes it
+ *   owned     `key` is that of its owner, the only thread that writes the slot; the slot
+ *             is marked in `owned`
+ *   retired   user space has set `key` to 0 and removed the hint. It now waits until
+ *             every run of the program that began before has ended, as it could write
+ *   free      user space has cleared the slot and put it into `ring`; the program moves
+ *             it from there to the queue
  */
 struct slot {
-	__u64 key; /* of the owner; 0: nobody's */
+	__u64 key; /* of the owner; 0: there is none */
 	__u64 old_key; /* whose entry in the thread map is still to be removed */
 	__u64 start; /* of the process: clock ticks since boot; 0: not known */
 	__u32 pid; /* TGID and TID, of the initial PID namespace */
@@ -126,16 +128,16 @@ struct slot {
 };
 
 /*
- * Times (--time). What lies between a kvm_exit and the next kvm_entry of the same
- * thread and vCPU is a span; it is the exit reason's.
+ * Times (--time). A span is the time between a kvm_exit and the next kvm_entry of the same
+ * thread and vCPU. It belongs to the reason of that exit.
  */
 #define NR_ROWS 32
 #define NR_INDICES 256 /* of counters: a power of two, for a mask instead of a test */
 #define NR_BUCKETS 40
 
-/* The spans of one reason in one slot, once they are over; ns */
+/* All spans of one reason in one slot that are over; ns */
 struct spans {
-	__u64 time; /* all of it: KVM's own part is what the others leave */
+	__u64 time; /* all of it; KVM's own part is this minus the next four */
 	__u64 user;
 	__u64 wait;
 	__u64 poll;
@@ -143,8 +145,8 @@ struct spans {
 	__u64 max; /* of a span without idle; user space sets it back to 0 */
 	__u64 untimed; /* exits whose span's end was not seen */
 	/*
-	 * How many spans took so long, without idle: the first those below 256 ns,
-	 * then two for each power of two. They wrap.
+	 * A histogram of the spans' lengths without idle: the first bucket counts those
+	 * below 256 ns, then there are two for each power of two. The counts wrap.
 	 */
 	__u32 buckets[NR_BUCKETS];
 };
@@ -152,16 +154,16 @@ struct spans {
 #define AWAY_UNKNOWN (~0ull)
 
 /*
- * Where one vCPU thread's time goes. Like the slot before it, it is
- * written by the slot's owner alone, and cleared by user space with the slot. Each
- * event ends with a store to `exit`. At an entry `entry` is stored before all
- * else: what is read while entry > exit > 0 is half done.
+ * Where one vCPU thread's time goes. The clock follows its slot in memory. Only the slot's
+ * owner writes it, and user space clears it with the slot. Each event ends with a store to
+ * `exit`. A kvm_entry stores `entry` first. So while entry > exit > 0, an update is under
+ * way, and what user space reads then is only half written.
  */
 struct clock {
 	__u64 exit; /* when the open span began; 0: in the guest, or not begun */
 	__u64 entry; /* the last one */
-	__u64 away; /* sum of what `last` tells; AWAY_UNKNOWN: look closer */
-	__u64 guest; /* ns in the guest until the last entry but the time since `entry` */
+	__u64 away; /* run_delay + halt + poll below; AWAY_UNKNOWN: compare each of them */
+	__u64 guest; /* ns in the guest, without the time since `entry` */
 	__u32 index; /* of the counter of the open span's reason; NR_COUNTERS: none */
 	__u32 shared; /* the thread runs other vCPUs too */
 	__u64 user; /* when the open span came to user space first; 0: it did not */
@@ -170,22 +172,22 @@ struct clock {
 	__u64 halt; /* waiting for something to happen, halted */
 	__u64 poll; /* polling for it */
 	__u64 user_delay; /* run_delay at `user` */
-	__u64 halted; /* as kvm_vcpu_wakeup told it, where nothing else does */
+	__u64 halted; /* as kvm_vcpu_wakeup told it, on kernels where nothing else does */
 	__u64 first; /* when this clock was started */
 	__u64 unseen; /* entries without an exit before them */
 	__u64 thread; /* of the last owner; not cleared */
-	__u32 nr_rows; /* in use, but for the first */
+	__u32 nr_rows; /* in use, without the first */
 	__u32 nr; /* of the slot */
-	__u8 row_of[NR_INDICES]; /* 0: none yet; from NR_COUNTERS on none */
-	struct spans rows[NR_ROWS]; /* the first is of reasons that found none */
+	__u8 row_of[NR_INDICES]; /* by counter; 0: no row yet. From NR_COUNTERS on: unused */
+	struct spans rows[NR_ROWS]; /* the first is for all reasons that got none of their own */
 } __attribute__((aligned(64)));
 
 /*
- * Details (--detail): what was behind an exit, in one number. Bits 63..56 are one
- * more than the index of its reason's counter, in the kernel's tables only; 55..52 the
- * kind; 51 is set for an exit of L2, a guest's guest; 50..0 is the value, as the kind
- * has it. In user space (struct sample) the index is left off, and 0 is what is not
- * known.
+ * Details (--detail): what was behind an exit, in one number. Bits 63..56 are the index
+ * of its reason's counter plus one; only the tables shared with the kernel have these bits.
+ * Bits 55..52 are the kind. Bit 51 is set for an exit of L2, a guest's guest. Bits 50..0
+ * are the value, in the form that enum detail_kind says. In user space (struct sample)
+ * bits 63..56 are 0, and a detail of 0 is not known.
  */
 enum detail_kind {
 	DETAIL_UNKNOWN, /* only as 0 */
@@ -193,7 +195,7 @@ enum detail_kind {
 	DETAIL_PORT, /* 15..0 its number, 18..16 bytes, 19 in, 20 string */
 	DETAIL_MMIO, /* 50..0 guest physical address */
 	DETAIL_FAULT, /* 30..0 guest physical address / 2M, 32..31 access, 33 was mapped */
-	DETAIL_LEAF, /* 31..0 EAX, 47..32 ECX, at most, 48 the leaf has such */
+	DETAIL_LEAF, /* 31..0 EAX, 47..32 ECX (0xffff if it is more), 48 the leaf has subleaves */
 	DETAIL_HYPERCALL, /* 31..0 its number, 33..32 whose */
 	DETAIL_VECTOR, /* 7..0 vector, 9..8 of what */
 	DETAIL_CR, /* 3..0 its number, 5..4 access, as VMX's exit qualification has it */
@@ -211,7 +213,7 @@ enum detail_kind {
 #define DETAIL_MASK ((1ull << DETAIL_INDEX_SHIFT) - 1)
 #define DETAIL_L2 (1ull << 51)
 #define DETAIL_VALUE_MASK (DETAIL_L2 - 1)
-/* In user space only. Exits that found no room; and of what details are not asked for. */
+/* In user space only: exits that found no room, and exits whose details nobody asked for */
 #define DETAIL_OTHER ((__u64)DETAIL_SPECIAL << DETAIL_SHIFT)
 #define DETAIL_NONE (DETAIL_OTHER | 1)
 
@@ -237,9 +239,9 @@ enum detail_hypercall {
 };
 
 enum detail_vector {
-	VECTOR_HOST, /* a host's interrupt */
-	VECTOR_EXCEPTION, /* the guest's; or NMI, the host's */
-	VECTOR_EOI, /* what the guest ended */
+	VECTOR_HOST, /* an interrupt of the host */
+	VECTOR_EXCEPTION, /* an exception of the guest, or an NMI of the host */
+	VECTOR_EOI, /* the interrupt that the guest ended */
 };
 
 static inline __attribute__((always_inline)) __u64 detail(enum detail_kind kind, __u64 value)
@@ -327,12 +329,12 @@ static inline __attribute__((always_inline)) __u64 detail_sysreg(__u32 encoding,
 }
 
 #define NR_DETAILS 64
-#define NR_REGIONS 32 /* or a guest that boots would fill them all, for good */
+#define NR_REGIONS 32 /* of page faults, at most; a guest that boots would fill all 64 */
 #define NR_CROWDED 32
 
-/* Exits behind which there was the same, and their spans (--time), once they are over */
+/* All exits with the same detail, and their spans (--time) that are over */
 struct detail_entry {
-	__u64 key; /* 0: free. Else it stays. */
+	__u64 key; /* 0: the entry is free. Once set, it does not change. */
 	__u64 count;
 	__u64 time; /* ns: these five as in struct spans */
 	__u64 user;
@@ -342,18 +344,18 @@ struct detail_entry {
 };
 
 /*
- * What was behind one vCPU thread's exits. Written like the slot.
- * The exits of a reason of which there are details are its entries', those that found
- * none free, and at most one of which it is not known yet.
+ * What was behind one vCPU thread's exits. The same thread writes it as the slot.
+ * Each exit of a reason with details is counted in one of the entries, or in `crowded` if
+ * none was free. At most one exit is in neither: the last one, if it is `pending`.
  */
 struct details {
 	struct detail_entry entries[NR_DETAILS];
-	__u64 pending; /* the last exit's key but for kind and value, which are to come; 0: none */
+	__u64 pending; /* the last exit's key, still without kind and value; 0: none is pending */
 	__u32 raw; /* its reason, as the vCPU has it */
 	__u32 open; /* the last exit's entry; NR_DETAILS: it found none */
-	__u64 crowded[NR_CROWDED]; /* exits that found none, of some reason */
-	__u8 reasons[NR_CROWDED]; /* of this one: one more than its counter's index; 0: free */
-	__u64 fault; /* what the pending one is, unless it was of what is no memory */
+	__u64 crowded[NR_CROWDED]; /* exits that found no entry, by reason */
+	__u8 reasons[NR_CROWDED]; /* which reason: its counter's index plus one; 0: free */
+	__u64 fault; /* the pending exit's detail, unless the address turns out not to be memory */
 	__u32 regions; /* entries of page faults: NR_REGIONS at most */
 } __attribute__((aligned(64)));
 
@@ -364,7 +366,7 @@ struct layout {
 	__u32 timed; /* whether there is a clock; it comes first */
 };
 
-#define MAX_STRIDES (1u << 29) /* of one map value: what the verifier adds to its address */
+#define MAX_STRIDES (1u << 29) /* bytes of one map value: the verifier permits no larger offset */
 
 static inline __attribute__((always_inline)) struct layout layout_of(int timed, int detailed)
 {
@@ -377,7 +379,7 @@ static inline __attribute__((always_inline)) struct layout layout_of(int timed, 
 	};
 }
 
-/* Exits not counted, by cause; a line for each CPU, so that none waits for another */
+/* Exits not counted, by cause; one cache line for each CPU, so that no CPU waits for another */
 struct lost_line {
 	__u64 count[NR_LOST];
 };
@@ -408,7 +410,7 @@ enum offset {
 	NR_OFFSETS,
 };
 
-/* The classic tracepoint's record; these offsets in all kernels looked at */
+/* The classic tracepoint's record; its offsets are the same in all kernels looked at */
 struct kvm_exit_record {
 	__u64 common;
 	__u32 exit_reason;
@@ -445,11 +447,11 @@ struct config {
 	__u32 max_slots;
 	__u32 tgid; /* 0: any */
 	__u64 start; /* of that process, as in struct slot; 0: any */
-	__u32 vcpu; /* where has_vcpu */
+	__u32 vcpu; /* if has_vcpu */
 	__u32 has_vcpu;
 	__u32 nr_tids; /* entries of the map `tids`: TID to start time; 0: any */
 	/* Classic tracepoint, byte offsets from its format file */
-	__u32 odd_record; /* they are not those of struct kvm_exit_record */
+	__u32 odd_record; /* the next three are not as in struct kvm_exit_record */
 	__u32 off_exit_reason;
 	__u32 off_isa;
 	__u32 off_vcpu_id;
@@ -460,8 +462,9 @@ struct config {
 };
 
 /*
- * Numbers in the program's instructions that are to be replaced before it is loaded:
- * by offsets[which], by what config has of the same name, and by the first slot's address.
+ * Placeholders in the program's instructions. User space replaces them before it loads the
+ * program: PATCH_OFFSET by offsets[which], PATCH_SLOTS by the address of the first slot, the
+ * others by the member of config with the same name.
  */
 #define PATCH_OFFSET(which) (0x6b766d00 + (which))
 #define PATCH_MAX_SLOTS 0x6b766d81

@@ -7,23 +7,23 @@
 
 #include "fields.h"
 
-/* Of the replaced tool's views, and of ours */
+/* LEFT is for the views of the tool that kvmexit replaces, NUMBERS_RIGHT for our own */
 enum alignment {
-	LEFT, /* all; widths are minimums, so that they stay from one table to the next */
-	NUMBERS_RIGHT, /* and widths are those of what is shown, if that is more */
+	LEFT, /* all columns; widths are fixed minimums, the same from one table to the next */
+	NUMBERS_RIGHT, /* and columns grow to the width of what they show */
 };
 
 struct column {
 	enum field field;
 	const struct measure_kind *measure; /* NULL: the field */
 	const char *header;
-	int handy; /* to no less than that a text is cut while columns can be left out */
-	int least; /* its width at least, in characters as terminals count them */
-	int filled; /* by what is to be shown in it */
-	int needed; /* and by its head */
+	int handy; /* texts are cut down to this before any column is left out */
+	int least; /* its smallest width, in characters as terminals count them */
+	int filled; /* the width that its contents need */
+	int needed; /* the width that contents and head need */
 	int width;
-	int rank; /* where not all find room, those with more are left out first */
-	bool right; /* aligned */
+	int rank; /* if not all columns fit, those with a higher rank are left out first */
+	bool right; /* aligned to the right */
 };
 
 #define MAX_COLUMNS (NR_FIELDS + NR_MEASURES)
@@ -33,23 +33,23 @@ struct columns {
 	struct column columns[MAX_COLUMNS];
 };
 
-/* Those that rows of @kind have in this view. @live: those of tables shown in place too */
+/* Chooses the columns that rows of @kind have in this view. @live: the table is shown in place */
 void columns__choose(struct columns *c, const struct view *view, enum kind kind, bool live,
 		     enum alignment alignment);
 
-/* Makes them as wide as these rows need */
+/* Makes the columns as wide as these rows need */
 void columns__measure(struct columns *c, const struct snapshot *snap, const struct sample *rows,
 		      size_t nr);
 
 /*
- * Makes them fit into @width, 0: any: first without room to spare, then texts are cut,
- * heads before what is below them, names of details before others, then columns left
- * out, but PIDs only where these rows' VMs can be told apart without.
+ * Makes the columns fit into @width (0: any width). First it takes away spare room. Then
+ * it cuts texts: heads before what is below them, names of details before other texts.
+ * Then it leaves columns out, but PIDs only if these rows' VMs can be told apart without.
  */
 void columns__fit(struct columns *c, int width, const struct snapshot *snap,
 		  const struct sample *rows, size_t nr);
 
-/* A line, @row NULL: the head. No line ends in blanks. */
+/* Prints a line; @row NULL: the head. No line ends in blanks. */
 void columns__print(FILE *out, const struct columns *c, const struct snapshot *snap,
 		    const struct sample *row);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * User space's side of the slots: what was counted since the last report, for
- * whom; and slots taken back from threads that are idle.
+ * User space's side of the slots: what was counted since the last report, and for
+ * whom. It also takes slots back from threads that are idle.
  */
 #ifndef COUNTERS_H
 #define COUNTERS_H
@@ -13,22 +13,21 @@ struct vms;
 
 /* Memory shared with the kernel (kvmexit.h): each has an element for each slot */
 struct shared {
-	void *slots; /* as shared__slot() and the next two find them */
+	void *slots; /* use shared__slot(), shared__clock() and shared__details() */
 	struct layout layout;
 	__u64 *owned; /* by slot: whether it has an owner */
 	__u64 *ring;
 	struct control *control;
 	/*
-	 * Waits until no run of the BPF program goes on that began before. 0, or
-	 * -errno: that cannot be had.
+	 * Waits until all runs of the BPF program that began before have ended. 0, or
+	 * -errno: this kernel cannot do that.
 	 */
 	int (*quiesce)(void);
 	/*
-	 * Whether a thread has ended. NULL: that cannot be known. Asked for with clocks
-	 * only.
+	 * Whether a thread has ended. NULL: that cannot be known. Used with clocks only.
 	 */
 	bool (*is_gone)(__u32 pid, __u32 tid);
-	/* By ISA, from ISA_VMX on, and counter: whether there are details of its exits */
+	/* By ISA (from ISA_VMX on) and counter: whether its exits have details */
 	__u8 detailed[3][NR_COUNTERS];
 };
 
@@ -52,18 +51,18 @@ static inline struct details *shared__details(const struct shared *s, __u32 nr)
 }
 
 /*
- * Works on memory for @max slots, which outlives it as do the @vms: a VM is asked for
- * there when its first thread is seen, and kept as long as its vCPUs are. NULL: no
+ * Works on memory for @max slots. This memory and @vms must outlive it. It gets a VM from
+ * @vms when it sees the VM's first thread, and keeps it as long as the VM's vCPUs. NULL: no
  * memory.
  */
 struct counters *counters__new(const struct shared *shared, __u32 max, struct vms *vms);
 void counters__free(struct counters *c);
 
 /*
- * Reads all counters. Slots in which nothing was counted for a while are taken
- * from their owners and freed, the sooner the fewer are free. @now: ns, of a clock
- * that only goes forward. Returns 0 or -ENOMEM: then the figures are as they were,
- * and nothing is lost.
+ * Reads all counters. It takes slots in which nothing was counted for a while from their
+ * owners and frees them; the fewer slots are free, the sooner. @now: ns, of a clock that
+ * only goes forward. Returns 0 or -ENOMEM: then the figures are as before, and nothing is
+ * lost.
  */
 int counters__collect(struct counters *c, __u64 now);
 
@@ -78,7 +77,7 @@ __u64 counters__lost(const struct counters *c, enum lost why);
 int counters__report(struct counters *c, struct snapshot *snap, __u64 now);
 
 /*
- * Forgets the totals of vCPUs whose process @is_gone(pid, start) says has ended.
+ * Forgets the totals of vCPUs whose process has ended, as @is_gone(pid, start) says.
  * To be called after a report's samples have been used; what was collected
  * meanwhile is kept for the next one.
  */

@@ -16,13 +16,13 @@
 struct devices;
 
 /*
- * Returns 0 and *@out, -ENOMEM, -errno of reading, or -EINVAL and in @why in which line
- * what is wrong.
+ * Returns 0 and *@out; or -ENOMEM; or -errno of reading; or -EINVAL, and in @why what is
+ * wrong in which line.
  */
 int devices__read(struct devices **out, FILE *file, char *why, size_t size);
 void devices__free(struct devices *d);
 
-/* Whose address or port a detail (kvmexit.h) is of, or NULL */
+/* The device to which the address or port of a detail (kvmexit.h) belongs, or NULL */
 const char *devices__name(const struct devices *d, __u64 detail);
 
 #endif

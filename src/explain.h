@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * --explain: what is known of the exit reasons that matter, with the present values of
- * the settings they hang on, of this host (settings.h) and of its VMs (vmstate.h).
+ * the settings that matter for them, of this host (settings.h) and its VMs (vmstate.h).
  */
 #ifndef EXPLAIN_H
 #define EXPLAIN_H
@@ -18,8 +18,8 @@ struct filter;
 
 struct explain_style {
 	struct filter *reasons; /* NULL: all; outlives it */
-	bool run; /* what was counted is explained, else every reason */
-	bool times; /* what matters is the service time, else the number of exits */
+	bool run; /* explain what was counted, else every reason */
+	bool times; /* weigh reasons by times__service(), else by the number of exits */
 	__u32 pid; /* without a run: this VM only; 0: all */
 	__u32 isa; /* this host's, whose reasons come first */
 	const char *root; /* below which files are read; "" */
@@ -32,7 +32,7 @@ enum topic {
 	TOPIC_SETTING, /* of this host */
 	TOPIC_VM, /* of a VM */
 	TOPIC_ADVICE,
-	TOPIC_NOTE, /* what could not be read, and why; of no reason */
+	TOPIC_NOTE, /* what could not be read, and why; it belongs to no reason */
 	NR_TOPICS
 };
 
@@ -52,17 +52,17 @@ struct explained {
 	char name[64];
 	const char *meaning; /* "": not known */
 	__u64 weight; /* exits, or ns; 0 without a run */
-	unsigned int tenths; /* of a per cent, that it makes up of all */
+	unsigned int tenths; /* its share of all, in tenths of a per cent */
 };
 
-/* Reasons that one text is about */
+/* The reasons that one text explains */
 struct chapter {
 	const struct text *text;
 	struct explained *reasons; /* owned */
 	size_t nr_reasons, reasons_room;
 	struct item *items; /* owned */
 	size_t nr_items, items_room;
-	size_t vms_left_out; /* that have these exits too */
+	size_t vms_left_out; /* how many more VMs have these exits */
 	__u64 weight;
 };
 
@@ -73,7 +73,7 @@ struct explanation {
 	char note[320]; /* what could not be read and why; "": nothing */
 };
 
-/* Of what makes up less, tenths of a per cent, nothing is said */
+/* Reasons with a smaller share are not explained; tenths of a per cent */
 #define TENTHS_THAT_MATTER 30
 
 struct explain;
@@ -84,31 +84,31 @@ void explain__free(struct explain *e);
 /* With all privileges: reads KVM's state of VMs for the first time. What fails is noted. */
 void explain__open(struct explain *e);
 
-/* The files that are still needed: STATE_READS of them at most; how many */
+/* The files that are still needed, at most STATE_READS; returns how many */
 size_t explain__fds(const struct explain *e, int *fds);
 
-/* VMs' state, in place of what was known of the same VMs: 0 or -ENOMEM */
+/* Takes the state of VMs; replaces what was known of the same VMs. 0 or -ENOMEM */
 int explain__learn(struct explain *e, const struct state_layout *layout,
 		   const struct vm_states *states);
 
-/* It could not be read, and why */
+/* Notes that the VMs' state could not be read, and why */
 void explain__cannot_learn(struct explain *e, const char *why);
 
-/* An interval: 0 or -ENOMEM */
+/* Adds an interval: 0 or -ENOMEM */
 int explain__count(struct explain *e, const struct snapshot *snap);
 
-/* All that there is to say, as things are now; valid as @e is. NULL: no memory. */
+/* Makes the explanation, with settings as they are now; valid as long as @e. NULL: no memory. */
 const struct explanation *explain__finish(struct explain *e);
 
 /* As text of at most 80 columns */
 void explanation__print(const struct explanation *x, FILE *out);
 
 /*
- * As records: of the report @snap, or without one (NULL). 0 or -errno.
+ * Prints it as records: of the report @snap, or without one (NULL). 0 or -errno.
  */
 int explanation__print_json(const struct explanation *x, FILE *out, const struct snapshot *snap);
 
-/* One text, without any values: indented by so many columns */
+/* Prints one text without any values, indented by @indent columns */
 void text__print(const struct text *text, FILE *out, int indent);
 
 #endif

@@ -19,8 +19,8 @@ struct facts {
 	bool has_btf; /* of vmlinux */
 	enum prototype prototype;
 	bool rdonly_cast; /* kfunc bpf_rdonly_cast, since 6.2 */
-	bool tdx_differs; /* struct vcpu_tdx has it elsewhere than struct vcpu_vmx */
-	bool notifier; /* from a thread to the vCPU it runs, by its preempt_notifiers */
+	bool tdx_differs; /* struct vcpu_tdx has the exit reason elsewhere than struct vcpu_vmx */
+	bool notifier; /* a thread's preempt_notifiers lead to the vCPU that it runs */
 	int format_err; /* reading the tracepoint's format file: 0 or -errno */
 	__u32 off_exit_reason; /* in the classic tracepoint's record, bytes */
 	__u32 off_isa;
@@ -48,7 +48,7 @@ int facts__find_offset(const struct btf *btf, const char *name, const char *path
 /* The same, and in *@size its size in bytes, where it is a number, pointer or struct */
 int facts__find_field(const struct btf *btf, const char *name, const char *path, __u32 *size);
 
-/* Reads BTF and tracefs. What cannot be read is a fact that does not hold. */
+/* Reads BTF and tracefs. A fact that cannot be read counts as not true. */
 void facts__read(struct facts *f);
 
 /*
@@ -59,7 +59,7 @@ void facts__read(struct facts *f);
 int facts__parse_format(struct facts *f, const char *format);
 int facts__parse_format_arm64(const char *format);
 
-/* Whether a format file's record is struct kvm_exit_record as far as that is used */
+/* Whether a format file's record is like struct kvm_exit_record in the fields we use */
 bool facts__has_record(const char *format);
 
 #endif

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* -r: which reasons are reported; --detail: of which there are details */
+/* -r: which reasons are reported; --detail: which reasons get details */
 #ifndef FILTER_H
 #define FILTER_H
 
 #include "snapshot.h"
 
 /*
- * @list: names of reasons, separated by commas, in any case, * for any characters;
- * with ! in front: not these. Where all have a !, all others are kept.
+ * A list has names of reasons, separated by commas, in any case, with * for any
+ * characters. A name with ! in front is left out; if all have a !, all others are kept.
  */
 struct filter;
 
@@ -21,13 +21,13 @@ bool filter__keeps(struct filter *f, __u32 isa, __u32 code);
 
 struct named_detail;
 
-/* Whether a reason that is kept can have it */
+/* Whether any reason that is kept can have this detail */
 bool filter__wants(struct filter *f, const struct named_detail *named);
 
-/* Of samples whose reason is not kept, or cannot have any, no detail is told */
+/* Removes the details of samples whose reason is not kept, or cannot have any */
 void filter__detail(struct filter *f, struct snapshot *snap);
 
-/* Moves what the filter leaves out from the samples to `hidden` */
+/* Takes samples that the filter leaves out away, and adds their exits to `hidden` */
 void filter__apply(struct filter *f, struct snapshot *snap);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* What a self-test found, and how that is told */
+/* What a self-test found, and how it is printed */
 #ifndef FINDINGS_H
 #define FINDINGS_H
 
@@ -11,36 +11,36 @@
 #include "run.h"
 
 enum verdict {
-	VERDICT_NONE, /* it was not, or could not be tried */
+	VERDICT_NONE, /* it was not tried, or could not be */
 	VERDICT_EXACT,
 	VERDICT_WRONG,
 };
 
-/* A reason for which the guest exits, how often */
+/* A reason for which the guest exits, and how often */
 struct made {
-	const char *what; /* the guest does, "" after its first reason */
+	const char *what; /* what the guest does for it; "" after the first reason of this */
 	const char *reason; /* "CPUID" */
 	__u64 times;
-	bool least; /* there may be more: memory is touched first, NMIs come as they do */
+	bool least; /* there may be more, by first touches of memory and by NMIs */
 };
 
 #define MAX_MADE 10
 #define MAX_TRIALS 12
 #define MAX_PAIRS 9
 
-/* What an exit took without and with it, in turn; ns */
+/* What an exit took without and with the probe, in turn; ns */
 struct cost {
 	double without[MAX_PAIRS], with[MAX_PAIRS];
 	size_t pairs;
 };
 
-/* One way to count, tried */
+/* One way to count, and what came of it */
 struct trial {
 	const char *probe;
 	bool time; /* with --time */
 	bool detail; /* with --detail */
 	enum verdict verdict;
-	char why[112]; /* it could not be tried, or what was wrong first */
+	char why[112]; /* why it could not be tried, or what was wrong first */
 	__u64 counted[MAX_MADE]; /* of what was made */
 	__u64 behind[MAX_MADE]; /* with detail: of what was behind it */
 	__u64 others; /* interrupts and the like */
@@ -56,7 +56,7 @@ struct findings {
 	const struct run *run;
 	char cpu[49]; /* its model */
 	char vendor[16];
-	char modules[33]; /* of KVM that are loaded, besides kvm itself */
+	char modules[33]; /* KVM's modules that are loaded, besides kvm itself */
 	struct made made[MAX_MADE];
 	size_t nr_made;
 	struct made
@@ -67,7 +67,7 @@ struct findings {
 	size_t nr_trials;
 	const char *quickest; /* the reason whose exits were timed */
 	enum verdict verdict;
-	char why[200]; /* nothing could be tried at all */
+	char why[200]; /* why nothing could be tried at all */
 };
 
 /* Median and the middle half of what counting adds to an exit; ns */
@@ -75,7 +75,7 @@ struct spread {
 	double low, median, high;
 };
 
-double cost__base(const struct cost *cost); /* median without it */
+double cost__base(const struct cost *cost); /* median without the probe */
 struct spread cost__added(const struct cost *cost);
 
 void findings__print(FILE *out, const struct findings *f);

@@ -8,23 +8,23 @@
 
 /*
  * The rows of one output. They stay from one interval to the next, so that their
- * totals are those since the start: groups__next(), groups__add() as often as
- * wanted, groups__sort().
+ * totals count from the start. For each interval call groups__next(), groups__add() as
+ * often as needed, then groups__sort().
  */
 struct groups;
 
 struct groups *groups__new(unsigned int keys); /* enum key; NULL: no memory */
 void groups__free(struct groups *g);
 
-/* For rows whose times are not shown: none are added, nor sorted by */
+/* For rows whose times are not shown: times are not added up and not sorted by */
 void groups__count_only(struct groups *g);
 
 /* A new interval: all counts are 0. Rows of VMs that have ended are gone. */
 void groups__next(struct groups *g);
 
 /*
- * Lets rows go whose VMs had ended by @time (CLOCK_REALTIME in ns). Without
- * groups__next() all that is added is summed up from the start.
+ * Drops rows whose VMs had ended by @time (CLOCK_REALTIME in ns). For groups that sum up
+ * everything from the start, and so never call groups__next().
  */
 void groups__drop(struct groups *g, __u64 time);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * VMs that exit a known number of times: what a counter of exits must show. One
- * source for kvmexit's self-test and for the tests (tests/guest.c).
+ * VMs that exit a known number of times, to check a counter of exits. Both kvmexit's
+ * self-test and the tests (tests/guest.c) use this code.
  *
  * Every vCPU starts in 64-bit mode and does each kind as often as it is told to, one
  * of each in turn, then ends with a triple fault (x86) or a store (arm64). There is
@@ -163,7 +163,7 @@ struct guest {
 	uint64_t counts[NR_KINDS]; /* of each kind, on each vCPU */
 	int vcpus; /* of each VM */
 	int first_id; /* of a VM's vCPUs */
-	int nap; /* us of sleep at every hlt, on arm64 mmio; of every idle */
+	int nap; /* us to sleep at every hlt (on arm64: mmio), and length of every idle */
 	unsigned int features; /* arm64: bits that its vCPUs have, by KVM's numbers */
 
 	/* Once open */
@@ -191,16 +191,16 @@ struct guest_vcpu {
 };
 
 /*
- * All of these return 0 or -errno, and say then by guest__why() what is wrong:
- * -ENOTSUP kinds that this machine has not, or not together; -EPROTO a guest that
- * did not do what it was told; anything else is the kernel's.
+ * All of these return 0 or -errno; then guest__why() says what is wrong. -ENOTSUP: this
+ * machine does not have these kinds, or not together. -EPROTO: the guest did not do what it
+ * was told. All other errors come from the kernel.
  */
 int guest__open(struct guest *guest); /* /dev/kvm */
-int guest__prepare(struct guest *guest); /* for what is filled in; again when that changes */
+int guest__prepare(struct guest *guest); /* after its fields are set, and after each change */
 void guest__close(struct guest *guest);
 int guest_vm__create(struct guest_vm *vm, const struct guest *guest);
 void guest_vm__destroy(struct guest_vm *vm);
-/* By the thread that runs it */
+/* Must be called by the thread that runs the vCPU */
 int guest_vcpu__create(struct guest_vcpu *vcpu, const struct guest_vm *vm, int index);
 /* One KVM_RUN: a return to user space, or a signal */
 int guest_vcpu__run(struct guest_vcpu *vcpu);
@@ -234,10 +234,10 @@ static inline size_t guest__bytes(const uint8_t *from, const uint8_t *to)
 	return (uintptr_t)to - (uintptr_t)from;
 }
 
-/* It has come to its end: whether all was done */
+/* To be called when the guest has ended: checks that it did everything. 0 or -errno. */
 int guest_vcpu__finish(struct guest_vcpu *vcpu);
 
-/* What each machine has of its own */
+/* What is different on each machine */
 extern const char *machine__isa; /* once opened */
 extern const bool machine__shows[NR_KINDS]; /* kinds that user space sees */
 int machine__open(const struct guest *guest);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* What is told without counting: the lists, and what a terminal is told first */
+/* What kvmexit prints without counting: the lists, and the first messages to a terminal */
 #ifndef INFO_H
 #define INFO_H
 
@@ -8,7 +8,7 @@ struct options;
 /* "... for all threads after sleeping 5 secs.", where standard error is a terminal */
 void info__banner(const struct options *o);
 
-/* Where there is nothing to be counted, as far as can be told now: why, to a terminal */
+/* If there seems to be nothing to count now, tells a terminal why */
 void info__tell_idle(const struct options *o);
 
 /* --list-vms and --list-reasons, to standard output: the exit code */

@@ -15,8 +15,8 @@ struct json_style {
 };
 
 /*
- * The records of an interval: of the run, if this is the first of the file; of each
- * VM that is new there; exits, sums and what --top cut; the interval's own, last.
+ * Prints the records of an interval: the run, if it is the first interval of the file; each
+ * VM that is new in the file; exits, sums and what --top cut; last the interval record.
  */
 struct renderer *json__new(const struct json_style *style); /* NULL: no memory */
 
@@ -24,8 +24,8 @@ struct renderer *json__new(const struct json_style *style); /* NULL: no memory *
 int json__print_vms(FILE *out, const struct vmlist *list);
 
 /*
- * Prints the known reasons, one object a line; of those that @wanted keeps, where it is
- * given, also the named details that they can have. 0 or -ENOMEM
+ * Prints the known reasons, one object a line. If @wanted is given, prints only those that
+ * it keeps, and also the named details that they can have. 0 or -ENOMEM
  */
 int json__print_reasons(FILE *out, struct filter *wanted);
 

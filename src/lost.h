@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Why exits were not counted: the causes that the kernel tells, and one more */
+/* Why exits were not counted: the causes of enum lost (kvmexit.h), and one more */
 #ifndef LOST_H
 #define LOST_H
 

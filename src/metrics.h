@@ -7,8 +7,8 @@
 
 struct metrics_style {
 	unsigned int keys; /* enum key (view.h): a time series for each row */
-	bool times; /* samples have times: counters of these too */
-	bool nodes; /* there may be VMs of several hosts: a label tells whose they are */
+	bool times; /* samples have times: make counters of these too */
+	bool nodes; /* VMs may be of several hosts: a label tells the host */
 };
 
 /* Each report is a whole file */

@@ -25,7 +25,7 @@ struct options {
 	__u64 count; /* reports, 0: no limit */
 	__u32 pid; /* 0: all VMs */
 	const char *name; /* -n: the VM's name; its PID is found later */
-	__u64 start; /* of that process: vm__start(); found later */
+	__u64 start; /* when that process was started: vm__start(); found later */
 	bool has_vcpu;
 	__u32 vcpu;
 	bool alltids;
@@ -54,7 +54,7 @@ struct options {
 	struct filter *reasons; /* operands of --explain, --list-reasons; NULL: none; owned */
 	bool self_test;
 	bool verbose;
-	char reason_list[1024]; /* the same as text, for options.c */
+	char reason_list[1024]; /* `reasons` as text, for options.c */
 	char given[384]; /* options given, for rules.h */
 };
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Where the reports go: standard output or a file. A report that cannot be written
- * at once is written on later; no line is torn but by a full disk, and then it is
- * written once more.
+ * Where the reports go: standard output or a file. If a report cannot be written at once,
+ * the rest is written later. No line is torn, except by a full disk; that line is then
+ * written again.
  */
 #ifndef OUTPUT_H
 #define OUTPUT_H
@@ -14,9 +14,9 @@ struct output {
 	int fd; /* -1: not open, or a FIFO that had no reader yet */
 	const char *path; /* NULL: standard output */
 	bool is_file; /* a regular file, which never keeps a writer waiting */
-	bool is_fifo; /* one with a name: when its reader has gone, another may come */
-	bool broken; /* to be opened again before anything is written */
-	bool torn; /* ends within somebody's line, which is to be ended first */
+	bool is_fifo; /* a named FIFO: when its reader has gone, another may come */
+	bool broken; /* must be opened again before anything is written */
+	bool torn; /* the file ends in the middle of a line: write a newline first */
 	const char *text; /* the report under way, its owner's */
 	size_t size;
 	size_t done; /* bytes of it that are written */
@@ -24,14 +24,14 @@ struct output {
 };
 
 /*
- * Opens @path for appending, NULL: standard output. A FIFO is not waited for: its
- * first report is. 0 or -errno.
+ * Opens @path for appending, NULL: standard output. Opening a FIFO does not wait for its
+ * reader; its first report does. 0 or -errno.
  */
 int output__open(struct output *out, const char *path);
 
 /*
- * Opens the path again, which may be another file by now; a line that was begun is
- * begun again there. On failure (-errno) the old one stays in use.
+ * Opens the path again, which may be another file by now. A line that was only partly
+ * written is written again there. On failure (-errno) the old file stays in use.
  */
 int output__reopen(struct output *out);
 
@@ -39,16 +39,16 @@ int output__reopen(struct output *out);
 void output__put(struct output *out, const char *text, size_t size);
 
 /*
- * Writes the rest of the report, without waiting: 0, or what stands in the way.
- * -EAGAIN: the reader, who takes nothing or is not there; else -errno. May be
- * called again in either case: files are then opened anew.
+ * Writes the rest of the report without waiting. 0, or -EAGAIN if the reader takes nothing
+ * or is not there, or another -errno. It may be called again in each case; it then opens
+ * files anew.
  */
 int output__flush(struct output *out);
 
 /* The file that poll() tells when to call output__flush() again; -1: none */
 int output__poll_fd(const struct output *out);
 
-/* 0, or -errno of what was written but not kept */
+/* 0, or -errno if written data could not be stored */
 int output__close(struct output *out);
 
 #endif

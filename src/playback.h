@@ -5,7 +5,7 @@
 
 #include "session.h"
 
-/* The outputs are opened, the rest is done without any privilege; the exit code */
+/* Opens the recording and the outputs, then gives up all privileges; the exit code */
 int playback__start(struct session *s);
 
 /* Every interval of the recording as a report; the exit code */

@@ -10,8 +10,8 @@
 struct needs {
 	const int *fds; /* besides 0, 1 and 2; -1 is nobody's */
 	size_t nr_fds;
-	const char *output; /* a file, there already, that is opened again; NULL: none */
-	const char *replaced; /* one that is written beside itself and renamed; NULL: none */
+	const char *output; /* an existing file that will be opened again; NULL: none */
+	const char *replaced; /* a file that is replaced by renaming a new one; NULL: none */
 	bool terminal; /* changes the modes of a terminal */
 	const int *raises; /* signals that this process sends to itself */
 	size_t nr_raises;
@@ -26,7 +26,7 @@ const char *privileges__missing_to_probe(void);
 const char *privileges__missing_to_read(void);
 const char *privileges__missing_to_look(void);
 
-/* Whether it has CAP_SYS_PTRACE, which /proc hides nothing from */
+/* Whether this process has CAP_SYS_PTRACE; /proc then hides nothing from it */
 bool privileges__can_trace(void);
 
 /* Whether the kernel is locked down so far that BPF may not read its memory */
@@ -39,10 +39,10 @@ void privileges__occupy_standard_fds(void);
 int privileges__drop_capabilities(void);
 
 /*
- * For good: closes all other files, lets none be written to but those in the outputs'
- * directories (where the kernel has Landlock), refuses (EPERM) each system call that
- * the loop does not make. Wants no capabilities. Returns 0 or -errno, and in *@what
- * what failed.
+ * For good: closes all other files; permits writing only to files in the outputs'
+ * directories (if the kernel has Landlock); refuses (EPERM) each system call that the
+ * loop does not make. Needs no capabilities. Returns 0 or -errno, and in *@what what
+ * failed.
  */
 int privileges__confine(const struct needs *needs, const char **what);
 

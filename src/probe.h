@@ -13,9 +13,9 @@ struct options;
 struct probe;
 
 /*
- * Loads and attaches the best variant that the kernel takes, or the one that
- * @opts names; from then on exits are counted. Returns 0 and *@out, which is
- * the caller's to close, or the exit code, the reason having been told.
+ * Loads and attaches the best variant that the kernel accepts, or the one that
+ * @opts names; from then on exits are counted. Returns 0 and *@out, which the caller
+ * must close; or prints why it failed and returns the exit code.
  */
 int probe__open(struct probe **out, const struct options *opts);
 void probe__close(struct probe *probe);
@@ -23,13 +23,14 @@ void probe__close(struct probe *probe);
 /* The name of the variant that is in use */
 const char *probe__name(const struct probe *probe);
 
-/* Bits 1 << enum part: what it can't tell of the time on this kernel */
+/* Bits 1 << enum part: parts of the time that the probe can't tell on this kernel */
 unsigned int probe__untold(const struct probe *probe);
 
 /*
- * Before loading, gives the map @slots room for as many as @config says, and puts into @n
- * programs what of @config stands in them; if @in_one, the map gets one value for all, and
- * the programs its address, which the object with the kfunc wants. 0 or -errno.
+ * Must be called before loading. Gives the map @slots room for as many slots as @config
+ * says, and patches values of @config into @n programs. If @in_one, the map gets one value
+ * for all slots, and its address is patched in, too; the object with the kfunc needs this.
+ * 0 or -errno.
  */
 int probe__prepare(struct bpf_program *const *progs, size_t n, const struct config *config,
 		   struct bpf_map *slots, bool in_one);
@@ -42,9 +43,9 @@ const struct shared *probe__memory(const struct probe *probe);
  * CPU already: bpf_prog_info.recursion_misses, since 5.12; 0 before.
  */
 __u64 probe__misses(const struct probe *probe);
-__u64 probe__parse_misses(const char *fdinfo); /* of the program */
+__u64 probe__parse_misses(const char *fdinfo); /* the same from the program's fdinfo */
 
-/* The files that counting goes on with, into @fds; how many, -1 being none */
+/* Writes the files that counting still needs into @fds (-1: none); returns how many */
 #define PROBE_FDS 9
 size_t probe__fds(const struct probe *probe, int *fds);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Lines of JSON: records, and the parts that they are put together from */
+/* Lines of JSON: records, and the parts that make them up */
 #ifndef RECORD_H
 #define RECORD_H
 
@@ -8,14 +8,14 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-/* Consumers are promised lines of less than this; the second those with --compact */
+/* We promise consumers lines of less bytes than this; the second is for --compact */
 #define LINE_MAX_BYTES 1024
 #define COMPACT_MAX_BYTES (16 << 10)
 
 /*
- * A record, or part of one, that is filled anew for each line: its members keep
- * their place, so that nothing is allocated per line but what a string needs. The
- * same keys in the same order each time.
+ * A record, or part of one, that is filled anew for each line. Its members keep their
+ * place, so that only strings need an allocation per line. Use the same keys in the same
+ * order each time.
  */
 struct record {
 	json_t *object;
@@ -35,7 +35,7 @@ json_t *record__object(struct record *r, const char *key);
 void record__add(struct record *r, json_t *object, const char *key, __u64 value);
 void record__free(struct record *r);
 
-/* A line as far as it is made: "{...}" */
+/* A line under construction: "{...}" */
 struct line {
 	size_t limit; /* bytes that it must be less than, with the newline */
 	size_t used; /* bytes; may be set back to what it was before */
@@ -43,17 +43,17 @@ struct line {
 };
 
 /*
- * Adds what @r was filled with: two objects become one by putting a comma in place
- * of the braces between them. To make the whole of a record for each line would take
- * twice the time. 0 or -errno: it does not fit, or there was no memory.
+ * Adds what @r was filled with. Two objects become one: a comma replaces the braces
+ * between them. To make the whole record anew for each line would take twice the time.
+ * 0 or -errno: it does not fit, or there was no memory.
  */
 int line__add(struct line *line, struct record *r);
 /* The same with an object as text, of @size bytes */
 int line__append(struct line *line, const char *object, size_t size);
 
 /*
- * The same with one number, whose key needs no escaping: eleven of them are most of an
- * exit record with --time, and by way of objects would take four times as long
+ * The same with one number, whose key needs no escaping. An exit record with --time is
+ * mostly eleven such numbers; as objects they would take four times as long.
  */
 int line__integer(struct line *line, const char *key, __u64 value);
 

@@ -7,12 +7,12 @@
 
 struct replaced {
 	const char *path;
-	char *beside; /* PATH.new, to be renamed; owned */
-	int err; /* of the last writing; 0: it succeeded */
+	char *beside; /* PATH.new, which is written and then renamed; owned */
+	int err; /* of the last write; 0: it succeeded */
 };
 
 /*
- * Whether @path could be replaced: 0 or -errno. -EEXIST: it is there, but not a
+ * Whether @path can be replaced: 0 or -errno. -EEXIST: it exists, but is not a regular
  * file.
  */
 int replaced__open(struct replaced *r, const char *path);

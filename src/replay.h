@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* With -f: what options say of VMs and threads, which on a host the kernel sees to */
+/* With -f: applies the options that name VMs and threads; on a live host the kernel does this */
 #ifndef REPLAY_H
 #define REPLAY_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* What is made of each snapshot: any number of outputs, each of its own kind */
+/* What is made from each snapshot: any number of outputs, each of its own kind */
 #ifndef REPORT_H
 #define REPORT_H
 
@@ -8,11 +8,11 @@
 #include "snapshot.h"
 
 /*
- * Makes text of snapshots. It takes these and a FILE: no BPF, no clock, no globals.
+ * Makes text from snapshots. It knows only these and a FILE: no BPF, no clock, no globals.
  * The object is what table__new(), json__new() and so on return.
  */
 struct renderer {
-	/* One report: 0 or -ENOMEM; whether the writing succeeded @out knows */
+	/* One report: 0 or -ENOMEM. Errors of writing are in @out. */
 	int (*print)(struct renderer *r, FILE *out, const struct snapshot *snap);
 	/* The next report goes to a new file; NULL: that makes no difference */
 	void (*restart)(struct renderer *r);
@@ -27,8 +27,8 @@ struct report {
 };
 
 /*
- * Gives a snapshot to each of @nr outputs. 0 or -errno of the first that failed;
- * *@failed is its number, @nr: there was no memory.
+ * Gives a snapshot to each of @nr outputs. 0, or -errno of the first that failed; then
+ * *@failed is its number, or @nr if there was no memory.
  */
 int reports__print(const struct report *reports, size_t nr, const struct snapshot *snap,
 		   size_t *failed);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Which options do not go together, or not alone: what would be ignored is refused */
+/* Which options exclude or need each other: an option that would be ignored is refused */
 #ifndef RULES_H
 #define RULES_H
 

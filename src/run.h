@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* A run of kvmexit, as its records tell of it */
+/* A run of kvmexit, as its records describe it */
 #ifndef RUN_H
 #define RUN_H
 

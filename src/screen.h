@@ -8,19 +8,19 @@
 /* The size of the terminal's window, as it is now */
 void screen__measure(struct session *s);
 
-/* What reports are shown on, and when; the exit code */
+/* Opens the terminal, if reports are shown in place, and the ticker; the exit code */
 int screen__open_ticker(struct session *s);
 
-/* From here on it is the screen that is seen; what was shown before comes back with the end */
+/* Switches to the live screen; what was shown before comes back at the end */
 void screen__show(const struct session *s);
 
-/* What was read last stays */
+/* Leaves the live screen; the last report shown stays on the terminal */
 void screen__hide(struct session *s);
 
-/* What is shown in place once more, in a window or view that may be others; the exit code or -1 */
+/* Draws the report again, maybe in another window size or view; the exit code or -1 */
 int screen__redraw(struct session *s);
 
-/* What happens to a terminal is seen to, and becomes the event that follows from it */
+/* Handles an event of the terminal; returns the event that follows from it */
 enum event screen__see_to(struct session *s, enum event event);
 
 #endif

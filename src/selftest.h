@@ -6,7 +6,7 @@
 struct options;
 
 /*
- * Makes exits in known numbers, counts them in every way that this kernel takes, and
+ * Makes exits in known numbers, counts them with every probe that this kernel accepts, and
  * prints both. The exit code: EXIT_OK all counts are right; EXIT_INTERNAL one is not.
  */
 int selftest__run(const struct options *opts);

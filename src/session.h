@@ -42,9 +42,9 @@ struct session {
 	size_t nr_reports;
 	struct run run;
 	bool told_hidden; /* that names are missing */
-	unsigned int reopened; /* the output, when it last told whose it is */
+	unsigned int reopened; /* output.reopened when run and vm records were last written */
 	bool live; /* reports are shown in place, on a terminal */
-	struct renderer *view; /* by this one; NULL: not yet, or they are not */
+	struct renderer *view; /* the renderer of the live view; NULL: there is none (yet) */
 	struct window window; /* the terminal's, if standard output is one */
 	__u64 start; /* of the interval, CLOCK_MONOTONIC */
 	__u64 told_lost; /* exits that the user knows to be lost */
@@ -54,26 +54,28 @@ struct session {
 int session__no_memory(void);
 int session__tell_write(const struct output *out, int err);
 
-/* Reads the counters, so that nothing overflows or is held up: 0 or -errno */
+/* Reads the counters, so that no counter overflows and no slot stays taken: 0 or -errno */
 int session__collect(struct session *s);
 
 /* After SIGHUP */
 void session__reopen(struct session *s);
 
 /*
- * Writes a report. As long as that cannot be done counting goes on, and so does all
- * that is due but reports. 0 or -errno.
+ * Writes a report. While that is not possible, counting and all other work goes on, but
+ * no further reports are made. 0 or -errno.
  */
 int session__deliver(void *session, const char *text, size_t size);
 
-/* Opens the outputs; the exit code. They have from their start no more rights than when reopened.
+/*
+ * Drops the capabilities, then opens the outputs, so that they can be opened with the same
+ * rights again later; the exit code
  */
 int session__drop_privileges(struct session *s);
 
 /* --devices; the exit code */
 int session__read_devices(struct session *s);
 
-/* What is made of each snapshot; the exit code */
+/* Chooses what is made from each snapshot; the exit code */
 int session__choose_reports(struct session *s);
 
 #endif

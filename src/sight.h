@@ -6,9 +6,8 @@
 #include <stdbool.h>
 
 /*
- * Where /proc is mounted with hidepid= and gid=, joins that group if it may: then
- * the names of VMs can be read without any capability. For before privileges are
- * dropped.
+ * If /proc is mounted with hidepid= and gid=, joins that group if it may. Then the names
+ * of VMs can be read without any capability. Call it before privileges are dropped.
  */
 void sight__keep(void);
 

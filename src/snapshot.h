@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * One interval's figures: what a source (counters.c on this host, or a recording)
- * makes, and all that outputs know.
+ * One interval's figures. A source (counters.c on this host, or a recording) makes them;
+ * outputs know nothing else.
  */
 #ifndef SNAPSHOT_H
 #define SNAPSHOT_H
@@ -18,20 +18,20 @@ struct vm;
 struct devices;
 
 /*
- * What was counted of one vCPU thread and exit reason; or, as a row, of all that
- * are not told apart: then what they differ by is 0.
+ * What was counted of one vCPU thread and exit reason. As a row, it is the sum of several
+ * samples that are not told apart; the members in which they differ are 0.
  */
 struct sample {
-	struct vm *vm; /* whose (vm.h); the source's */
+	struct vm *vm; /* vm.h; owned by the source */
 	__u32 tid;
 	__u32 vcpu; /* KVM's vcpu_id */
 	__u32 isa; /* enum isa */
 	__u32 code; /* basic exit reason */
 	__u64 count; /* exits in this interval */
-	__u64 total; /* since the start: of this vCPU; of a row, of what it stands for */
+	__u64 total; /* since the start, of this vCPU; in a row, of all that it sums up */
 	/*
-	 * What that took; NULL: without --time; valid as the sample is. Of details the parts
-	 * alone are known: what else there is to tell of a reason one of its samples tells.
+	 * Where the time went; NULL without --time; valid as long as the sample. A detail has
+	 * only the parts; one sample of its reason has the rest (maximum, buckets, untimed).
 	 */
 	struct times *times;
 	__u64 detail; /* what was behind it (enum detail_kind); 0 without --detail */
@@ -39,29 +39,29 @@ struct sample {
 
 struct snapshot {
 	/*
-	 * By VM (vm__compare()), vCPU, TID; these, the reason and the detail once, with count or
-	 * time > 0
+	 * Sorted by VM (vm__compare()), vCPU, TID. Each combination of these with a reason and
+	 * a detail is there once, if its count or time is > 0.
 	 */
 	struct sample *samples; /* owned */
 	size_t nr_samples;
 	size_t room;
-	/* In the same order, a vCPU thread each: all its time; none without --time */
+	/* One per vCPU thread, in the same order: all its time; none without --time */
 	struct sample *threads; /* owned */
 	size_t nr_threads;
 	size_t threads_room;
 	__u64 service; /* ns: the samples' times__service() */
 	bool details; /* samples have them */
-	const struct devices *devices; /* of the one VM there are samples of; NULL: not known */
+	const struct devices *devices; /* of the only VM in the samples; NULL: not known */
 	unsigned int untold; /* bits 1 << enum part: what this host does not tell */
-	const struct explanation *explanation; /* --explain, the last report; else NULL */
-	const struct run *run; /* of kvmexit, that counted this (run.h); the source's */
+	const struct explanation *explanation; /* in the last report with --explain; else NULL */
+	const struct run *run; /* the run of kvmexit that counted this (run.h); the source's */
 	__u64 seq; /* number of the interval, from 0 */
 	__u64 end; /* CLOCK_REALTIME in ns */
 	__u64 duration; /* ns, measured */
 	bool final;
 	__u64 vms; /* with exits in this interval */
 	__u64 vcpus;
-	__u64 exits; /* the samples' counts and `hidden` */
+	__u64 exits; /* sum of the samples' counts and `hidden` */
 	__u64 hidden; /* of these, what a filter left out */
 	__u64 lost[NR_CAUSES]; /* since the start, by cause */
 	__u64 lost_now[NR_CAUSES]; /* of these, in this interval */

@@ -9,7 +9,7 @@
 #include "run.h"
 #include "snapshot.h"
 
-/* Whom a run's records mean by a PID */
+/* The VM that a run's records mean by a PID */
 struct process {
 	__u32 pid;
 	struct vm *vm; /* NULL: not told yet */
@@ -18,7 +18,7 @@ struct process {
 /* The records of an interval, up to its interval record */
 struct pending {
 	bool open;
-	bool again; /* it was there already */
+	bool again; /* this interval was there before */
 	__u64 seq;
 	__u64 end;
 	struct sample *samples; /* owned */
@@ -49,34 +49,34 @@ struct sources {
 	void *vms; /* tsearch() tree */
 };
 
-/* What is in it, not @sources itself */
+/* Frees what is in it, not @sources itself */
 void sources__free(struct sources *sources);
 
-/* The youngest of this name, as old records do not tell their run; NULL: no memory */
+/* The newest source of this node and id (old records do not tell their run); NULL: no memory */
 struct source *sources__get(struct sources *sources, const char *node, const char *id);
 
-/* Another run, of this name too; NULL: no memory */
+/* Adds another run with the same node and id; NULL: no memory */
 struct source *sources__add(struct sources *sources, const char *node, const char *id);
 
 /* The one VM that @key describes, of all runs on its host; NULL: no memory */
 struct vm *sources__vm(struct sources *sources, const struct vm *key);
 
 /*
- * What @vm was known by was its name; now the rest of it is. The VM that @key
- * describes, @vm or one that was there; NULL: no memory.
+ * So far only the name of @vm was known; @key has the rest. Returns the VM that @key
+ * describes: @vm, or one that was there before; NULL: no memory.
  */
 struct vm *sources__learn_start(struct sources *sources, struct vm *vm, const struct vm *key);
 
 /* What the source means by a PID; NULL: no memory */
 struct process *source__process(struct source *s, __u32 pid);
 
-/* A copy of @sample; 0 or -ENOMEM */
+/* Adds a copy of @sample; 0 or -ENOMEM */
 int pending__add(struct pending *p, const struct sample *sample);
 
-/* Records of a group are in the order of their counts, samples in that of their keys */
+/* Sorts samples by their keys; the records of -g came in the order of their counts */
 void pending__sort(struct pending *p);
 
-/* The samples change hands, their memory too: @p has what @snap had, and is empty */
+/* Swaps the samples: @snap gets those of @p; @p keeps the memory of @snap's and is empty */
 void pending__hand_over(struct pending *p, struct snapshot *snap);
 
 #endif

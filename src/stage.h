@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * A process that runs guests when told to, as a VMM does. It has no privilege but the
- * open /dev/kvm, none of the files of the one that told it, and ends with it.
+ * A process that runs guests when told to, as a VMM does. Its only privilege is the open
+ * /dev/kvm. It has none of its parent's files, and ends with its parent.
  */
 #ifndef STAGE_H
 #define STAGE_H
@@ -18,24 +18,24 @@
 struct plan {
 	uint64_t counts[NR_KINDS]; /* of each kind, on each vCPU */
 	int vcpus; /* a thread each */
-	bool pinned; /* each stays on the CPU it is on */
+	bool pinned; /* each thread stays on its CPU */
 };
 
 /* What became of a vCPU */
 struct played {
 	__u32 tid;
 	int err; /* 0, or -errno */
-	char why[128]; /* it failed */
-	uint64_t left[NR_KINDS]; /* of what it was to do */
-	uint64_t returns; /* to user space, where that had to do with a kind */
+	char why[128]; /* why it failed */
+	uint64_t left[NR_KINDS]; /* what it still had to do, by kind */
+	uint64_t returns; /* to user space, because of one of the kinds */
 	uint64_t exits; /* by KVM's own count; 0: not known */
 	uint64_t run_ns; /* in KVM_RUN */
-	uint64_t begun, returned; /* its first KVM_RUN; CLOCK_MONOTONIC, ns */
+	uint64_t begun, returned; /* of its first KVM_RUN: when; CLOCK_MONOTONIC, ns */
 };
 
 struct stage {
 	pid_t pid;
-	int fd; /* to tell it, and to be told that it has done so */
+	int fd; /* to send orders and to receive the answers */
 	struct stage_memory {
 		struct plan plan;
 		struct played played[STAGE_VCPUS];
@@ -46,14 +46,14 @@ struct stage {
 };
 
 /*
- * Of these 0 or -errno, and why in shared->why. To be opened while this process has no
- * other thread, and nothing open that is not to be seen there.
+ * These return 0 or -errno, and then why in shared->why. Open it while this process has no
+ * other thread, and no open file that the new process must not see.
  */
 int stage__open(struct stage *stage);
-/* A new VM, until its vCPUs have come to their end; their threads stay until the next */
+/* Runs a new VM until its vCPUs have ended; their threads stay until the next call */
 int stage__play(struct stage *stage, const struct plan *plan);
 int stage__clear(struct stage *stage);
-/* Also where it does not answer */
+/* Works even if the process does not answer */
 void stage__close(struct stage *stage);
 
 #endif

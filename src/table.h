@@ -7,7 +7,7 @@
 #include "report.h"
 #include "view.h"
 
-/* Of a terminal; 0: not known */
+/* Size of a terminal; 0: not known */
 struct window {
 	int lines;
 	int columns;
@@ -15,21 +15,21 @@ struct window {
 
 struct table_style {
 	struct view view;
-	/* --time: what there is a row for in a table above, of all time; 0: no such table */
+	/* --time: the keys of a second table above, which has all of the time; 0: no such table */
 	unsigned int summary;
 	bool times; /* --time */
 	bool timed; /* a time line above each report */
-	bool live; /* in place on a terminal: with rates, fit into its columns */
-	bool cut; /* tables to the terminal's lines */
+	bool live; /* shown in place on a terminal: with rates, cut to its columns */
+	bool cut; /* cut tables to the terminal's lines */
 	const struct window *window; /* the terminal, as it is at each report; NULL: none */
 };
 
 struct renderer *table__new(const struct table_style *style); /* NULL: no memory */
 
-/* From the next report on. 0, or -ENOMEM: nothing has changed */
+/* Takes another style from the next report on. 0, or -ENOMEM: nothing has changed */
 int table__restyle(struct renderer *r, const struct table_style *style);
 
-/* What the rows of its table are, which decides on its columns */
+/* The kind of the table's rows, which decides its columns */
 enum kind table__kind(const struct table_style *style);
 
 #endif

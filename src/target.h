@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* What the filters name: whether it is there, a VM's, and whether it has ended */
+/* The process or threads that the filters name: do they exist, are they a VM's, have they ended */
 #ifndef TARGET_H
 #define TARGET_H
 
@@ -8,8 +8,8 @@
 struct options;
 
 /*
- * Checks what -p, -v, -t and -T name, and notes in @opts when that was started.
- * Returns 0, or the exit code, the reason having been told.
+ * Checks what -p, -v, -t and -T name, and notes in @opts when it was started. Returns 0,
+ * or prints what is wrong and returns the exit code.
  */
 int target__check(struct options *opts);
 

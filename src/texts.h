@@ -11,7 +11,7 @@
 
 struct text {
 	const char *title;
-	const char *vmx, *svm, *arm64; /* the reasons it is about; NULL: none there */
+	const char *vmx, *svm, *arm64; /* the reasons that it explains; NULL: none of this ISA */
 	const char *what, *causes, *cost;
 	const char *settings; /* NULL, "": none */
 	struct advice {
@@ -22,10 +22,10 @@ struct text {
 extern const struct text texts[];
 extern const size_t texts_count;
 
-/* The one about a reason; never NULL: the last is about all others */
+/* The text about a reason; never NULL: the last text is about all other reasons */
 const struct text *text__of(__u32 isa, const char *reason);
 
-/* The next word of *@words, which moves on: into @word; false: there is none */
+/* Copies the next word of *@words into @word and moves *@words on; false: there is none */
 bool next_word(const char **words, char *word, size_t size);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * What user space keeps of the vCPUs and the threads that run them: counters.c reads
- * their slots into it and makes the reports of it.
+ * What user space keeps of vCPUs and the threads that run them. counters.c reads the
+ * slots into this data and makes reports from it.
  */
 #ifndef THREADS_H
 #define THREADS_H
@@ -45,11 +45,11 @@ struct thread {
 	struct vcpu *vcpu;
 	enum {
 		OWNED,
-		RETIRED, /* the slot is to be read once more */
-		FREED, /* the slot is free, the thread to be reported once more */
-		REPORTED, /* and has been */
+		RETIRED, /* the slot must be read once more */
+		FREED, /* the slot is free; the thread must be reported once more */
+		REPORTED, /* the thread has been reported for the last time */
 	} state;
-	__u64 since; /* OWNED: of the last exit seen; RETIRED: when it was; ns */
+	__u64 since; /* OWNED: time of the last exit seen; RETIRED: when it was retired; ns */
 	__u64 taken; /* when the slot was first seen as its own; ns */
 	__u64 sum; /* of all counters when last read: they only grow */
 	struct cell *cells;
@@ -58,10 +58,10 @@ struct thread {
 	__u64 flags_seen[NR_FLAGS];
 	__u64 flags_reported[NR_FLAGS];
 	struct timing *timing; /* NULL: without clocks */
-	size_t nr_timed; /* of its reasons: have a cell */
+	size_t nr_timed; /* how many of its reasons with time have a cell */
 	__u64 timed_sum; /* the sum when the clock was last read */
 	struct detailing detailing;
-	bool behind; /* there were exits without details when last read */
+	bool behind; /* when last read, details were missing for some exits */
 };
 
 struct counters {
@@ -74,16 +74,17 @@ struct counters {
 	size_t room;
 	bool sorted; /* the threads */
 	void *vcpus; /* tsearch() tree */
-	struct vcpu *unused; /* those no thread runs any more */
+	struct vcpu *unused; /* list of those that no thread runs any more */
 	__u64 turned_away; /* exits without a slot when last looked */
-	bool refused; /* there are hints that say so */
+	bool refused; /* some hints say that a thread has no slot */
 	struct vms *vms;
 };
 
 /*
- * The owner of a slot. One that is back before its last slot has been forgotten is
- * the same: between two reports, however far apart, there is one of each (but with
- * clocks, where few lose their slots). NULL: no memory.
+ * The thread that owns a slot. If a thread gets a new slot before its last one is
+ * forgotten, this is the same object: between two reports, however far apart, there is
+ * only one object per thread (not so with clocks, where few threads lose their slots).
+ * NULL: no memory.
  */
 struct thread *threads__get(struct counters *c, const struct slot *slot);
 

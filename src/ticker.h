@@ -10,7 +10,7 @@ struct ticker {
 	int timer;
 	int signals;
 	int keys; /* the file on which they come, -1: none */
-	bool reopen; /* what SIGHUP means */
+	bool reopen; /* SIGHUP means EVENT_REOPEN, else the end */
 	bool stopped; /* by a signal, not by time */
 	__u64 interval; /* ns, 0: none */
 	__u64 next; /* end of the interval, CLOCK_MONOTONIC, 0: none */
@@ -23,7 +23,7 @@ enum event {
 	EVENT_REPORT, /* an interval is over */
 	EVENT_LAST, /* the run is over, by time or by a signal */
 	EVENT_REOPEN, /* SIGHUP */
-	EVENT_ROOM, /* a report can be written on */
+	EVENT_ROOM, /* the rest of a report can be written now */
 	EVENT_KEYS, /* there is something to be read on that file */
 	EVENT_WINDOW, /* SIGWINCH */
 	EVENT_SUSPEND, /* SIGTSTP */
@@ -31,19 +31,19 @@ enum event {
 };
 
 /*
- * Takes SIGINT, SIGTERM and SIGHUP from now on; a SIGHUP is an EVENT_REOPEN
- * where @reopen, else as good as SIGTERM. @terminal: those that have to do with one
- * too; then t->keys may be set. Returns 0 or -errno.
+ * Takes SIGINT, SIGTERM and SIGHUP from now on. SIGHUP becomes EVENT_REOPEN if @reopen,
+ * else it acts like SIGTERM. With @terminal it also takes the signals of a terminal; then
+ * t->keys may be set. Returns 0 or -errno.
  */
 int ticker__open(struct ticker *t, bool reopen, bool terminal);
 void ticker__close(struct ticker *t);
 
-/* Starts the clock: intervals and run begin at @start (ns); 0: none of that */
+/* Starts the clock: intervals and run begin at @start; ns; @interval or @duration 0: none */
 void ticker__start(struct ticker *t, __u64 start, __u64 interval, __u64 duration);
 
 enum event ticker__wait(struct ticker *t);
 
-/* A report was made out of turn, @now: the next one is due an interval later */
+/* A report was made early, at @now: the next one is due an interval later */
 void ticker__put_off(struct ticker *t, __u64 now);
 
 /*

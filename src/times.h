@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * User space's side of a clock (kvmexit.h): where a vCPU thread's time went since
- * the last report. A span that is still open is reported as far as it has come, so
- * that every interval adds up by itself; as to what it was spent on that is a guess,
- * which the next report sets right, until its end is known.
+ * the last report. A span that is still open is reported with its time so far, so that
+ * every interval adds up by itself. How this time was spent is a guess; the next reports
+ * correct it, until the span has ended.
  */
 #ifndef TIMES_H
 #define TIMES_H
@@ -15,7 +15,7 @@
 #include "../kvmexit.h"
 
 enum part {
-	PART_GUEST, /* not of an exit */
+	PART_GUEST, /* in the guest: no exit's time */
 	PART_KVM,
 	PART_USER,
 	PART_WAIT,
@@ -24,7 +24,7 @@ enum part {
 	NR_PARTS,
 };
 
-/* Where time went: that of the exits of a reason, or all of a vCPU thread's; ns */
+/* Where time went: the time of a reason's exits, or all of a vCPU thread's time; ns */
 struct times {
 	__u64 part[NR_PARTS];
 	__u64 max; /* of a span that ended, without idle; of a reason's exits only */
@@ -33,14 +33,14 @@ struct times {
 	/* Of threads only */
 	__u64 wall; /* all of it by the clock */
 	__u64 unseen; /* entries into the guest without an exit before them */
-	__u64 crowded; /* exits of which only the thread's time tells: too many reasons */
+	__u64 crowded; /* exits whose time is only in the thread's: it had too many reasons */
 };
 
 __u64 times__sum(const struct times *t); /* of all parts */
-__u64 times__service(const struct times *t); /* what is neither the guest's nor idle */
+__u64 times__service(const struct times *t); /* all parts except guest and idle */
 /* The share of a part in tenths of a per cent, rounded so that all add up to 1000 */
 __u64 times__share(const struct times *t, enum part part);
-__u64 times__spans(const struct times *t); /* how many ended */
+__u64 times__spans(const struct times *t); /* how many spans have ended */
 void times__add(struct times *to, const struct times *from);
 
 /*
@@ -55,17 +55,17 @@ struct timing *timing__new(void); /* NULL: no memory */
 void timing__free(struct timing *t);
 
 /*
- * Reads a clock at the time @now. @gone: its thread has ended, and so has what it
- * was doing. 0 or -ENOMEM.
+ * Reads a clock at the time @now. @gone: its thread has ended, and with it the open span.
+ * 0 or -ENOMEM.
  */
 int timing__read(struct timing *t, struct clock *clock, __u32 isa, __u64 now, bool gone);
 
-/* The last time: the span that is open, if one is, ends untimed */
+/* Reads a clock for the last time: a span that is open ends untimed */
 int timing__finish(struct timing *t, struct clock *clock, __u32 isa, __u64 now, bool gone);
 
 /*
- * The reasons that have had time so far, in the order in which they were seen; the first,
- * NR_COUNTERS, stands for those without a row
+ * The reasons that have had time so far, in the order in which they were seen. The first,
+ * NR_COUNTERS, stands for all reasons without a row.
  */
 size_t timing__nr_reasons(const struct timing *t);
 __u32 timing__index(const struct timing *t, size_t i);
@@ -74,8 +74,8 @@ __u32 timing__index(const struct timing *t, size_t i);
 struct times *timing__report(struct timing *t);
 
 /*
- * And, after that, of one reason: the counter @index, of which @count exits were
- * counted since. As long valid. NULL: no memory.
+ * To be called after timing__report(): the time of one reason, that of the counter @index,
+ * of which @count exits were counted since the last report. Valid as long. NULL: no memory.
  */
 struct times *timing__reason(struct timing *t, __u32 index, __u64 count);
 

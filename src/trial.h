@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* What the guest of a self-test does, and whether that is what was counted */
+/* What the guest of a self-test does, and whether the counts agree with it */
 #ifndef TRIAL_H
 #define TRIAL_H
 
@@ -10,17 +10,17 @@ struct plan;
 struct snapshot;
 struct stage;
 
-/* What such a guest is to do, into @plan, and into @f by reason */
+/* Writes what the guest has to do into @plan, and by reason into @f */
 const struct deed *trial__plan(struct findings *f, struct plan *plan, const char *isa);
 
 /*
- * Holds what was counted until @now (CLOCK_MONOTONIC) against what the guest made, and
- * its threads still there: the verdict, and all figures of @t.
+ * Compares what was counted until @now (CLOCK_MONOTONIC) with what the guest did. Its threads
+ * must still exist. Fills in the verdict and all figures of @t.
  */
 void trial__check(struct trial *t, const struct deed *deeds, const struct stage *stage,
 		  const struct snapshot *snap, __u64 now);
 
-/* Something is wrong; the first such is what is told */
+/* Notes a mistake; only the first one is reported */
 void trial__mistake(struct trial *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

@@ -6,12 +6,12 @@
 #include <stddef.h>
 
 /*
- * @in as valid UTF-8 of at most @max characters, and 4 * @max bytes as JSON; what is
- * not becomes U+FFFD.
+ * Copies @in as valid UTF-8, with at most @max characters, and at most 4 * @max bytes when
+ * written as JSON. Bytes that are not valid become U+FFFD.
  */
 void utf8__clean(char *out, size_t size, const char *in, size_t len, size_t max);
 
-/* For terminals: control characters, of C0 and C1, become question marks */
+/* For terminals: replaces control characters (C0 and C1) by question marks */
 void utf8__printable(char *text);
 
 #endif

@@ -18,7 +18,7 @@ enum exit_code {
 	EXIT_PERMISSION = 77,
 };
 
-/* There the tracepoint's arguments and the programs are others */
+/* On arm64 the tracepoint's arguments and the BPF programs are different */
 #ifdef __aarch64__
 #define ON_ARM64 true
 #else
@@ -36,8 +36,8 @@ enum exit_code {
 void complain(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /*
- * From now on messages to a terminal, where something else is shown, are kept; until
- * they are let go.
+ * complain__hold(): from now on messages to a terminal are kept, because it shows the live
+ * view. complain__release() prints them.
  */
 void complain__hold(void);
 void complain__release(void);
@@ -50,13 +50,13 @@ int parse_uint(const char *text, __u64 min, __u64 max, __u64 *out);
 
 /*
  * A time with up to nine decimals, greater than 0 and at most 100 years, in
- * nanoseconds: seconds, or what a suffix s, ms or m says. Returns as parse_uint().
+ * nanoseconds. The unit is seconds, or the suffix s, ms or m. Returns as parse_uint().
  */
 int parse_duration(const char *text, __u64 *ns);
 
 /*
- * @array, grown where needed so that one more element of @size fits behind
- * @used ones. NULL: no memory, @array is as it was.
+ * Returns @array, grown if needed, so that one more element of @size bytes fits behind
+ * @used ones. NULL: no memory, @array is unchanged.
  */
 void *array_grow(void *array, size_t *room, size_t used, size_t size);
 

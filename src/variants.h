@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* The ways to count: which programs each is made of, and where it can be used */
+/* The variants, ways to count: which programs each has, and where it can be used */
 #ifndef VARIANTS_H
 #define VARIANTS_H
 
@@ -21,9 +21,9 @@ struct variant {
 	const char *program;
 	/* The one on kvm_entry, for --time; with --detail "_detailed" follows */
 	const char *entry;
-	bool kfunc; /* calls one: to be loaded from the object that has it */
+	bool kfunc; /* calls the kfunc: load it from the object that has the kfunc */
 	const char *note;
-	/* What forbids it, and what keeps it from being chosen unasked: or NULL */
+	/* Why it cannot be used; why it is used only if --probe names it. NULL: no reason */
 	const char *(*hindrance)(const struct facts *f);
 	const char *(*reservation)(const struct facts *f);
 };
@@ -35,29 +35,29 @@ const struct variant *variants__ladder(size_t *n);
 bool variants__is_name(const char *name);
 
 /*
- * What stands against a variant on such a kernel, be it only that @opts does not name
- * it; NULL: nothing, as far as facts tell.
+ * Why a variant is not used on such a kernel, even if only because @opts does not name it.
+ * NULL: it can be used, as far as facts tell.
  */
 const char *variants__objection(const char *name, const struct options *opts,
 				const struct facts *f);
 const char *variant__objection(const struct variant *v, const struct options *opts,
 			       const struct facts *f);
 
-/* Whether it needs the tracepoint's format file in tracefs */
+/* Whether the variant needs the tracepoint's format file in tracefs */
 bool variant__reads_format(const struct variant *v);
 
-/* Whether it knows threads only, not their vCPUs' ids */
+/* Whether the variant knows only threads, not their vCPUs' ids */
 bool variant__threads_only(const struct variant *v);
 
-/* Bits 1 << enum part: what it can't tell of the time on this kernel */
+/* Bits 1 << enum part: parts of the time that it can't tell on this kernel */
 unsigned int variant__untold(const struct variant *v, const struct facts *f);
 
-/* Of what exits the details will be unknown on this kernel, and why; NULL: of none */
+/* Exits whose details will be unknown on this kernel, and why; NULL: there are none */
 const char *variant__unknown(const struct options *opts, const struct facts *f);
 
 /*
- * The names of its programs, into @names; how many. That on kvm_exit is the last: it
- * begins spans, which nobody is to find without the others.
+ * Writes the names of its programs into @names; returns how many. The one on kvm_exit is
+ * the last, because it begins spans, and the other programs must be there by then.
  */
 size_t variant__programs(const struct variant *v, const struct options *opts, const struct facts *f,
 			 char names[MAX_PROGRAMS][32]);

@@ -17,22 +17,22 @@ enum key {
 	KEY_THREAD = 1 << 2,
 	KEY_REASON = 1 << 3,
 	KEY_DETAIL = 1 << 4,
-	KEY_SAMPLE = KEY_VM | KEY_VCPU | KEY_THREAD | KEY_REASON, /* of any live host's */
+	KEY_SAMPLE = KEY_VM | KEY_VCPU | KEY_THREAD | KEY_REASON, /* samples of a live host */
 	KEY_ALL = 1 << 30, /* no rows: the samples as they are */
 };
 
 struct view {
 	unsigned int keys;
-	bool by_key; /* by VM and thread, within one most first; else most first */
-	bool plain; /* the columns of the tool replaced: no VM's name */
-	bool listed; /* the threads were listed: their column is headed TIDS */
-	size_t top; /* rows at most, the rest in one; 0: all */
-	const struct measure_kind *by; /* most of that first; NULL: as said above */
+	bool by_key; /* sort by VM and thread, and by count within a thread; else by count */
+	bool plain; /* the columns of the tool that kvmexit replaces: no VM's name */
+	bool listed; /* the user listed the threads (-T): their column is headed TIDS */
+	size_t top; /* most rows; one more sums up the rest; 0: all rows */
+	const struct measure_kind *by; /* sort by this measure, highest first; NULL: as above */
 };
 
 /*
- * The keys in @list, separated by commas; a vCPU or thread is told apart by its VM
- * too, a detail by its reason. 0 or -EINVAL: not of names only, each once.
+ * The keys in @list, separated by commas. A vCPU or thread also gets the key of its VM, a
+ * detail that of its reason. 0 or -EINVAL: not a list of names, each at most once.
  */
 int view__parse_keys(const char *list, unsigned int *keys);
 
@@ -43,21 +43,22 @@ const char *view__key_names(void);
 struct view view__of(const struct options *opts, bool live);
 
 /*
- * For the live view, of the keys @known: the next grouping that tells whose rows are,
- * over what staying as it is; the one with or without what the key @press stands for
- * (@now, if it is nothing's); their names, "vm,reason".
+ * For the live view, within the keys @known. view__next_keys(): the next of all, VM, vCPU,
+ * thread; reason and detail stay as they are. view__toggle_keys(): @now with or without the
+ * key that the character @press stands for (@now, if it stands for none).
+ * view__name_keys(): the names of the keys, "vm,reason".
  */
 unsigned int view__next_keys(unsigned int now, unsigned int known);
 unsigned int view__toggle_keys(unsigned int now, unsigned int known, char press);
 void view__name_keys(unsigned int keys, char *text, size_t size);
 
-/* What tells all samples apart */
+/* The keys that tell all samples apart */
 unsigned int view__every_key(void);
 
-/* The same as far as samples can be told apart by @known; 0: they can by everything */
+/* @view, limited to the keys @known by which samples can be told apart; 0: by all keys */
 struct view view__within(struct view view, unsigned int known);
 
-/* --time: the keys of the table of all time that comes before that; 0: none does */
+/* --time: the keys of the table of all time that comes first; 0: there is no such table */
 unsigned int view__summary(const struct options *opts);
 
 #endif

@@ -40,19 +40,19 @@ int vmlist__read(struct vmlist *list);
 void vmlist__free(struct vmlist *list);
 
 /*
- * Notes the vCPUs' threads as far as KVM tells them below @dir, debugfs's kvm: it
- * knows the thread that just runs, whatever its name.
+ * Notes the vCPUs' threads as far as KVM tells them below @dir, the directory kvm of
+ * debugfs. KVM knows a thread even while it runs in the guest, whatever its name is.
  */
 void vmlist__ask_kvm(struct vmlist *list, const char *dir);
 
-/* What could not be looked at and why, as the end of a message. False: all could. */
+/* What kvmexit could not look at and why, as the end of a message. False: nothing. */
 bool vmlist__describe_unseen(const struct vmlist *list, char *text, size_t size);
 
 void vmlist__print(FILE *out, const struct vmlist *list);
 
 /*
- * The vCPU id in the name of a thread, by the customs of the VMMs ("CPU 3/KVM");
- * -1: it has none. QEMU counts CPUs there, which may differ from KVM's ids.
+ * The vCPU id in the name of a thread, in the forms that VMMs use ("CPU 3/KVM"); -1: it
+ * has none. QEMU's number there is that of its CPU, which may differ from KVM's id.
  */
 long vmlist__vcpu_of_comm(const char *comm);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* What the command line of a virtual machine monitor tells of its VM */
+/* What the command line of a virtual machine monitor tells about its VM */
 #ifndef VMM_H
 #define VMM_H
 
@@ -8,7 +8,7 @@
 
 /* All take @len bytes of arguments, each ended by 0, as /proc/PID/cmdline has them */
 
-/* Which one it is, by its program: "qemu" and so on; else "other" */
+/* Which VMM it is, by the name of its program: "qemu" and so on; else "other" */
 const char *vmm__of(const char *cmdline);
 
 /* The VM's name into @name, cut to VM_NAME_MAX characters. False: there is none. */

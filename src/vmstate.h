@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * What KVM knows of each VM: its own state, which its module's parameters do not
- * tell. Read by a BPF program from the open files of processes (bpf/vmstate.bpf.c).
+ * What KVM knows of each VM: its own state, which the module's parameters do not tell. A
+ * BPF program reads it from the open files of processes (bpf/vmstate.bpf.c).
  */
 #ifndef VMSTATE_H
 #define VMSTATE_H
@@ -44,12 +44,12 @@ enum state {
 struct state_layout {
 	__u32 there; /* bits 1 << enum state */
 	char inhibits[64][INHIBIT_NAME_SIZE]; /* names of the bits; "": not known */
-	bool is_svm; /* the host's CPU: there it is AVIC, else APICv */
+	bool is_svm; /* the host's CPU is AMD's: the name is AVIC, else APICv */
 };
 
 struct vm_state {
 	__u32 pid;
-	__u64 vm; /* which one of that process */
+	__u64 vm; /* tells the VMs of one process apart */
 	__u32 nr_vcpus;
 	__u64 values[NR_STATES];
 };
@@ -61,9 +61,9 @@ struct vm_states {
 };
 
 /*
- * A setting by its name in explain.def ("vm.apicv"): what it is called, and into
- * @value what it is for this VM. NULL: there is none of this name, or this kernel
- * does not tell it.
+ * A setting by its name in explain.def ("vm.apicv"). Returns what people call it, and in
+ * @value its value for this VM. NULL: there is no such setting, or this kernel does not
+ * tell it.
  */
 const char *vm_state__tell(const struct state_layout *layout, const struct vm_state *state,
 			   const char *name, char *value, size_t size);
@@ -74,22 +74,22 @@ bool vm_state__is_name(const char *name);
 struct vmstate;
 
 /*
- * Loads what reads it. 0 or -errno, and in *@what what failed. Needs privilege, as
- * reading does not.
+ * Loads the program that reads it. 0, or -errno and in *@what what failed. Loading needs
+ * privileges; reading later does not.
  */
 int vmstate__open(struct vmstate **out, const char **what);
 void vmstate__close(struct vmstate *state);
 
-/* How often it can be read */
+/* How often the state can be read */
 #define STATE_READS 2
 
-/* All VMs of this host, as they are now: 0 or -errno. To be freed in either case. */
+/* Reads the state of all VMs of this host: 0 or -errno. Free @states in either case. */
 int vmstate__read(struct vmstate *state, struct vm_states *states);
 void vm_states__free(struct vm_states *states);
 
 const struct state_layout *vmstate__layout(const struct vmstate *state);
 
-/* The files that reading still needs, STATE_READS of them; -1: nobody's */
+/* The files that reading still needs, STATE_READS of them; -1: not used */
 const int *vmstate__fds(const struct vmstate *state);
 
 #endif

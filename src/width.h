@@ -6,12 +6,12 @@
 #include <stddef.h>
 
 /*
- * Of valid UTF-8 without control characters. Not by wcwidth(), which wants the host's
- * locales: a static program may not find any.
+ * @text is valid UTF-8 without control characters. wcwidth() is not used, because it needs
+ * the host's locales, which a static program may not find.
  */
 int text__width(const char *text);
 
-/* Cuts to @width columns, the last one an ellipsis, what is wider; @size: room in @text */
+/* Cuts a text that is too wide to @width columns, the last an ellipsis; @size: room in @text */
 void text__cut(char *text, size_t size, int width);
 
 #endif

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The programs for arm64, whose kvm_exit tells the reason and no vCPU:
- * (int ret, unsigned esr_ec, unsigned long pc), and kvm_entry neither: (unsigned long
- * pc). KVM fires them in the vCPU's thread, preemption off; kvm_exit with interrupts on,
- * after those that were waiting.
+ * The programs for arm64. Its kvm_exit tells the reason but no vCPU: (int ret, unsigned
+ * esr_ec, unsigned long pc). Its kvm_entry tells neither: (unsigned long pc). KVM fires both
+ * in the vCPU's thread, with preemption off. It fires kvm_exit with interrupts on, after the
+ * host has taken those that were waiting.
  */
 #ifndef BPF_ARM64_H
 #define BPF_ARM64_H

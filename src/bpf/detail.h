@@ -8,7 +8,7 @@
 
 #include "time.h"
 
-/* Where there are details: those of a slot. What stands in the program is what is inlined. */
+/* The details of a slot; only with --detail. Inlined, because user space patches the offset. */
 static __always_inline struct details *details_in(struct slot *slot)
 {
 	struct details *d = (void *)slot;
@@ -20,25 +20,25 @@ static __always_inline struct details *details_in(struct slot *slot)
 /* Where a detail comes from */
 enum source {
 	FROM_NOTHING, /* there is none, or nobody asks for it */
-	FROM_MSR, /* the register RCX, and the way it went */
+	FROM_MSR, /* the register RCX, and whether it was read or written */
 	FROM_LEAF, /* RAX and RCX */
 	FROM_HYPERCALL, /* RAX, or RCX */
 	FROM_XCR, /* RCX */
 	FROM_PMC, /* RCX */
 	FROM_CODE, /* SVM: the reason itself */
-	FROM_PORT, /* SVM: exit_info_1, as the next two */
+	FROM_PORT, /* SVM: exit_info_1; the same for the next two */
 	FROM_AVIC,
 	FROM_APIC,
 	FROM_FAULT, /* SVM: exit_info_1 and 2 */
-	FROM_QUALIFICATION, /* VMX: that, or the interruption information */
-	FROM_ADDRESS, /* VMX and arm64: another event */
-	FROM_WFX, /* arm64: the syndrome, as the next two */
+	FROM_QUALIFICATION, /* VMX: the exit qualification, or the interruption information */
+	FROM_ADDRESS, /* VMX and arm64: another event tells it */
+	FROM_WFX, /* arm64: the syndrome; the same for the next two */
 	FROM_SYSREG,
-	FROM_ABORT, /* and the address */
+	FROM_ABORT, /* also the address */
 	FROM_SMCCC, /* arm64: X0 */
 };
 
-/* By counter; user space sets those to 0 that nobody asks for */
+/* By counter. User space sets the sources of those that nobody asks for to 0. */
 const volatile __u8 vmx_sources[NR_COUNTERS] = {
 	[0 ... 1] = FROM_QUALIFICATION, /* EXCEPTION_NMI, EXTERNAL_INTERRUPT */
 	[10] = FROM_LEAF,
@@ -71,17 +71,17 @@ const volatile __u8 arm64_sources[NR_COUNTERS] = {
 	[0x24] = FROM_ADDRESS, /* DABT_LOW */
 };
 
-/* One more than its counter's index, as keys have it */
+/* The index plus one, at its place in a key */
 static __always_inline __u64 key_of_index(__u32 index)
 {
 	__u64 key = index + 1;
 
-	/* Or the compiler adds after the shift, which takes a constant of 64 bits */
+	/* Without this the compiler adds after the shift, which needs a constant of 64 bits */
 	barrier_var(key);
 	return key << DETAIL_INDEX_SHIFT;
 }
 
-/* An exit for which there was no room */
+/* Counts an exit for which there was no free entry */
 static __always_inline void crowd_out(struct details *d, __u64 key)
 {
 	__u8 reason = key >> DETAIL_INDEX_SHIFT;
@@ -103,7 +103,7 @@ static __always_inline __u32 first_entry(__u64 key)
 	return key * 0x9e3779b97f4a7c15ull >> 58;
 }
 
-/* Whether a key that is new may have a free entry */
+/* Whether a new key may take a free entry */
 static __always_inline int has_room(struct details *d, __u64 key)
 {
 	if ((key & DETAIL_MASK) >> DETAIL_SHIFT != DETAIL_FAULT)
@@ -114,7 +114,7 @@ static __always_inline int has_room(struct details *d, __u64 key)
 	return 1;
 }
 
-/* Where it is not in the first of its entries: in the next free one, if there is any */
+/* For a key that is not in the first entry it hashes to: looks further, up to a free entry */
 static __noinline int add_further(struct details *d, __u64 key)
 {
 	__u32 first = first_entry(key), i, at;
@@ -155,7 +155,7 @@ static __always_inline void add_detail(struct details *d, __u64 key)
 	d->open = at;
 }
 
-/* A field of the kernel's struct at @p, which has it; as a number */
+/* A field of the kernel's struct at @p, as a number. The struct must have this field. */
 #define FIELD(p, access, field)                                          \
 	(is_typed(access) ? (__u64)(p)->field : ({                       \
 		__u64 value_ = 0;                                        \
@@ -163,7 +163,7 @@ static __always_inline void add_detail(struct details *d, __u64 key)
 		value_;                                                  \
 	}))
 
-/* The same where a load's 32 KB may not reach: struct kvm's (6.16) */
+/* The same for fields further than the 32 KB that a load reaches: in struct kvm (6.16) */
 #define FAR_FIELD(p, access, field)                                                       \
 	(is_typed(access) ? (__u64) * (const typeof((p)->field) *)({                      \
 				    __u64 offset_ = bpf_core_field_offset((p)->field);    \
@@ -172,17 +172,17 @@ static __always_inline void add_detail(struct details *d, __u64 key)
 			    })                                                            \
 			  : FIELD(p, access, field))
 
-/* 0 where it has not */
+/* The same, or 0 if the struct has no such field */
 #define FAR_FIELD_IF_ANY(p, access, field) \
 	(bpf_core_field_exists((p)->field) ? FAR_FIELD(p, access, field) : 0)
 
-/* A detail as a key of that reason; one that is not known is of no level */
+/* The key of a detail of a reason. One that is not known gets no level (DETAIL_L2). */
 static __always_inline __u64 make_key(__u64 index_and_level, __u64 value)
 {
 	return value ? index_and_level | value : index_and_level & ~DETAIL_L2;
 }
 
-/* Of an exit that waits for its detail, it is this; 0: not known */
+/* Counts @value as the detail of the exit that is pending; 0: not known */
 static __always_inline void settle(struct details *d, __u64 value)
 {
 	__u64 key = make_key(d->pending, value);
@@ -209,7 +209,7 @@ static __always_inline void settle_at_entry(struct details *d, const struct kvm_
 	settle(d, value);
 }
 
-/* The entry of the exit whose span is open, if there are details of its reason; or NULL */
+/* The entry of the exit whose span is open; NULL: its reason has no details */
 static __always_inline struct detail_entry *open_entry(struct details *d, const struct clock *clock)
 {
 	__u64 at = d->open;
@@ -232,7 +232,7 @@ static __always_inline void add_difference(struct detail_entry *e, const struct 
 	e->idle += row->idle - before->idle;
 }
 
-/* note_entry(); what the span adds to its reason it adds to its detail */
+/* Calls note_entry(), and adds what the span added to its reason to its detail, too */
 static __always_inline void note_entry_detailed(struct details *d, struct clock *clock,
 						const struct task_struct *task,
 						const struct kvm_vcpu *vcpu, enum access access)
@@ -251,7 +251,7 @@ static __always_inline void note_entry_detailed(struct details *d, struct clock 
 		add_difference(e, row, &before);
 }
 
-/* Those of the vCPU that this thread runs, if its exit waits for an address; or NULL */
+/* The details of the vCPU that this thread runs; NULL: no exit waits for an address there */
 static __always_inline struct details *waiting_details(void)
 {
 	__u32 id = 0, index;
@@ -266,7 +266,7 @@ static __always_inline struct details *waiting_details(void)
 	return index < NR_COUNTERS && late_sources[index] == FROM_ADDRESS ? d : NULL;
 }
 
-/* What is no memory */
+/* The pending exit's address is not memory: a device, for example */
 static __always_inline void note_address(__u64 address)
 {
 	struct details *d = waiting_details();
@@ -275,7 +275,7 @@ static __always_inline void note_address(__u64 address)
 		settle(d, detail_mmio(address));
 }
 
-/* A fault's access, by VMX's exit qualification */
+/* Keeps a page fault for the pending exit; @qual: VMX's exit qualification, has the access */
 static __always_inline void note_fault(__u64 address, __u64 qual)
 {
 	struct details *d = waiting_details();

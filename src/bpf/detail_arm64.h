@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * What is behind an exit on arm64: KVM keeps the syndrome and addresses of a trap in the
- * vCPU until the next one. They do not tell whether an abort was of an address without
- * memory: kvm_mmio does, or else it was another by the next kvm_entry.
+ * What is behind an exit on arm64. KVM keeps the syndrome and addresses of a trap in the
+ * vCPU until the next trap. They do not tell whether an abort was at an address without
+ * memory. The event kvm_mmio tells this; if it has not come by the next kvm_entry, the
+ * address was memory.
  */
 #ifndef BPF_DETAIL_ARM64_H
 #define BPF_DETAIL_ARM64_H
 
 #define late_sources arm64_sources
 
-/* The syndrome, as the Arm manual has it for ESR_ELx; 5.10 has 32 bits of it */
+/* @esr: the syndrome, as the Arm manual describes ESR_ELx; 5.10 has 32 bits of it */
 static __always_inline __u64 by_wfx(__u32 esr)
 {
-	/* As the instruction is encoded: WFI and WFE in CRm 0, with a time limit in CRn 1 */
+	/* The instruction's encoding: WFI and WFE have CRm 0, those with a time limit CRn 1 */
 	const __u32 wfi = esr & 2 ? 3 << 11 | 1 << 7 | 1 : 3 << 11 | 2 << 7 | 3;
 
 	return detail_sysreg(esr & 1 ? wfi - 1 : wfi, 0);
@@ -33,7 +34,7 @@ enum {
 	STATUS_TRANSLATION = 0x04, /* nothing was mapped */
 };
 
-/* Of an abort: 4 KB and up of the physical address, and the rest from the virtual one */
+/* An abort; hpfar_el2 has the physical address without its lowest 12 bits */
 static __always_inline __u64 by_abort(const struct kvm_vcpu *vcpu, enum access access, int exec)
 {
 	__u32 esr = FIELD(vcpu, access, arch.fault.esr_el2);
@@ -93,7 +94,7 @@ static __always_inline void note_told_detail(struct slot *slot, __u32 isa, __u32
 	add_detail(d, make_key(key, vcpu ? by_trap(vcpu, access, source) : 0));
 }
 
-/* Of an abort that kvm_mmio has not told of. 0: not known. */
+/* The detail of an abort for which no kvm_mmio came. 0: not known. */
 static __always_inline __u64 kept_detail(const struct details *d, const struct kvm_vcpu *vcpu,
 					 enum access access)
 {

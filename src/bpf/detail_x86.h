@@ -1,26 +1,27 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * What is behind an exit on x86. Registers and SVM's exit_info tell it at kvm_exit. VMX's
- * exit qualification and interruption information KVM reads when it handles the exit, and
- * keeps until the next one: they are there at the next kvm_entry, if KVM's marks say so.
- * The address of a page fault it does not keep: an event tells it, but only if no other
- * one tells the exact address of what is no memory.
+ * What is behind an exit on x86. Registers and SVM's exit_info tell it at kvm_exit. On VMX,
+ * KVM reads the exit qualification and the interruption information when it handles the exit,
+ * and keeps them until the next exit. So this program reads them at the next kvm_entry, if
+ * KVM's marks say that they are there. KVM does not keep the address of a page fault: the
+ * event kvm_page_fault tells it. It is used only if no other event tells the exact address
+ * of something that is not memory.
  */
 #ifndef BPF_DETAIL_X86_H
 #define BPF_DETAIL_X86_H
 
-/* The lower half of a register of the guest's: all that any of these details need */
+/* The lower half of one of the guest's registers; no detail needs more */
 #define REGISTER(vcpu, access, which)                                 \
 	(is_typed(access) ? *(const __u32 *)&(vcpu)->arch.regs[which] \
 			  : (__u32)FIELD(vcpu, access, arch.regs[which]))
 
-/* An exit, as it is known at kvm_exit */
+/* What is known of an exit at kvm_exit */
 struct exit {
 	const struct kvm_vcpu *vcpu;
 	const struct kvm_exit_record *record; /* NULL: none */
 	enum access access;
 	__u32 raw; /* its reason */
-	const void *at; /* where that was read, if by a load */
+	const void *at; /* where the reason was read, if by a load */
 };
 
 /* A word at one of the offsets that user space found */
@@ -47,8 +48,8 @@ static __always_inline int has_xen(const struct kvm *kvm, enum access access)
 }
 
 /*
- * As KVM tells them apart: Xen's first, but that those with bit 31 are Hyper-V's, whose
- * guests have the number elsewhere
+ * Tells hypercalls apart as KVM does: Xen's come first, except those with bit 31 set in a
+ * guest with Hyper-V, which are Hyper-V's. Those have the number in another register.
  */
 static __always_inline __u64 by_hypercall(const struct kvm_vcpu *vcpu, enum access access)
 {
@@ -117,7 +118,7 @@ static __always_inline __u64 svm_port(__u64 info)
 enum {
 	FAULT_PRESENT = 1,
 	FAULT_WRITE = 2,
-	FAULT_RESERVED = 8, /* KVM marks so what is emulated */
+	FAULT_RESERVED = 8, /* KVM sets reserved bits in its page tables for what it emulates */
 	FAULT_FETCH = 16,
 };
 
@@ -133,8 +134,8 @@ static __always_inline __u64 svm_fault(__u64 error, __u64 address)
 }
 
 /*
- * exit_info_1 or 2, which follow exit_code; at kvm_exit KVM has not touched the VMCB
- * yet
+ * exit_info_1 or exit_info_2, which follow exit_code in the VMCB. At kvm_exit KVM has not
+ * changed the VMCB yet.
  */
 static __always_inline __u64 exit_info(const struct exit *exit, int which)
 {
@@ -172,7 +173,7 @@ static __always_inline __u64 by_apic_access(__u64 qual)
 {
 	__u32 type = qual >> 12 & 15;
 
-	/* By guest-physical addresses, too */
+	/* Types 10 and 15 are accesses by guest-physical addresses */
 	return detail_apic(qual, type == 10 ? ACCESS_EVENT : type == 15 ? ACCESS_EXEC : type);
 }
 
@@ -202,8 +203,8 @@ static __always_inline __u64 by_interruption(__u32 index, __u32 info)
 }
 
 /*
- * DETAIL_L2, if the vCPU was in a guest's guest. KVM says so in its statistics since 5.14
- * (d5a0483f9f32); before, this flag of its own had not moved.
+ * DETAIL_L2 if the vCPU was in a guest's guest, else 0. KVM's statistics tell this since 5.14
+ * (d5a0483f9f32). Older kernels have the flag below in hflags, always at this bit.
  */
 #define OLD_HF_GUEST (1 << 5)
 
@@ -216,7 +217,7 @@ static __always_inline __u64 level_of(const struct kvm_vcpu *vcpu, enum access a
 	return FIELD(vcpu, access, arch.hflags) & OLD_HF_GUEST ? DETAIL_L2 : 0;
 }
 
-/* VMX: what it was is to come, but in the classic record */
+/* VMX: the detail comes later, except with the classic tracepoint, whose record has it */
 static __always_inline void await_detail(struct details *d, const struct exit *exit, __u64 key,
 					 enum source source, __u32 index)
 {
@@ -247,7 +248,7 @@ static __always_inline void add_svm_detail(struct details *d, const struct exit 
 {
 	__u64 key = key_of_index(index) | level_of(exit->vcpu, exit->access), value;
 
-	/* The one that is frequent where nothing else is wrong comes first */
+	/* First what is most frequent on a host without other problems: CPUID */
 	if (likely(source == FROM_LEAF))
 		value = by_registers(exit, FROM_LEAF, 0);
 	else if (source == FROM_CODE)
@@ -282,8 +283,8 @@ static __always_inline void note_detail(struct slot *slot, const struct exit *ex
 }
 
 /*
- * Of one whose event tells the reason itself: the vCPU from its own, at @address, or
- * from the thread
+ * The same for an event that tells the reason itself. The vCPU is at @address; if that is
+ * NULL, the thread leads to it.
  */
 static __always_inline void note_told_detail(struct slot *slot, __u32 isa, __u32 raw,
 					     const struct kvm_vcpu *address,
@@ -316,8 +317,9 @@ static __always_inline __u32 marks_of(const struct kvm_vcpu *vcpu, enum access a
 }
 
 /*
- * What KVM has kept of the exit, while it still has the same reason: that changes where
- * it emulates, and makes up the rest as well. 0: nothing.
+ * The detail that KVM has kept of the pending exit; 0: none. It is used only while the vCPU
+ * still has the reason of that exit: when KVM emulates, it changes the reason and makes up
+ * the qualification as well.
  */
 static __always_inline __u64 kept_detail(const struct details *d, const struct kvm_vcpu *vcpu,
 					 enum access access)

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * What the programs read of the kernel: its types, as far as CO-RE is to find
- * them, and guarded loads. Structs of KVM's vendor modules are not among them:
- * user space looks their offsets up in BTF (src/facts.c), for which the programs
- * then need no privilege, and puts them into `config`.
+ * What the programs read from the kernel: the types that CO-RE finds, and guarded loads.
+ * Structs of KVM's vendor modules are not here. User space looks up their offsets in BTF
+ * (src/facts.c) and puts them into `config`, so that the programs need no privilege for it.
  */
 #ifndef BPF_KERNEL_H
 #define BPF_KERNEL_H
@@ -36,7 +35,7 @@ enum {
 
 /* arm64's */
 struct kvm_vcpu_fault_info {
-	__u64 esr_el2; /* at first 32 bits wide */
+	__u64 esr_el2; /* 32 bits wide in older kernels */
 	__u64 hpfar_el2;
 } CORE;
 
@@ -81,7 +80,7 @@ struct kvm_vcpu {
 	struct kvm_vcpu_stat stat;
 } CORE;
 
-/* Where it is on newer kernels */
+/* Where newer kernels have kvm_xen_hvm_config */
 struct kvm_xen {
 	struct kvm_xen_hvm_config hvm_config;
 } CORE;
@@ -94,7 +93,7 @@ struct kvm___moved {
 	struct kvm_arch___moved arch;
 } CORE;
 
-/* Since 7.x, before it was 32 bits wide */
+/* Since 7.x regs_avail is a bitmap; before, it was 32 bits wide */
 struct kvm_vcpu_arch___bitmap {
 	unsigned long regs_avail[1];
 } CORE;
@@ -123,22 +122,23 @@ struct task_struct {
 	struct sched_info sched_info;
 } CORE;
 
-/* How a program comes by what it reads of a vCPU */
+/* How a program reads from a vCPU */
 enum access {
 	DIRECT, /* by loads */
-	BY_HELPER, /* what no BTF type covers, by a helper call */
-	BY_ADDRESS, /* all of it, the vCPU being a mere number to the verifier */
+	BY_HELPER, /* by loads, but by a helper call where no BTF type covers it */
+	BY_ADDRESS, /* all by a helper call: to the verifier the vCPU is only a number */
 	NO_VCPU, /* the event does not tell it */
 };
 
-/* Only whether the running kernel knows the helper: since 5.11 (3ca1032ab7ab) */
+/* Used only to ask if the running kernel has this helper: since 5.11 (3ca1032ab7ab) */
 enum bpf_func_id___task_btf {
 	BPF_FUNC_get_current_task_btf___task_btf = 158,
 };
 
 /*
- * What bpf_rdonly_cast makes of an address: of one type the first thing is a number,
- * of the other a pointer to numbers, which by that may be read without another cast.
+ * The types that bpf_rdonly_cast gives to an address. The first member of one is a number.
+ * The first member of the other is a pointer to numbers, so they can be read without
+ * another cast.
  */
 struct timespec64 {
 	__s64 tv_sec;
@@ -149,9 +149,9 @@ struct bpf_perf_event_data_kern {
 } CORE;
 
 /*
- * A second object is built without the kfunc: libbpf looks for it in the BTF of
- * all modules, which needs CAP_SYS_ADMIN, whichever program is to be loaded, and
- * fails where the kernel has no BTF at all.
+ * A second object is built without the kfunc. The reason: whichever program is loaded,
+ * libbpf looks for the kfunc in the BTF of all modules. This needs CAP_SYS_ADMIN, and fails
+ * if the kernel has no BTF at all.
  */
 #ifdef WITHOUT_KFUNC
 #define bpf_rdonly_cast(from, type) ((void *)(from))
@@ -161,7 +161,7 @@ extern void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym __weak;
 #define HAVE_KFUNC 1
 #endif
 
-/* An address as one at which @type may be read: loads that the exception table guards */
+/* An address from which @type may be loaded; the exception table guards these loads */
 #define guarded(from, type) bpf_rdonly_cast(from, bpf_core_type_id_kernel(type))
 
 /* When this thread was started, for thread_key(); for kernels from 5.11 on that have BTF */
@@ -191,7 +191,7 @@ static __always_inline __u64 current_thread_anyhow(void)
 	return start;
 }
 
-/* As /proc/PID/stat has it, field 22: USER_HZ is 100 */
+/* Start times in /proc/PID/stat (field 22) are in ticks: USER_HZ is 100 */
 #define NSEC_PER_TICK 10000000
 
 struct identity {
@@ -200,7 +200,7 @@ struct identity {
 	__u64 thread_start;
 };
 
-/* By loads where that can be: a kernel locked down for confidentiality has no other way */
+/* By loads if possible: a kernel that is locked down for confidentiality permits nothing else */
 static __always_inline void read_starts(struct identity *id)
 {
 	struct task_struct *task = NULL, *leader = NULL;
@@ -244,9 +244,10 @@ struct kvm_vcpu___notified {
 } CORE;
 
 /*
- * KVM has the scheduler call it when the thread that runs a vCPU is preempted
- * (vcpu_load()): where that leads to the vCPU. The per-CPU variable kvm_running_vcpu
- * would too, but BPF finds it by kallsyms only, where Debian's 6.1 does not have it.
+ * The vCPU that this thread runs, or NULL. The thread leads to it: KVM registers a preempt
+ * notifier with the thread (vcpu_load()), and this notifier is part of the vCPU. The per-CPU
+ * variable kvm_running_vcpu would tell it, too, but BPF finds that only by kallsyms, and
+ * Debian's 6.1 does not have it there.
  */
 static __always_inline const void *running_vcpu(int direct)
 {
@@ -265,7 +266,7 @@ static __always_inline const void *running_vcpu(int direct)
 	return link - bpf_core_field_offset(struct kvm_vcpu___notified, preempt_notifier.link);
 }
 
-/* The vCPU and its id; of its type to the verifier where @direct. NULL: not to be had. */
+/* The vCPU and its id; if @direct, the verifier knows its type. NULL: there is none. */
 static __always_inline const struct kvm_vcpu *find_vcpu(int direct, __u32 *id)
 {
 	const struct kvm_vcpu *vcpu = running_vcpu(direct);

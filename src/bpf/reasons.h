@@ -54,7 +54,7 @@ static __noinline int count_rare(struct slot *slot, __u32 isa, __u32 raw)
 	if (!slot)
 		return 0;
 	if (isa == ISA_VMX) {
-		/* All ones: a TDX guest's entry that ended without a reason (tdx.c) */
+		/* All ones: a TDX guest's entry that ended without a reason (tdx.c): no flags */
 		if (raw != ~0u)
 			count_flags(slot, raw);
 		i = raw & VMX_BASIC_MASK;
@@ -70,7 +70,7 @@ static __always_inline void count(struct slot *slot, __u32 isa, __u32 raw)
 {
 	__u64 i = raw, high;
 
-	/* What is tested must be the very register the verifier sees used below */
+	/* The verifier must see that the register tested is the one used below */
 	barrier_var(i);
 	high = i - HIGH_BASE;
 	if (likely(i < NR_LOW)) {
@@ -105,8 +105,8 @@ static __always_inline __u32 index_of(__u32 isa, __u32 raw)
 }
 
 /*
- * An offset stands in the program itself, where user space has put it before
- * loading: as a variable it would be two more loads, from a cache line of its own.
+ * User space puts the offset into the instruction before it loads the program. As a
+ * variable it would take two more loads, from one more cache line.
  */
 static __always_inline const void *at_offset(const void *p, enum offset which)
 {
@@ -114,7 +114,7 @@ static __always_inline const void *at_offset(const void *p, enum offset which)
 	return p;
 }
 
-/* Where a vCPU has its exit reason, at the offsets that user space found: for loads */
+/* The address of a vCPU's exit reason, for loads; user space found the offsets */
 static __always_inline const void *reason_at(const void *vcpu, __u32 isa)
 {
 	const void *const *vmcb;
@@ -125,7 +125,7 @@ static __always_inline const void *reason_at(const void *vcpu, __u32 isa)
 	return at_offset(*vmcb, OFFSET_VMCB_CODE);
 }
 
-/* The exit reason by the helper that copies. 0: read. */
+/* Reads the exit reason with the copying helper. 0: done. */
 static __always_inline int copy_reason(__u32 *raw, const void *vcpu, __u32 isa)
 {
 	const void *vmcb = NULL;
@@ -136,7 +136,7 @@ static __always_inline int copy_reason(__u32 *raw, const void *vcpu, __u32 isa)
 	       bpf_probe_read_kernel(raw, 4, at_offset(vmcb, OFFSET_VMCB_CODE));
 }
 
-/* The same by loads where that can be, of what is *@at: what is next to it can be loaded too */
+/* The same, by loads if possible: then from *@at, whose neighbours can be loaded too */
 static __always_inline int read_reason(__u32 *raw, const void **at, const void *vcpu, __u32 isa,
 				       int direct)
 {

@@ -2,11 +2,11 @@
 /*
  * From an event to the slot of its vCPU thread.
  *
- * A thread runs on one CPU at a time and its slot is its own, so a plain ++ is
- * exact. Slots are found through hints, sets of four in a cache line, which are
- * read-mostly and so cost nothing when threads move between CPUs or share one. A
- * thread that a filter leaves out, or for which there was no slot, has a hint
- * that says so. All else is the slow path's.
+ * A thread runs on one CPU at a time and nobody shares its slot, so a plain ++ is exact.
+ * Slots are found through hints, sets of four in a cache line. Hints are rarely written, so
+ * they cost nothing when threads move between CPUs or share one. A thread that a filter
+ * leaves out, or for which there was no slot, has a hint that says so. Everything else is
+ * the slow path.
  */
 #ifndef BPF_SLOTS_H
 #define BPF_SLOTS_H
@@ -19,8 +19,9 @@ const volatile struct config config = { .max_slots = 1 };
 struct control control;
 
 /*
- * An element for each slot and what follows it (struct layout); in the object with the
- * kfunc one for them all, whose address stands in the program (slot_at_once())
+ * One element for each slot and what follows it (struct layout). In the object with the
+ * kfunc there is one element for all slots, and its address is patched into the program
+ * (slot_at_once()).
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -64,7 +65,7 @@ struct {
 	__type(value, __u32);
 } free_extra SEC(".maps");
 
-/* Who takes its only element may write hints, or move slots from ring to queue */
+/* A lock: whoever takes its only element may write hints, or move slots from ring to queue */
 struct {
 	__uint(type, BPF_MAP_TYPE_QUEUE);
 	__uint(max_entries, 1);
@@ -100,7 +101,7 @@ static __always_inline int take_token(void)
 	return !bpf_map_pop_elem(&token, &t);
 }
 
-/* As a full barrier too: the queue has a lock */
+/* This is also a full barrier, because the queue has a lock */
 static __always_inline void return_token(void)
 {
 	__u32 t = 0;
@@ -136,9 +137,9 @@ static __always_inline struct slot *slot_at(__u32 nr)
 }
 
 /*
- * The same in no more instructions than it takes, half of the lookup's: with numbers
- * that user space replaces (kvmexit.h), which it can't do in what is not inlined. *@nr
- * is the same after it, in the very register that the verifier sees tested and used.
+ * The same in half of the lookup's instructions. It uses numbers that user space replaces
+ * (kvmexit.h), which works only in inlined code. *@nr keeps its value, in the same register
+ * for the test and for the use, as the verifier demands.
  */
 static __always_inline struct slot *slot_at_once(__u64 *nr)
 {
@@ -150,7 +151,7 @@ static __always_inline struct slot *slot_at_once(__u64 *nr)
 	if (unlikely(*nr >= PATCH_MAX_SLOTS))
 		return NULL;
 	slot = *nr;
-	/* In the register that the number was in: another one costs every exit a push */
+	/* Reuses the number's register: one more register would cost every exit a push */
 	asm volatile("%0 *= %3; %1 = %2 ll; %0 += %1"
 		     : "+r"(slot), "=&r"(first)
 		     : "i"(PATCH_SLOTS), "i"(PATCH_STRIDE));
@@ -160,15 +161,15 @@ static __always_inline struct slot *slot_at_once(__u64 *nr)
 }
 
 /*
- * Whether a set has a hint of a key, and what it says. That is read before the key: a
- * hint that is being given to another one does not match any more (remember()).
+ * Whether a set has a hint of a key, and in *@nr what it says. `slot` is read before `key`:
+ * remember() clears `key` first, so a hint that changes meanwhile does not match.
  */
 static __always_inline int hinted(const struct hint *set, __u64 key, __u32 *nr)
 {
 	const volatile struct hint *h = set;
 	__u32 i;
 
-	/* Or the address would be computed anew for each way */
+	/* Without this, the compiler computes the address anew for each way */
 	barrier_var(h);
 #pragma unroll
 	for (i = 0; i < NR_WAYS; i++, h++) {
@@ -189,7 +190,7 @@ static __always_inline __u32 hint_of(__u64 key)
 		       : SLOT_UNKNOWN;
 }
 
-/* A hint in @set that may be overwritten: a free one, or @any without a slot */
+/* A hint in @set that may be overwritten: a free one, or with @any one that has no slot */
 static __always_inline struct hint *spare_hint(struct hint *set, int any)
 {
 	__u32 i;
@@ -202,9 +203,10 @@ static __always_inline struct hint *spare_hint(struct hint *set, int any)
 }
 
 /*
- * Who is not let in, or finds no place, goes without, and comes by the slow path
- * again. Hints of slots are taken away by user space only, which also looks for
- * one here when it has retired the slot: hence the second look at its owner.
+ * Makes a hint of a key. If the token is taken, or there is no place, the thread gets no
+ * hint now and comes by the slow path again. Only user space removes hints of slots: it
+ * looks here for them after it has retired a slot. It may miss a hint that is just being
+ * written, so this checks the slot's owner once more afterwards.
  */
 static __always_inline void remember(__u64 key, __u32 nr, const struct slot *slot)
 {
@@ -245,8 +247,8 @@ static __always_inline int wanted(const struct identity *id, __u32 vcpu)
 }
 
 /*
- * What a hint shall say of a thread that no slot can help: its exit reason is to be
- * found by types (@typed) that no BTF showed. 0: nothing stands against it.
+ * For a thread whose exit reason needs types (@typed) that no BTF showed, so that a slot would
+ * be of no use: what its hint says instead. 0: the thread may have a slot.
  */
 static __always_inline __u32 refused(__u32 isa, int typed)
 {
@@ -260,8 +262,8 @@ static __always_inline __u32 refused(__u32 isa, int typed)
 }
 
 /*
- * Moves some of the freed slots to the queue. Who is not let in goes without: the
- * queue has others, or will have.
+ * Moves some of the freed slots to the queue. If another CPU has the token, this does
+ * nothing: that CPU fills the queue.
  */
 static __always_inline void drain(void)
 {
@@ -283,7 +285,7 @@ static __always_inline void drain(void)
 	return_token();
 }
 
-/* The thread map still knows the slot's last owner: user space can't tell it */
+/* Removes the slot's last owner from the thread map: user space cannot do it without a race */
 static __always_inline void forget_owner(struct slot *slot, __u32 nr)
 {
 	__u64 old = slot->old_key;
@@ -307,7 +309,7 @@ static __always_inline void describe(struct slot *slot, const struct identity *i
 	slot->isa = isa;
 }
 
-/* The slot and its number in *@nr, or NULL and what a hint shall say instead */
+/* A new slot, and its number in *@nr; or NULL, and in *@nr what the hint says instead */
 static __always_inline struct slot *new_slot(__u64 key, const struct identity *id, __u32 vcpu,
 					     __u32 isa, __u32 *nr)
 {
@@ -330,13 +332,13 @@ static __always_inline struct slot *new_slot(__u64 key, const struct identity *i
 		return NULL;
 	}
 	describe(slot, id, vcpu, isa);
-	/* Last: from here on all take it as this thread's */
+	/* The key comes last: from here on the slot is this thread's */
 	*(volatile __u64 *)&slot->key = key;
 	*(volatile __u64 *)mark = 1;
 	return slot;
 }
 
-/* A thread that has no slot: as new_slot() */
+/* A slot for a thread that has none, if the thread is wanted; returns as new_slot() */
 static __always_inline struct slot *admit(__u64 key, __u32 vcpu, __u32 isa, int typed, __u32 *nr)
 {
 	struct identity id;
@@ -346,7 +348,7 @@ static __always_inline struct slot *admit(__u64 key, __u32 vcpu, __u32 isa, int 
 	return *nr ? NULL : new_slot(key, &id, vcpu, isa, nr);
 }
 
-/* The slot of a thread of which no hint tells, and a hint for the next time */
+/* The slot of a thread that has no hint; makes a hint for the next time */
 static __always_inline struct slot *find_slot(__u64 key, __u32 vcpu, __u32 isa, int typed,
 					      __u32 *nr)
 {
@@ -364,7 +366,7 @@ static __always_inline struct slot *find_slot(__u64 key, __u32 vcpu, __u32 isa, 
 	return slot;
 }
 
-/* An exit for which there is no slot, by what a hint says; if it is wanted, it is lost */
+/* Counts an exit without a slot as lost, unless its hint says that it is not wanted */
 static __always_inline void lose_hinted(__u32 nr)
 {
 	if (nr != SLOT_UNWANTED && nr - SLOT_NONE < NR_LOST)
@@ -382,7 +384,7 @@ static __noinline struct slot *look_further(__u64 key, __u32 vcpu, __u32 isa, in
 	return slot;
 }
 
-/* What most exits end with: what the hints say, in *@nr, and the slot, if there is one */
+/* The fast path: the slot, or NULL; in *@nr what the hints say */
 static __always_inline struct slot *slot_of(__u64 key, __u32 *nr)
 {
 	__u64 hint = hint_of(key);

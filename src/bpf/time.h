@@ -3,9 +3,9 @@
  * Where the time goes (--time): spans from kvm_exit to the next kvm_entry, split.
  *
  * A thread's events come one after the other, so its clock (kvmexit.h) needs no
- * lock. What the kernel tells of waiting, halting and polling only grows, and only
- * while the vCPU is out of its guest: it is read at kvm_entry alone, against its
- * value at the entry before; most often it is the same, and the span KVM's own.
+ * lock. The kernel's times of waiting, halting and polling only grow, and only while the
+ * vCPU is out of its guest. So they are read only at kvm_entry, and compared with their
+ * values at the entry before. Most often they are the same; then all of the span is KVM's.
  */
 #ifndef BPF_TIME_H
 #define BPF_TIME_H
@@ -20,7 +20,7 @@ struct {
 	__type(value, __u32);
 } runners SEC(".maps");
 
-/* Where there are clocks: that of a slot */
+/* The clock of a slot; only with --time */
 static __always_inline struct clock *clock_in(struct slot *slot)
 {
 	return (void *)slot + sizeof(*slot);
@@ -57,9 +57,9 @@ static __always_inline int is_typed(enum access access)
 }
 
 /*
- * By loads without asking whether the fields are there: where kvm_exit tells the vCPU,
- * they are; else the program is refused, and another form of it taken. Each question
- * would cost every exit two instructions.
+ * Loads the fields without asking if they exist: each question would cost every exit two
+ * instructions. If kvm_exit tells the vCPU, they exist. Otherwise the kernel refuses the
+ * program, and user space takes another form of it.
  */
 static __always_inline void load_away(struct away *away, const struct task_struct *task,
 				      const struct kvm_vcpu *vcpu)
@@ -69,7 +69,7 @@ static __always_inline void load_away(struct away *away, const struct task_struc
 	away->poll = vcpu->stat.generic.halt_poll_success_ns + vcpu->stat.generic.halt_poll_fail_ns;
 }
 
-/* A field of the vCPU, which is a mere number to the verifier; 0 where it has none */
+/* A field of the vCPU, which to the verifier is only a number; 0 if there is no such field */
 #define VCPU_NS(type, vcpu, field)                                    \
 	({                                                            \
 		const struct type *v_ = (const void *)(vcpu);         \
@@ -106,7 +106,7 @@ static __always_inline void keep_away(struct clock *clock, const struct away *aw
 	clock->halted = 0;
 }
 
-/* The slot is this thread's from now on; what it was before is forgotten */
+/* Notes that the slot is this thread's from now on, and forgets whose it was before */
 static __always_inline void set_runner(struct clock *clock)
 {
 	__u64 thread = current_thread_anyhow(), old = clock->thread;
@@ -125,7 +125,7 @@ static __always_inline void set_runner(struct clock *clock)
 	bpf_map_update_elem(&runners, &thread, &nr, BPF_ANY);
 }
 
-/* Once for each slot: at its first exit, of which what came before is not known */
+/* Starts the clock of a slot, at its first exit. What came before is not known. */
 static __always_inline void start_clock(struct slot *slot, const struct kvm_vcpu *vcpu,
 					enum access access)
 {
@@ -144,7 +144,7 @@ static __always_inline void start_clock(struct slot *slot, const struct kvm_vcpu
 	clock->entry = clock->first = bpf_ktime_get_ns();
 }
 
-/* The row of the open span's reason. The first is for those for which there is none. */
+/* The row of the open span's reason. Reasons for which no row is left share the first. */
 static __always_inline struct spans *row_of(struct clock *clock)
 {
 	__u32 index = clock->index & (NR_INDICES - 1), row = clock->row_of[index];
@@ -156,7 +156,7 @@ static __always_inline struct spans *row_of(struct clock *clock)
 	return &clock->rows[row & (NR_ROWS - 1)];
 }
 
-/* An exit while a span is open, or of a thread with several vCPUs */
+/* An exit while another span is still open, or an exit of a thread with several vCPUs */
 static __noinline int odd_exit(struct clock *clock)
 {
 	__u64 thread = current_thread_anyhow();
@@ -184,7 +184,7 @@ static __always_inline void note_exit(struct slot *slot, __u32 index)
 		odd_exit(clock);
 	now = bpf_ktime_get_ns();
 	entered = clock->entry;
-	/* It may step back a little when the clock is adjusted */
+	/* The clock may step back a little when it is adjusted */
 	if (unlikely(now < entered))
 		now = entered;
 	clock->index = index;
@@ -218,8 +218,8 @@ static __always_inline struct slot *known_slot(__u64 key)
 }
 
 /*
- * The half octave of n, as buckets count them: 0 for 0 and 1, then 2 * log2(n) - 1,
- * and one more from three quarters of the way on. In bytes, as of buckets.
+ * The half octave of n, which is its bucket: 0 for 0 and 1, then 2 * floor(log2(n)) - 1, and
+ * one more in the upper half of the octave. Values are byte offsets of buckets.
  */
 #define BYTES(buckets) ((buckets) * sizeof(__u32))
 const volatile __u8 half_octaves[256] = {
@@ -244,14 +244,14 @@ static __always_inline __u64 half_octave(__u64 n)
 	return half_octaves[n] & BYTES(15);
 }
 
-/* Where its bucket is among the others */
+/* The byte offset of the bucket of a span of @ns */
 static __always_inline __u64 bucket_of(__u64 ns)
 {
 	__u64 n = ns >> 7;
 
 	if (likely(n < 256))
 		return half_octave(n);
-	/* To kernels up to 6.1 what is tested must be the very register that is used */
+	/* Kernels up to 6.1 demand that the register tested is the one used */
 	n >>= 6;
 	barrier_var(n);
 	if (n < 256)
@@ -266,17 +266,17 @@ static __always_inline __u64 at_most(__u64 ns, __u64 most)
 	return ns < most ? ns : most;
 }
 
-/* What is positive of a difference */
+/* The difference, or 0 if it is negative */
 static __always_inline __u64 beyond(__u64 ns, __u64 start)
 {
 	return (__s64)(ns - start) > 0 ? ns - start : 0;
 }
 
 /*
- * A span's time, as far as it is not KVM's own, into @row; returns the idle part.
- * The sources have clocks of their own: each part is at most what the others leave.
- * A halt, as KVM tells it, ends when the thread is running again, and so includes
- * waiting for a CPU; waiting in user space cannot be part of it.
+ * Adds the parts of a span's time that are not KVM's own to @row; returns the idle part.
+ * The kernel measures these parts with different clocks, so each part is limited to what
+ * the others leave. A halt, as KVM tells it, ends when the thread runs again. So it includes
+ * waiting for a CPU, but not the waiting in user space.
  */
 static __always_inline __u64 split(struct clock *clock, struct spans *row, const struct away *away,
 				   int halt_known)
@@ -324,7 +324,7 @@ static __always_inline void split_and_close(struct clock *clock, struct spans *r
 	close_span(clock, row, busy - split(clock, row, away, halt_known));
 }
 
-/* Out of line, or what it needs of registers would cost every span some */
+/* Out of line, because the registers that it needs would cost every span time */
 static __noinline int split_typed(struct clock *clock, struct spans *row,
 				  const struct task_struct *task, const struct kvm_vcpu *vcpu)
 {
@@ -371,7 +371,7 @@ static __always_inline void note_entry(struct clock *clock, const struct task_st
 					bpf_core_field_exists(none->stat.generic.halt_wait_ns));
 }
 
-/* Of the vCPU that this thread has run last, if it is out of its guest */
+/* The clock of the vCPU that this thread ran last; NULL: it is in its guest, or there is none */
 static __always_inline struct clock *open_clock(void)
 {
 	__u64 thread = current_thread_anyhow();
@@ -397,7 +397,7 @@ static __always_inline void note_user(void)
 	*(volatile __u64 *)&clock->user = bpf_ktime_get_ns();
 }
 
-/* @ns: halted, from the first poll until the thread was running again */
+/* @ns: how long the vCPU was halted, from the first poll until the thread ran again */
 static __always_inline void note_wakeup(__u64 ns)
 {
 	struct clock *clock = open_clock();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * What KVM knows of each VM: read once when asked, from the open files of processes.
- * Nothing of this is attached to anything; counting does not know it.
+ * What KVM knows of each VM. User space runs this program when it asks; it reads the open
+ * files of processes. It is not attached to any event, and counting does not depend on it.
  */
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
@@ -77,7 +77,7 @@ static __always_inline int begins_with(const char *text, const char *with, int l
 	return 1;
 }
 
-/* KVM's files have no place in the file system, but a name: that of their inode */
+/* KVM's files have no path in a file system, but their anonymous inode has a name */
 static __always_inline enum file_kind kind_of(struct file *file)
 {
 	static const char vm[] = "kvm-vm", vcpu[] = "kvm-vcpu:";
@@ -96,7 +96,7 @@ static __always_inline void read_fields(struct kvm_file *out, const char *from)
 {
 	int i;
 
-	/* Kernels such as 6.1 refuse the loop: its way back is not by a jump */
+	/* Kernels such as 6.1 refuse the loop, so it is unrolled */
 #pragma clang loop unroll(full)
 	for (i = 0; i < MAX_STATE_FIELDS; i++) {
 		__u32 size = config.fields[i].size;
@@ -124,7 +124,7 @@ int read_vm_state(struct bpf_iter__task_file *ctx)
 	vm = data = BPF_CORE_READ(file, private_data);
 	if (kind == VCPU_FILE)
 		bpf_probe_read_kernel(&vm, sizeof(vm), data + config.off_vcpu_vm);
-	/* In the hands of another process it is not that one's VM */
+	/* Another process may have the file open, too: it is not that process's VM */
 	bpf_probe_read_kernel(&mm, sizeof(mm), vm + config.off_vm_mm);
 	if (!mm || mm != BPF_CORE_READ(task, mm))
 		return 0;

@@ -7,7 +7,7 @@
 
 #define MAX_STATE_FIELDS 24
 
-/* A number in struct kvm, or of_vcpu in struct kvm_vcpu */
+/* A number in struct kvm or, if of_vcpu, in struct kvm_vcpu */
 struct state_field {
 	__u32 off; /* bytes */
 	__u32 size; /* bytes, at most 8; 0: this kernel has no such field */
@@ -15,7 +15,7 @@ struct state_field {
 };
 
 struct vmstate_config {
-	__u32 off_vm_mm; /* in struct kvm: whose memory it has */
+	__u32 off_vm_mm; /* in struct kvm: the memory (mm) of the process that made the VM */
 	__u32 off_vcpu_vm; /* in struct kvm_vcpu: its struct kvm */
 	struct state_field fields[MAX_STATE_FIELDS];
 };
@@ -24,7 +24,7 @@ struct vmstate_config {
 struct kvm_file {
 	__u32 pid; /* in the initial PID namespace */
 	__u32 of_vcpu;
-	__u64 vm; /* its address: what tells VMs of one process apart, and nothing else */
+	__u64 vm; /* its address, only to tell the VMs of one process apart */
 	__u64 values[MAX_STATE_FIELDS]; /* of the fields that are there and in this struct */
 };
 
