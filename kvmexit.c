@@ -70,7 +70,7 @@ static int take_snapshot(struct session *s, bool final)
 	s->snapshot.final = final;
 	snapshot__set_lost(&s->snapshot, LOST_MISSED, misses);
 	s->start = now;
-	/* Clocks are read up to this very moment: times add up to the interval's length */
+	/* Reads the clocks up to this moment, so that times add up to the interval's length */
 	if (!err)
 		err = counters__report(s->counters, &s->snapshot, now);
 	if (!err && s->opts->detail)
@@ -98,7 +98,7 @@ static int report(struct session *s, bool final)
 
 	if (take_snapshot(s, final) || explain(s, final))
 		return session__no_memory();
-	/* Who ends it has read what is shown: the rest of an interval is nothing to draw over it */
+	/* The user who ends the view has read the report: do not draw a partial interval over it */
 	if (s->view && s->ticker.stopped)
 		live__keep(s->view);
 	if (s->reopened != s->output.reopened)
@@ -120,7 +120,7 @@ static int report(struct session *s, bool final)
 	return final ? EXIT_OK : -1;
 }
 
-/* What -p, -n, -t or -T names has ended: the last report is due */
+/* Whether what -p, -n, -t or -T names has ended: then the last report is due */
 static bool target_ended(const struct session *s)
 {
 	if (!target__has_ended(s->opts))
@@ -157,7 +157,7 @@ static int run(struct session *s)
 						 (s->opts->count &&
 						  s->snapshot.seq + 1 == s->opts->count));
 			break;
-		default: /* nothing follows from it */
+		default: /* nothing to do */
 			break;
 		}
 	}
@@ -261,8 +261,8 @@ static void flush_stdout(void)
 int main(int argc, char **argv)
 {
 	/*
-	 * stdio forgets what it could not write; the flush at the end, which tells, is to
-	 * be the first that is tried with --help, which has more than 4096 bytes.
+	 * stdio forgets what it could not write. --help has more than 4096 bytes; with this
+	 * room, the flush at the end is the first write, and it reports the error.
 	 */
 	static char room[1 << 14];
 	struct options opts;

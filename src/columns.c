@@ -30,7 +30,7 @@ static const struct {
 /* Where there are no names of VMs */
 #define PLAIN_REASON_WIDTH 35
 
-/* To no less than that a text is cut where no column can be left out */
+/* When no more columns can be left out, texts are cut, but not below this width */
 #define LEAST_TEXT 6
 
 #define RANK_NEEDED 2
@@ -78,7 +78,7 @@ void columns__choose(struct columns *c, const struct view *view, enum kind kind,
 		    (struct column){
 			    .measure = m, .header = m->header, .least = m->width, .rank = rank },
 		    alignment);
-		/* The first one must be there, of the others they tell the more the sooner */
+		/* The first measure must be there; of the others, the left ones tell more */
 		rank = rank ? rank + 1 : RANK_NEEDED + 1;
 	}
 }
@@ -167,7 +167,7 @@ static int total_width(const struct columns *c)
 	return sum;
 }
 
-/* Which one is to be cut before which: where it is but the head, what can be done without */
+/* Whether @a is cut before @b: first heads, then what a reader can do without */
 static bool before(const struct column *a, const struct column *b)
 {
 	bool head = a->width > a->filled, others_head = b->width > b->filled;
@@ -180,7 +180,7 @@ static bool before(const struct column *a, const struct column *b)
 	return a->width > b->width;
 }
 
-/* The text to be cut next, NULL: there is none. @handy: so that it is still that */
+/* The text to be cut next, NULL: there is none. @handy: cut none below its handy width */
 static struct column *next_text(struct columns *c, bool handy)
 {
 	struct column *next = NULL;
@@ -242,7 +242,7 @@ static struct column *find(struct columns *c, enum field field)
 	return NULL;
 }
 
-/* A name that is cut, or is two VMs', does not tell which VM it is */
+/* Whether names tell VMs apart: a name that is cut, or that two VMs have, does not */
 static bool names_tell(const struct column *col, const struct snapshot *snap,
 		       const struct sample *rows, size_t nr)
 {

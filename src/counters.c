@@ -10,12 +10,12 @@
 #include "vm.h"
 
 /*
- * A slot is retired when nothing was counted in it for so long, whether or not its
- * owner lives: it costs an idle thread little to find another, and where threads
- * are of another PID namespace nobody could tell whether they live. It is soon
- * where fewer slots are free than a VM or two may want at once.
- * One that its owner has had for so long is retired as well when its details have no
- * more room: they may be those of a guest that booted, and the next slot has new ones.
+ * A slot is retired if nothing was counted in it for this time, even if its owner is
+ * alive: an idle thread can cheaply get another slot, and nobody can tell whether a thread
+ * of another PID namespace is alive. The time is shorter if fewer slots are free than one
+ * or two VMs may want at once. A slot whose details have no more room is retired, too, once
+ * its owner has had it for this time: they may be those of a guest that booted, and the
+ * next slot has new ones.
  */
 #define PATIENCE (10 * NSEC_PER_SEC)
 #define IMPATIENCE (NSEC_PER_SEC / 5)
@@ -26,7 +26,7 @@ static __u64 patience(__u32 nr_free, __u32 max)
 	return nr_free < RESERVE || nr_free < max / 4 ? IMPATIENCE : PATIENCE;
 }
 
-/* Where the kernel cannot tell that no program is running any more */
+/* The grace period if the kernel cannot tell when no program is running any more */
 #define GRACE NSEC_PER_SEC
 
 __u32 counter__code(const struct control *control, __u32 i)
@@ -50,7 +50,7 @@ static int add_thread(struct counters *c, __u32 nr, __u64 now)
 	return 0;
 }
 
-/* Slots that have an owner since the last time */
+/* Finds slots that got an owner since the last time */
 static int find_new(struct counters *c, __u64 now)
 {
 	__u32 nr;
@@ -107,7 +107,7 @@ static bool is_detailed(const struct counters *c, __u32 isa, __u32 index)
 	       c->shared.detailed[isa - ISA_VMX][index];
 }
 
-/* Exits without a detail yet, of those that have one */
+/* Whether details are missing for some of the exits that should have one */
 static bool is_behind(const struct counters *c, struct thread *t)
 {
 	__u64 exits = 0, details = 0;
@@ -137,7 +137,7 @@ static int read_slot(struct counters *c, struct thread *t)
 		return 0;
 	if (details && detailing__read(&t->detailing, details))
 		return -ENOMEM;
-	/* What is counted between the two passes: once in `seen`, so never twice */
+	/* Exits counted between the two passes: `seen` has them then, so none counts twice */
 	sum = 0;
 	for (i = 0; i < NR_COUNTERS; i++) {
 		__u64 value = count[i];
@@ -158,7 +158,7 @@ static int read_slot(struct counters *c, struct thread *t)
 	return sum != before;
 }
 
-/* The hint of a key, in its set or the next one, is taken away */
+/* Removes the hint of a key from its set or the next one */
 static void remove_hint(struct control *control, __u64 key)
 {
 	__u32 first = hint_offset(key) / sizeof(struct hint), i;
@@ -173,9 +173,9 @@ static void remove_hint(struct control *control, __u64 key)
 }
 
 /*
- * Takes the slot from its owner, who finds another one when it exits again. First
- * the slot, then the hint: the program writes a hint before it looks at the slot
- * once more, and so one of the two sees the other's doing.
+ * Takes the slot from its owner, which gets another one when it exits again. First the
+ * slot, then the hint: the program does it the other way round, it writes a hint and then
+ * looks at the slot once more. So one of the two sees what the other did.
  */
 static void retire(struct counters *c, struct thread *t, __u64 now)
 {
@@ -188,7 +188,7 @@ static void retire(struct counters *c, struct thread *t, __u64 now)
 	t->since = now;
 }
 
-/* The last owner stays in it: the program still has to forget it */
+/* Keeps the last owner in the clock, because the program still has to forget it */
 static void clear_clock(struct clock *clock)
 {
 	__u64 thread = clock->thread;
@@ -218,8 +218,8 @@ static void free_slot(struct counters *c, struct thread *t)
 }
 
 /*
- * Whether the owner of an idle slot is to lose it. With clocks, who is idle is what
- * there is to tell: as long as there are slots, only threads that have ended do.
+ * Whether the owner of an idle slot loses it. With clocks, idle time is part of the report:
+ * so while enough slots are free, only threads that have ended lose theirs.
  */
 static bool is_over(const struct counters *c, const struct thread *t, __u64 now, __u64 limit)
 {
@@ -235,7 +235,7 @@ static bool is_crowded(const struct thread *t, __u64 now)
 	return t->detailing.crowded && now - t->taken >= PATIENCE;
 }
 
-/* Clocks have counters of 32 bits, which are not to wrap unseen */
+/* Clocks have counters of 32 bits; they must be read before they wrap */
 #define CLOCK_LIMIT (1u << 31)
 
 /* Reads the slots; those idle for longer than @limit ns are retired */
@@ -265,7 +265,7 @@ static int read_slots(struct counters *c, __u64 now, __u64 limit, size_t *retire
 	return err;
 }
 
-/* Exits of a reason since the last report of which it is told what was behind them */
+/* How many of a reason's exits since the last report have a known detail */
 static __u64 known_details(struct thread *t, __u32 index)
 {
 	const struct behind *b;
@@ -277,7 +277,7 @@ static __u64 known_details(struct thread *t, __u32 index)
 	return known;
 }
 
-/* Exits of a slot without a detail, to which none comes any more; 0 or -ENOMEM */
+/* For a retired slot: exits still without a detail become unknown; 0 or -ENOMEM */
 static int give_up_details(struct counters *c, struct thread *t)
 {
 	size_t i;
@@ -295,7 +295,7 @@ static int give_up_details(struct counters *c, struct thread *t)
 	return 0;
 }
 
-/* What is retired for a grace period is read a last time, and free */
+/* Reads slots that were retired a grace period ago for the last time, and frees them */
 static int free_slots(struct counters *c, __u64 now)
 {
 	bool over = !c->shared.quiesce();
@@ -323,7 +323,7 @@ static int free_slots(struct counters *c, __u64 now)
 	return err;
 }
 
-/* Threads that were turned away may ask again */
+/* Removes the hints of threads that got no slot, so that they ask again */
 static void remove_refusals(struct counters *c)
 {
 	struct hint *h = c->shared.control->hints;
@@ -380,8 +380,8 @@ static struct sample *find_sample(struct snapshot *snap, size_t first, __u32 cod
 }
 
 /*
- * So many exits more of a reason and detail. @first: the samples from there on are of
- * the same TID and vCPU as @t.
+ * Adds @count exits of a reason and detail. @first: the samples from there on have the same
+ * TID and vCPU as @t.
  */
 static int add_sample(struct snapshot *snap, size_t first, const struct thread *t, __u32 code,
 		      __u64 detail, __u64 count, struct times *times)
@@ -429,7 +429,7 @@ __u64 counters__lost(const struct counters *c, enum lost why)
 	return sum;
 }
 
-/* A count is read before the time: of a reason's first exit, only its time may be there */
+/* Counts are read before times: of a reason's first exit, there may be only the time */
 static int add_timed_cells(struct thread *t)
 {
 	for (; t->nr_timed < timing__nr_reasons(t->timing); t->nr_timed++) {
@@ -442,7 +442,7 @@ static int add_timed_cells(struct thread *t)
 	return 0;
 }
 
-/* All time of a thread; one that came back with its TID and vCPU is the same one */
+/* Reports all time of a thread. One that came back with its TID and vCPU is the same. */
 static int report_time(struct counters *c, struct snapshot *snap, struct thread *t, bool came_back,
 		       __u64 now)
 {
@@ -472,8 +472,8 @@ static int report_time(struct counters *c, struct snapshot *snap, struct thread 
 }
 
 /*
- * Exits of which it is not. They are told with what was behind them, once that has come;
- * but at the end, where there can be one.
+ * How many exits to report with an unknown detail. Exits are reported with their detail once
+ * that has come. Only in the last report can there be one whose detail has not come.
  */
 static __u64 unknown_details(const struct snapshot *snap, const struct thread *t,
 			     const struct cell *cell, __u64 known)
@@ -483,14 +483,14 @@ static __u64 unknown_details(const struct snapshot *snap, const struct thread *t
 	return snap->final && rest && t->detailing.pending == cell->index + 1;
 }
 
-/* Whether there is anything to be told of a detail */
+/* Whether there is anything to report of a detail */
 static bool is_told(const struct behind *b)
 {
 	return b->seen != b->reported ||
 	       (b->times && (times__sum(b->times) || times__spans(b->times) || b->times->untimed));
 }
 
-/* The exits of a reason by what was behind them */
+/* Reports the exits of a reason by their details */
 static int report_details(struct snapshot *snap, size_t first, struct thread *t, __u32 index,
 			  __u32 code, __u64 unknown, const struct times *times)
 {
@@ -512,7 +512,7 @@ static int report_details(struct snapshot *snap, size_t first, struct thread *t,
 	return err;
 }
 
-/* A reason of a thread, if there is anything to be told of it since the last report */
+/* Reports a reason of a thread, if anything happened since the last report */
 static int report_cell(struct counters *c, struct snapshot *snap, size_t first, struct thread *t,
 		       struct cell *cell)
 {

@@ -16,7 +16,7 @@ void detailing__free(struct detailing *d)
 	free(d->list);
 }
 
-/* Where a key is, or belongs */
+/* The index of a key in the list, or the place where it belongs */
 static size_t find(const struct detailing *d, __u64 key)
 {
 	size_t low = 0, high = d->nr;
@@ -138,7 +138,7 @@ static int make_times(struct behind *b)
 	return b->times ? 0 : -ENOMEM;
 }
 
-/* What the table has more of a part than when it was reported; less, where it was half done */
+/* By how much a part grew since the last report; 0 if that report read a half-written update */
 static __u64 growth(const struct behind *b, size_t part)
 {
 	return b->ns[part] > b->ns_reported[part] ? b->ns[part] - b->ns_reported[part] : 0;
@@ -154,9 +154,9 @@ static void take_share(struct behind *b, size_t part, __u64 *left)
 }
 
 /*
- * Of a part of the time since the last report, of which there is @left, what each of @n
- * details has. A span that is over is in the table as a whole, though some of it was told
- * while it was open: so that with the most has what the others leave.
+ * Splits one part of the time since the last report, @left, among @n details. The table has
+ * each span that is over as a whole, even if some of it was reported while it was open. So
+ * the detail with the most time gets only what the others leave.
  */
 static void share_part(struct behind *b, size_t n, size_t part, __u64 *left)
 {
@@ -171,7 +171,7 @@ static void share_part(struct behind *b, size_t n, size_t part, __u64 *left)
 	take_share(&b[most], part, left);
 }
 
-/* Whose the time is that the table does not tell */
+/* The detail that gets the time that the table does not have */
 static __u64 rest_of(const struct detailing *d, __u32 index)
 {
 	const __u64 reason = (__u64)(index + 1) << DETAIL_INDEX_SHIFT;

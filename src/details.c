@@ -11,7 +11,7 @@
 enum form {
 	HEX,
 	DECIMAL,
-	NUMBER, /* below 10 as that, else in hex */
+	NUMBER, /* decimal below 10, else hexadecimal */
 	WORD, /* one of words[], "" is left out */
 	SYSREG, /* s3_0_c12_c11_5 */
 };
@@ -91,13 +91,13 @@ static const struct kind {
 /* In details.def, of addresses of arm64 */
 #define ARM_ADDRESS BIT(62)
 
-/* The kinds that exits of a reason can have, and what bits of the value are for sure */
+/* The kinds that exits of a reason can have, and which bits of the value are always the same */
 static const struct of_reason {
 	__u32 isa;
 	__u32 code;
 	enum detail_kind kind;
-	__u64 known; /* these bits */
-	__u64 value; /* are so */
+	__u64 known; /* mask of these bits */
+	__u64 value; /* their value */
 } of_reasons[] = {
 	{ ISA_VMX, 0, DETAIL_VECTOR, 0x300, VECTOR_EXCEPTION << 8 },
 	{ ISA_VMX, 1, DETAIL_VECTOR, 0x300, VECTOR_HOST << 8 },
@@ -213,7 +213,7 @@ static __u64 mask_of(const struct part *part)
 	return (BIT(part->bits) - 1) << part->shift;
 }
 
-/* Whether a text has the part, of a value of which the bits @known go without saying */
+/* Whether the text has this part; the bits @known of the value go without saying */
 static bool is_told(const struct part *part, __u64 value, __u64 known)
 {
 	__u64 mask = mask_of(part);
@@ -240,7 +240,7 @@ static int format_part(const struct part *part, __u64 n, char *buf, size_t size)
 	}
 }
 
-/* What there is no word for is "" */
+/* Writes the text of a value; "" if there is no word for a part */
 static void format(const struct kind *kind, __u64 value, __u64 known, char *buf, size_t size)
 {
 	const struct part *part = kind->parts;
@@ -266,7 +266,7 @@ static const struct {
 	{ DETAIL_NONE, "" },
 };
 
-/* Of what is no kind's, or NULL */
+/* The text of a special value that belongs to no kind, or NULL */
 static const char *special_text(__u64 detail)
 {
 	enum detail_kind kind = detail__kind(detail);
@@ -320,7 +320,7 @@ static bool parse_word(const struct part *part, const char **text, __u64 *n)
 	return part->words[0] && !*part->words[0];
 }
 
-/* A number that takes the part's bits, and ends with the word */
+/* Parses a number that fits into the part's bits, up to the end of the word */
 static bool parse_number(const struct part *part, const char **text, __u64 *n)
 {
 	bool hex = part->form != DECIMAL && !strncmp(*text, "0x", 2);
@@ -348,7 +348,7 @@ static bool parse_sysreg(const char **text, __u64 *n)
 	if (sscanf(*text, "s%1u_%1u_c%2u_c%2u_%1u", &op0, &op1, &crn, &crm, &op2) != 5)
 		return false;
 	*n = (op0 & 3) << 14 | (op1 & 7) << 11 | (crn & 15) << 7 | (crm & 15) << 3 | (op2 & 7);
-	/* What was too much, or is not as it should be written */
+	/* Refuses what is too large, or not written in the canonical form */
 	format_part(&(struct part){ .form = SYSREG }, *n, again, sizeof(again));
 	return skip_word(text, again);
 }
@@ -360,7 +360,7 @@ static bool parse_part(const struct part *part, const char **text, __u64 *n)
 	return part->form == SYSREG ? parse_sysreg(text, n) : parse_number(part, text, n);
 }
 
-/* All of a text but what says that it is L2's */
+/* Parses a text except the part that says L2 */
 static bool parse(const struct kind *kind, const struct of_reason *of, const char **text,
 		  __u64 *value)
 {
@@ -404,7 +404,7 @@ bool detail__parse(__u32 isa, __u32 code, const char *text, __u64 *out)
 const char *named_detail__text(const struct named_detail *named, char *buf, size_t size)
 {
 	const struct kind *kind = &kinds[named->kind];
-	/* In a list stands the subject, and not what was done with it */
+	/* A list has the subject, not what was done with it */
 	__u64 told = (BIT(kind->bits) - 1) << kind->shift;
 	size_t used;
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * Checks details.def against the kernel's headers at compile time, by the trick of
- * reasons_check.c: constants by the names that the headers have, which these hide
- * where they have them.
+ * Checks details.def against the kernel's headers at compile time, with the same trick as
+ * reasons_check.c: an enum has constants with the names of the headers' macros, and the
+ * macros hide those constants if the headers have them.
  */
 enum {
 #define MSR(nr, name) MSR_##name = (int)(nr),

@@ -16,7 +16,7 @@ struct range {
 };
 
 struct space {
-	struct range *ranges; /* in ascending order, apart */
+	struct range *ranges; /* in ascending order, without overlaps */
 	size_t nr;
 	size_t room;
 };
@@ -25,18 +25,18 @@ enum space_kind {
 	MEMORY,
 	PORTS,
 	NR_SPACES,
-	NO_SPACE = NR_SPACES, /* a device's view, which is not the vCPUs' */
+	NO_SPACE = NR_SPACES, /* the view of a device, not of the vCPUs */
 };
 
 struct devices {
 	struct space spaces[NR_SPACES];
 };
 
-/* Where reading has come to */
+/* State of reading */
 struct reader {
 	struct devices *devices;
 	enum space_kind space;
-	bool begun; /* the first view has */
+	bool begun; /* the first view has begun */
 	bool found[NR_SPACES];
 	__u64 next; /* the lowest address that may come in this view */
 };
@@ -105,7 +105,7 @@ static int add_range(struct space *s, __u64 first, __u64 last, const char *name)
 	return 0;
 }
 
-/* Memory is no device, and where there is none "io" answers */
+/* Memory is not a device; "io" answers where there is nothing */
 static bool is_device(const char *type, size_t len, const char *name)
 {
 	static const char *const memory[] = { "ram", "rom", "nv-ram" };
@@ -140,7 +140,7 @@ static const char *read_range(struct reader *r, const char *p, int *err)
 	if (first < r->next)
 		return "it does not begin after the range before it";
 	r->next = last + 1;
-	if (!r->next) /* to the end: none can come */
+	if (!r->next) /* the range goes to the last address: no other can follow */
 		r->next = ~0ull;
 	if (r->space != NO_SPACE && is_device(type, len, p))
 		*err = add_range(&r->devices->spaces[r->space], first, last, p);
@@ -171,7 +171,7 @@ static const char *read_line(struct reader *r, const char *p, int *err)
 	}
 	if (skip(&p, "address-space: "))
 		return "this is the output of info mtree without -f";
-	/* Before the first view whatever the monitor says; behind the last its prompt */
+	/* Ignores what the monitor says before the first view, and its prompt after the last */
 	if (!r->begun || !*p || skip(&p, "(qemu)") || skip(&p, "Root memory region:") ||
 	    skip(&p, "No rendered FlatView"))
 		return NULL;
@@ -261,7 +261,7 @@ const char *devices__name(const struct devices *d, __u64 detail)
 	default:
 		return NULL;
 	}
-	/* An L2's addresses are its hypervisor's to give out */
+	/* The addresses of an L2 are those of its own hypervisor, not QEMU's */
 	if (detail & DETAIL_L2 || !s->nr)
 		return NULL;
 	found = bsearch(&address, s->ranges, s->nr, sizeof(*s->ranges), compare_address);

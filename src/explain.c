@@ -15,16 +15,16 @@
 #include "util.h"
 #include "vmlist.h"
 
-/* How long VMs that have ended are told of, ns */
+/* How long VMs that have ended are still explained, ns */
 #define REMEMBERED (600 * NSEC_PER_SEC)
 
-/* VMs at most whose settings are told with a text */
+/* The most VMs whose settings are shown with one text */
 #define MOST_VMS 3
 
 struct explain {
 	struct explanation x;
 	struct groups *sums; /* since the start, by reason */
-	struct groups *tally; /* the same by VM and reason; of VMs that are there, or just were */
+	struct groups *tally; /* the same by VM and reason, for VMs that exist or just ended */
 	__u64 total; /* exits, or ns of service time */
 	struct vmstate *reader; /* NULL: there is none */
 	struct state_layout layout;
@@ -109,7 +109,7 @@ int explain__learn(struct explain *e, const struct state_layout *layout,
 	int err = 0;
 
 	e->layout = *layout;
-	/* Of those that have ended meanwhile it is what was known before */
+	/* Keeps the old state of VMs that have ended meanwhile */
 	for (i = 0; i < e->states.nr && !err; i++)
 		if (!has_state_of(states, e->states.vms[i].pid))
 			err = add_state(&both, &e->states.vms[i]);
@@ -120,7 +120,7 @@ int explain__learn(struct explain *e, const struct state_layout *layout,
 	return err;
 }
 
-/* For who reads why it was not: what failed, and the privilege that would help */
+/* Why the state was not read: what failed, and the privilege that would help */
 static const char *why_unread(const char *what, int err, char *text, size_t size)
 {
 	const char *missing = privileges__missing_to_probe();
@@ -233,7 +233,7 @@ static bool is_wanted(const struct explain_style *style, __u32 isa, __u32 code)
 	return !style->reasons || filter__keeps(style->reasons, isa, code);
 }
 
-/* Without a run: all that there are, this host's before others' */
+/* Without a run: adds all reasons of this host's CPU (@own), or all others */
 static int add_known(struct explain *e, bool own)
 {
 	size_t i;
@@ -246,7 +246,7 @@ static int add_known(struct explain *e, bool own)
 	return err;
 }
 
-/* Those of what was counted that matter */
+/* Adds the counted reasons that matter */
 static int add_counted(struct explain *e)
 {
 	const struct view view = { .keys = KEY_REASON };
@@ -280,7 +280,7 @@ static struct item *add_item(struct chapter *c, enum topic topic, const char *na
 	return &c->items[c->nr_items++];
 }
 
-/* The name of the word in a text, which outlives all: kept with its value */
+/* Adds a setting: its name is a word of a text, which lives forever; its value is copied */
 static int add_setting(struct chapter *c, const char *root, const char *word)
 {
 	char value[SETTING_SIZE], name[64];
@@ -335,7 +335,7 @@ static int add_cpu_limit(struct explain *e, struct chapter *c, const struct vm *
 	return add_vm_item(c, vm, max ? "CPU quota" : "held up by it", value);
 }
 
-/* What one word in the settings of a text is for a VM, which may be several */
+/* Adds what one word in the settings of a text means for a VM; this may be several items */
 static int add_vm_setting(struct explain *e, struct chapter *c, const struct vm *vm,
 			  const char *word)
 {
@@ -476,7 +476,7 @@ const struct explanation *explain__finish(struct explain *e)
 	forget_chapters(x);
 	if (e->reader && x->style.run)
 		err = read_states(e);
-	/* What was known when counting began is better than nothing */
+	/* If this fails, the state from the beginning is better than nothing */
 	err = err == -ENOMEM ? err : 0;
 	if (!x->style.run && !err)
 		err = vmlist__read(&e->vms) == -ENOMEM ? -ENOMEM : 0;

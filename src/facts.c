@@ -128,7 +128,10 @@ int facts__find_offset(const struct btf *btf, const char *name, const char *path
 	return facts__find_field(btf, name, path, &size);
 }
 
-/* Until 5.9 it was the vCPU's id; since 6.12, and 6.1.176, there is a second argument */
+/*
+ * Whether kvm_entry's first argument is the vCPU. Until 5.9 it was the vCPU's id; since 6.12,
+ * and 6.1.176, there is a second argument.
+ */
 static bool enters_with_vcpu(const struct btf *btf)
 {
 	const struct btf_type *t = find_tracepoint(btf, "btf_trace_kvm_entry");
@@ -146,7 +149,7 @@ static void read_times(struct facts *f, const struct btf *btf)
 		facts__find_offset(btf, "kvm_vcpu", "stat.halt_poll_success_ns") > 0;
 }
 
-/* Where a kernel struct has what details need, if it is there */
+/* Reads the offsets that details need, if the kernel has these structs */
 static void read_details(struct facts *f, const struct btf *btf)
 {
 	static const struct {
@@ -202,7 +205,7 @@ static void read_btf(struct facts *f, const struct btf *btf)
 
 static void read_btfs(struct facts *f)
 {
-	/* kvm has the tracepoint, the vendor's module the structs; or all built in */
+	/* kvm has the tracepoint, the vendor's module has the structs; or both are built in */
 	static const char *const modules[] = { "kvm", "kvm_intel", "kvm_amd" };
 	struct btf *vmlinux = btf__load_vmlinux_btf(), *module;
 	size_t i;
@@ -298,7 +301,7 @@ static int parse_format(struct facts *f, const char *format)
 	return ON_ARM64 ? facts__parse_format_arm64(format) : facts__parse_format(f, format);
 }
 
-/* The format file of a tracepoint of kvm's: its size or -errno */
+/* Reads the format file of one of kvm's tracepoints: its size or -errno */
 static int read_event(const char *event, char *text, size_t size)
 {
 	static const char *const places[] = { "tracing", "debug/tracing" };

@@ -105,7 +105,7 @@ static __u64 rate(const struct sample *row, const struct snapshot *snap)
 	return (double)row->count * NSEC_PER_SEC / (snap->duration ? snap->duration : 1) + 0.5;
 }
 
-/* The value is a part of the row's time; or in which of a table's units */
+/* The value is a part of the row's time, divided by the unit */
 #define PART_OF(name, part_, unit_ns)                                            \
 	static __u64 name(const struct sample *row, const struct snapshot *snap) \
 	{                                                                        \
@@ -169,7 +169,7 @@ static __u64 unseen(const struct sample *row, const struct snapshot *snap)
 	return row->times->unseen;
 }
 
-/* Of spans that ended, where any did; in tenths of a microsecond */
+/* @ns in tenths of a microsecond; NO_VALUE if no span has ended */
 static __u64 of_ended(const struct sample *row, __u64 ns)
 {
 	return times__spans(row->times) ? (ns + 50) / 100 : NO_VALUE;

@@ -19,7 +19,7 @@ struct filter {
 	size_t nr;
 	size_t room;
 	bool all; /* all patterns have a ! */
-	/* What was decided, by the code's lowest bits */
+	/* A cache of decisions, indexed by the code's lowest bits */
 	struct verdict {
 		bool known;
 		bool kept;

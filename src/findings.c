@@ -19,7 +19,7 @@ static int compare_doubles(const void *a, const void *b)
 	return THREE_WAY(*(const double *)a, *(const double *)b);
 }
 
-/* Of @n sorted ones the one that @percent are below */
+/* The one of @n sorted values below which @percent of them are */
 static double quantile(const double *sorted, size_t n, unsigned int percent)
 {
 	return n ? sorted[(n - 1) * percent / 100] : 0;
@@ -49,7 +49,7 @@ struct spread cost__added(const struct cost *cost)
 	};
 }
 
-/* Few pairs, or an unquiet host, tell nothing */
+/* Whether a cost means something: not with few pairs, and not on a busy host */
 static bool is_clear(const struct cost *cost)
 {
 	struct spread added = cost__added(cost);
@@ -117,7 +117,7 @@ static void print_behind(FILE *out, const struct findings *f, const struct trial
 	bool right = is_right(&f->behind[row], t->behind[row]);
 	bool wrong = t->verdict == VERDICT_WRONG || t->behind[row] > f->behind[row].times;
 
-	/* Of the others it is not known */
+	/* '?': the details of the other exits are not known */
 	fprintf(out, " %10llu%c", t->behind[row], right ? ' ' : wrong ? '!' : '?');
 }
 
@@ -196,7 +196,7 @@ static void print_details(FILE *out, const struct findings *f)
 		any |= was_tried(&f->trials[i]) && f->trials[i].detail;
 	if (!any)
 		return;
-	/* System registers of arm64 are longer */
+	/* The texts of arm64's system registers are longer */
 	for (i = 0; i < f->nr_behind; i++)
 		if ((int)strlen(f->behind[i].reason) > width)
 			width = strlen(f->behind[i].reason);
@@ -251,7 +251,7 @@ static void print_reasons_against(FILE *out, const struct findings *f)
 	}
 }
 
-/* All that somebody else needs to know, to be sent in */
+/* One line with all that somebody else needs to know; users are asked to send it */
 static void print_line(FILE *out, const struct findings *f)
 {
 	const char *comma = "";
@@ -346,7 +346,7 @@ static __u64 picoseconds(double ns)
 	return ns > 0 ? 1000 * ns : 0;
 }
 
-/* Of both, as what is added may be less than nothing, by chance */
+/* Both without and with the probe, because the difference may by chance be negative */
 static void set_figures(struct record *r, const struct findings *f, const struct trial *t)
 {
 	double base = cost__base(&t->cost);

@@ -11,8 +11,8 @@
 
 struct groups {
 	unsigned int keys;
-	bool counts; /* only these */
-	struct sample *rows; /* their times, if any, are those of the same number */
+	bool counts; /* only counts, no times */
+	struct sample *rows; /* row i has times[i], if there are times */
 	struct times *times;
 	size_t times_room;
 	struct times rest_times;
@@ -89,7 +89,7 @@ static bool is_same(const struct sample *a, const struct sample *b)
 	       a->code == b->code && a->detail == b->detail;
 }
 
-/* Where @row is in the index, or belongs */
+/* The place of @row in the index, or where it belongs */
 static __u32 *find(const struct groups *g, const struct sample *row)
 {
 	size_t i = hash(row) & (g->size - 1);
@@ -122,7 +122,7 @@ static int grow_index(struct groups *g)
 	return 0;
 }
 
-/* Room for the times of one more row */
+/* Makes room for the times of one more row */
 static struct times *add_times(struct groups *g)
 {
 	struct times *grown = array_grow(g->times, &g->times_room, g->nr, sizeof(*grown));
@@ -186,7 +186,7 @@ void groups__next(struct groups *g)
 	}
 }
 
-/* How an interval's measures add up */
+/* Adds an interval's measures to a row */
 static void add(struct sample *row, struct times *times, const struct sample *s)
 {
 	row->count += s->count;
@@ -194,7 +194,7 @@ static void add(struct sample *row, struct times *times, const struct sample *s)
 		times__add(times, s->times);
 }
 
-/* What a sample's row is told apart by */
+/* A sample with only the keys that tell its row apart */
 static struct sample key_of(const struct groups *g, const struct sample *s)
 {
 	return (struct sample){
@@ -259,7 +259,7 @@ static int compare_reasons(const struct sample *x, const struct sample *y)
 	return order ? order : THREE_WAY(x->detail, y->detail);
 }
 
-/* Most first: of the time that is neither the guest's nor idle, if known, then of exits */
+/* Compares by time without guest and idle, if known, then by exits; most first */
 static int compare_weights(const struct sample *x, const struct sample *y)
 {
 	int order = 0;
@@ -269,11 +269,11 @@ static int compare_weights(const struct sample *x, const struct sample *y)
 	return order ? order : THREE_WAY(y->count, x->count);
 }
 
-/* Most first of one measure; what has no value is last */
+/* Compares by one measure, highest first; rows without a value come last */
 static int compare_measures(const struct measure_kind *by, const struct sample *x,
 			    const struct sample *y)
 {
-	/* Rates and shares of any time are in the same order */
+	/* The order of rates and shares is the same for any length of time */
 	static const struct snapshot any = { .duration = NSEC_PER_SEC, .service = 1000 };
 	/* NO_VALUE becomes 0 */
 	__u64 a = by->value(x, &any) + 1, b = by->value(y, &any) + 1;
@@ -310,7 +310,7 @@ static int by_weight(const void *a, const void *b)
 	return order ? order : compare_reasons(a, b);
 }
 
-/* Whether there is anything to be told of a row in this interval */
+/* Whether there is anything to report of a row in this interval */
 static bool is_told(const struct sample *row)
 {
 	return row->count || (row->times && (times__sum(row->times) || row->times->untimed));

@@ -15,11 +15,11 @@
 
 enum {
 	VECTORS = 0xa000,
-	VECTOR_SYNC = 0x200, /* an exception of EL1 itself */
-	END = 8, /* where to store behind MMIO_ADDR */
+	VECTOR_SYNC = 0x200, /* synchronous exceptions taken from EL1 */
+	END = 8, /* a store to MMIO_ADDR + END ends the guest */
 };
 
-/* Where nothing is, the guest takes an abort, and is back where it came from */
+/* When the guest runs code where nothing is, it takes an abort and returns to where it was */
 extern const uint8_t guest_code[], guest_abort[], guest_end[];
 asm(".pushsection .rodata\n"
     ".balign 4\n"
@@ -69,7 +69,7 @@ static uint64_t core_register(int n)
 	return KVM_REG_ARM64 | KVM_REG_SIZE_U64 | KVM_REG_ARM_CORE | 2 * n;
 }
 
-/* WFI waits for an interrupt, of which there are none: a signal ends it */
+/* WFI waits for an interrupt, but there are none: so a signal ends it */
 static int start_alarms(struct guest_vcpu *vcpu)
 {
 	struct sigevent event = { .sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGALRM };

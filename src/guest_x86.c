@@ -89,7 +89,7 @@ int machine__open(const struct guest *guest)
 		return guest__fail(-ENOTSUP, "nested: on AMD only");
 	cpuid.head.nent = 256;
 	err = KVM(guest->kvm, KVM_GET_SUPPORTED_CPUID, &cpuid);
-	/* With its own APIC KVM has the TSC deadline, whether or not it says so */
+	/* KVM's own APIC has the TSC deadline, even if CPUID does not say so */
 	for (uint32_t i = 0; !err && i < cpuid.head.nent && has_apic(guest); i++)
 		if (cpuid.entries[i].function == 1)
 			cpuid.entries[i].ecx |= 1 << 24;
@@ -129,7 +129,7 @@ int machine__set_up_vm(struct guest_vm *vm)
 	return has_apic(vm->guest) ? KVM(vm->fd, KVM_CREATE_IRQCHIP, 0) : 0;
 }
 
-/* Behind the data pages, for each vCPU: a VMCB, and what VMRUN saves of the host */
+/* After the data pages, each vCPU has a VMCB and the page where VMRUN saves the host's state */
 static uint64_t vmcb_of(const struct guest *guest, int index)
 {
 	return DATA + (uint64_t)guest->vcpus * PAGE + (uint64_t)index * 2 * PAGE;
@@ -141,8 +141,9 @@ size_t machine__memory_size(const struct guest *guest)
 }
 
 /*
- * L2, by the offsets of the AMD manual's appendix B: the same memory and mode as
- * L1, at guest_l2, with CPUID intercepted. Its rip stays there: an exit a VMRUN.
+ * L2, with the offsets of the AMD manual's appendix B. It has the same memory and mode as
+ * L1, starts at guest_l2, and CPUID is intercepted. Its rip does not move, so each VMRUN
+ * makes one exit.
  */
 static void vmcb__fill(uint8_t *vmcb)
 {
@@ -187,7 +188,7 @@ static int enable_svm(struct guest_vcpu *vcpu, struct kvm_sregs *sregs)
 	return ret < 0 ? ret : 0;
 }
 
-/* The timer in TSC-deadline mode, and masked but for idle; and no waiting for a SIPI */
+/* Sets the timer to TSC-deadline mode, masked except for idle; vCPUs do not wait for a SIPI */
 static int enable_apic(struct guest_vcpu *vcpu)
 {
 	const uint32_t masked = vcpu->vm->guest->counts[KIND_idle] ? 0 : 1 << 16;

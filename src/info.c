@@ -44,7 +44,7 @@ void info__banner(const struct options *o)
 		fputs("... Hit Ctrl-C to end.\n", stderr);
 }
 
-/* kvm_intel, kvm_amd and their like, built in or not; Arm's KVM is one piece */
+/* Whether kvm_intel, kvm_amd or the like is there, also built in; Arm's KVM has none */
 static bool has_vendor_module(void)
 {
 	DIR *modules = opendir("/sys/module");
@@ -103,7 +103,7 @@ static bool lists(const struct options *o, const struct reason *r)
 	return !o->reasons || filter__keeps(o->reasons, r->isa, r->code);
 }
 
-/* What can be behind these reasons, as far as it has a name */
+/* Lists the details with a name that these reasons can have */
 static void list_details(const struct options *o)
 {
 	char text[DETAIL_TEXT_MAX];
@@ -122,7 +122,7 @@ static void list_details(const struct options *o)
 	}
 }
 
-/* What there is to say about them, each text once */
+/* Prints the explanations of these reasons, each text once */
 static void list_texts(const struct options *o)
 {
 	const struct text *said = NULL;

@@ -14,7 +14,7 @@
 #include "run.h"
 #include "util.h"
 
-/* What lines are put together from; each is filled with the same keys every time */
+/* The pieces of lines; each piece is filled with the same keys every time */
 enum piece {
 	PIECE_HEAD,
 	PIECE_DURATION,
@@ -31,7 +31,7 @@ enum piece {
 	NR_PIECES,
 };
 
-/* A reason's piece of a line as text, which is the same each time */
+/* A reason's piece of a line as text; it is always the same, so it is kept */
 struct reason_text {
 	__u32 isa;
 	__u32 code;
@@ -49,9 +49,9 @@ struct json {
 	const struct run *tail_run;
 	const struct run *told; /* the run that a reader of the file knows */
 	bool details; /* records have them */
-	struct groups *vms; /* and its VMs */
+	struct groups *vms; /* the VMs that a reader of the file knows */
 	struct groups *rows;
-	struct groups *reasons; /* of the rows, where compact */
+	struct groups *reasons; /* of the rows; only if compact */
 };
 
 /* Reasons in a line with --compact: at most 68 bytes each, and COMPACT_MAX_BYTES in all */
@@ -70,7 +70,7 @@ static int begin(struct json *j, const char *type, const struct snapshot *snap)
 	return line__add(&j->line, r);
 }
 
-/* The same where the length of the interval comes next */
+/* The same for lines in which the interval's length comes next */
 static int begin_timed(struct json *j, const char *type, const struct snapshot *snap)
 {
 	struct record *r = &j->pieces[PIECE_DURATION];
@@ -81,7 +81,7 @@ static int begin_timed(struct json *j, const char *type, const struct snapshot *
 	return err ? err : line__add(&j->line, r);
 }
 
-/* Adds to a line whose it is, and prints it */
+/* Adds node and run to a line, and prints it */
 static int finish_line(struct json *j, FILE *out, const struct run *run)
 {
 	struct record *tail = &j->pieces[PIECE_TAIL];
@@ -101,7 +101,7 @@ static int finish_line(struct json *j, FILE *out, const struct run *run)
 	return err;
 }
 
-/* The same after a part that was filled */
+/* The same, after it has added a piece that was filled */
 static int finish(struct json *j, FILE *out, enum piece piece, const struct run *run)
 {
 	int err = line__add(&j->line, &j->pieces[piece]);
@@ -109,7 +109,7 @@ static int finish(struct json *j, FILE *out, enum piece piece, const struct run 
 	return err ? err : finish_line(j, out, run);
 }
 
-/* Of the fields from @first up to @end those that rows told apart by @keys have */
+/* Sets those fields from @first up to @end that rows told apart by @keys have */
 static void set_fields(struct record *r, const struct sample *row, const struct snapshot *snap,
 		       unsigned int keys, enum field first, enum field end)
 {
@@ -145,7 +145,7 @@ static void set_measures(struct record *r, const struct sample *row, const struc
 			record__integer(r, m->key, m->value(row, snap));
 }
 
-/* To the line of an exit or a thread, of which there are many */
+/* Adds measures to the line of an exit or thread; there are many such lines */
 static int add_measures(struct json *j, const struct sample *s, const struct snapshot *snap,
 			enum kind kind)
 {
@@ -158,7 +158,7 @@ static int add_measures(struct json *j, const struct sample *s, const struct sna
 	return err;
 }
 
-/* Where other things are told than before the pieces are made anew */
+/* When lines get other keys than before, the pieces are made anew */
 static void forget_pieces(struct json *j)
 {
 	size_t i;
@@ -200,7 +200,7 @@ static int print_vm(struct json *j, FILE *out, const struct snapshot *snap, cons
 	return err ? err : finish(j, out, PIECE_VM, snap->run);
 }
 
-/* What the file does not tell yet: of the run, and of VMs that are seen first now */
+/* Prints what the file does not have yet: the run, and VMs that are new */
 static int print_new(struct json *j, FILE *out, const struct snapshot *snap)
 {
 	struct vm *last = NULL;
@@ -271,7 +271,7 @@ static bool same_thread(const struct sample *a, const struct sample *b)
 	return a->vm == b->vm && a->tid == b->tid && a->vcpu == b->vcpu && a->isa == b->isa;
 }
 
-/* To dump only what differs from line to line takes half the time */
+/* Only what differs from line to line is dumped anew: this takes half the time */
 static int add_reason(struct json *j, const struct sample *s, const struct snapshot *snap)
 {
 	struct reason_text *t = &j->reason_texts[s->code % ARRAY_SIZE(j->reason_texts)];
@@ -291,7 +291,7 @@ static int add_reason(struct json *j, const struct sample *s, const struct snaps
 	return 0;
 }
 
-/* The detail is last, as it came last: readers of old records find theirs in place */
+/* The detail is the last field, because it is the newest: older fields keep their places */
 static int finish_exit(struct json *j, FILE *out, const struct sample *s,
 		       const struct snapshot *snap)
 {
@@ -303,7 +303,7 @@ static int finish_exit(struct json *j, FILE *out, const struct sample *s,
 	return err ? err : finish(j, out, PIECE_DETAIL, snap->run);
 }
 
-/* What comes before the reason is made once for each thread */
+/* The part before the reason is made only once for each thread */
 static int print_exits(struct json *j, FILE *out, const struct snapshot *snap)
 {
 	const struct sample *last = NULL, *end = snap->samples + snap->nr_samples, *s;
@@ -326,7 +326,7 @@ static int print_exits(struct json *j, FILE *out, const struct snapshot *snap)
 	return err;
 }
 
-/* Where the time of each vCPU thread went */
+/* Prints where the time of each vCPU thread went */
 static int print_vcpus(struct json *j, FILE *out, const struct snapshot *snap)
 {
 	struct record *r = &j->pieces[PIECE_VCPU];
@@ -360,8 +360,8 @@ static int print_sum(struct json *j, FILE *out, const struct snapshot *snap,
 }
 
 /*
- * A row with its reasons, which are @nr from @first on; in several lines, if there
- * are many. The number of lines or -errno.
+ * Prints a row with its reasons, @nr of them from @first on; in several lines if there
+ * are many. Returns the number of lines or -errno.
  */
 static long print_compact(struct json *j, FILE *out, const struct snapshot *snap,
 			  const struct sample *row, const struct sample *first, size_t nr)
@@ -377,7 +377,7 @@ static long print_compact(struct json *j, FILE *out, const struct snapshot *snap
 
 		set_fields(r, first, snap, j->style.view.keys | KEY_REASON, 0, FIELD_REASON);
 		exits = record__object(r, "exits");
-		/* With --time also those without an exit, whose span goes on */
+		/* With --time there are also reasons without an exit, whose span is still open */
 		for (; exits && i < end; i++)
 			if (first[i].count)
 				record__add(r, exits,
@@ -393,7 +393,7 @@ static long print_compact(struct json *j, FILE *out, const struct snapshot *snap
 	return lines;
 }
 
-/* What was cut off, so that the sums still add up */
+/* Prints the sum of what was cut off, so that the sums still add up */
 static int print_rest(struct json *j, FILE *out, const struct snapshot *snap,
 		      const struct rows *rows)
 {
@@ -428,7 +428,7 @@ static const struct sample *reasons_of(const struct rows *all, const struct samp
 	return &all->rows[low];
 }
 
-/* The rows, and in @of_rows their reasons where they are wanted */
+/* Makes the rows, and in @of_rows their reasons if they are wanted */
 static int make_rows(struct json *j, const struct snapshot *snap, struct rows *rows,
 		     struct rows *of_rows)
 {

@@ -13,29 +13,29 @@
 #include "util.h"
 #include "width.h"
 
-/* Where a terminal does not tell its size */
+/* If a terminal does not tell its size */
 #define LINES 24
 #define COLUMNS 80
 
-/* Fewer lines have no room for one that tells of keys */
+/* With fewer lines there is no room for the line with the keys */
 #define LINES_WITH_STATUS 4
 
 struct live {
 	struct renderer renderer;
 	struct live_style style;
-	struct table_style shown; /* what the table is just now */
+	struct table_style shown; /* the table's present style */
 	struct renderer *table;
 	const struct window *terminal;
 	struct window window; /* that of the table: without the last line */
-	unsigned int summary; /* the table above, where there is one */
-	bool times; /* can be shown */
-	/* The last report, its samples kept: sources have theirs until the next one only */
+	unsigned int summary; /* keys of the table above, if there is one */
+	bool times; /* times can be shown */
+	/* The last report with copies of its samples, as the source's do not stay valid */
 	struct snapshot report;
 	struct groups *samples, *threads;
 	struct sample *kept_samples, *kept_threads; /* those that the filter keeps */
 	size_t samples_room, threads_room;
 	bool reported;
-	bool keep; /* no other one is to be shown */
+	bool keep; /* no other report may be shown */
 	char filter[4 * 64 + 1], typed[64];
 	bool typing, helping;
 	char *text; /* of the last report */
@@ -46,7 +46,7 @@ static struct live *live(struct renderer *r)
 	return (struct live *)r;
 }
 
-/* As valid as the report before is */
+/* Keeps a copy of the report. If this fails, the report before stays valid. */
 static int take_report(struct live *l, const struct snapshot *snap)
 {
 	int err;
@@ -75,7 +75,7 @@ static int keep(struct sample **kept, size_t *nr, size_t *room, const struct sam
 	return 0;
 }
 
-/* The report without what has not the filter's text: threads have that of their reasons too */
+/* Makes a report of only what contains the filter's text, also in the reasons of a thread */
 static int filter(struct live *l, struct snapshot *snap)
 {
 	const unsigned int all = l->style.known, whose = all & ~(KEY_REASON | KEY_DETAIL);
@@ -123,7 +123,7 @@ static void print_help(const struct live *l, FILE *out)
 	      out);
 }
 
-/* The filter of some text: the table, with no more lines than there are */
+/* Prints the table, or what is shown in its place, with no more lines than there are */
 static int print_body(struct live *l, FILE *out)
 {
 	struct snapshot snap;
@@ -147,7 +147,7 @@ static int print_body(struct live *l, FILE *out)
 	return err;
 }
 
-/* What the last line says, as far as it fits */
+/* Makes the text of the last line, as much of it as fits */
 static void make_status(const struct live *l, char *text, size_t size)
 {
 	const struct table_style *table = &l->shown;
@@ -168,7 +168,7 @@ static void make_status(const struct live *l, char *text, size_t size)
 	utf8__printable(text);
 }
 
-/* Every line in its place, the rest of the screen empty; no more at once than the window has */
+/* Prints each line in its place and clears the rest; never more lines than the window has */
 static void print_screen(const struct live *l, FILE *out, const char *body, int lines, int columns)
 {
 	char line[512];
@@ -179,7 +179,7 @@ static void print_screen(const struct live *l, FILE *out, const char *body, int 
 	for (i = 0; i < l->window.lines && (end = strchr(body, '\n')); i++, body = end + 1) {
 		snprintf(line, sizeof(line), "%.*s", (int)(end - body), body);
 		text__cut(line, sizeof(line), columns);
-		/* Cleared first: a line as long as the window leaves the cursor on its end */
+		/* Clears first: after a full line the cursor stands on its last character */
 		fprintf(out, "\033[K%s%s", line, i + 1 < lines ? "\n" : "");
 	}
 	if (i < lines)
@@ -191,7 +191,7 @@ static void print_screen(const struct live *l, FILE *out, const char *body, int 
 	fprintf(out, "\033[%d;1H\033[7m%s\033[0m", lines, line);
 }
 
-/* How much of the window there is for the table */
+/* How many lines and columns of the window the table gets */
 static void fit(struct live *l, int *lines, int *columns)
 {
 	const struct window *window = l->terminal;
@@ -227,7 +227,7 @@ static int draw(struct live *l, FILE *out)
 	return 0;
 }
 
-/* Below the report that stays, what --explain has to say at the end */
+/* Prints the explanations of --explain below the last report */
 static int explain(struct live *l, const struct snapshot *snap)
 {
 	char *text = NULL;
@@ -275,7 +275,7 @@ const char *live__text(const struct renderer *r)
 	return l->text ? l->text : "";
 }
 
-/* Most first of the next of the columns, by VM, and as it was */
+/* The next measure to sort by: the next column; NULL: after the last one */
 static const struct measure_kind *next_measure(const struct live *l)
 {
 	enum kind kind = table__kind(&l->shown);
@@ -300,7 +300,7 @@ static void sort_by_next(struct live *l)
 	view->by_key = !view->by && view->keys & KEY_VM;
 }
 
-/* Rows for other keys: in our own columns */
+/* Groups rows by other keys; then the columns are our own, not those of the replaced tool */
 static void group_by(struct live *l, unsigned int keys)
 {
 	struct view *view = &l->shown.view;
@@ -310,7 +310,7 @@ static void group_by(struct live *l, unsigned int keys)
 	*view = (struct view){ .keys = keys, .top = view->top };
 }
 
-/* A key that changes the view. False: it is none */
+/* Handles a key that changes the view. False: it does not */
 static bool change(struct live *l, char key)
 {
 	struct table_style *table = &l->shown;
@@ -326,15 +326,15 @@ static bool change(struct live *l, char key)
 		group_by(l, view__toggle_keys(keys, known, key));
 	else
 		return false;
-	/* A column that there is no more has no order */
+	/* Rows cannot be sorted by a column that is not there any more */
 	if (table->view.by && !(table->view.by->kinds & table__kind(table)))
 		table->view.by = NULL;
-	/* Of all time: a table without reasons is the same */
+	/* A table without reasons already shows all time, so it needs none above */
 	table->summary = table->times && table__kind(table) != THREADS ? l->summary : 0;
 	return true;
 }
 
-/* A byte of the filter's text that is being typed */
+/* Handles a byte of the filter's text while it is typed */
 static void type(struct live *l, char byte)
 {
 	size_t len = strlen(l->typed);
@@ -343,7 +343,7 @@ static void type(struct live *l, char byte)
 		l->typing = false;
 	} else if (byte == '\n' || byte == '\r') {
 		l->typing = false;
-		/* A name that is not UTF-8 there is none */
+		/* All names are valid UTF-8, so the text must be, too */
 		utf8__clean(l->filter, sizeof(l->filter), l->typed, len, 64);
 	} else if (byte == 0x7f || byte == '\b') {
 		while (len && (l->typed[--len] & 0xc0) == 0x80)
@@ -394,7 +394,7 @@ static enum wish press(struct live *l, char byte)
 	return WISH_REDRAW;
 }
 
-/* How long a key is that has no letter, an arrow say; 0: it is a byte, as Escape alone is */
+/* The length of a key of several bytes, such as an arrow; 0: a single byte, as Escape alone */
 static size_t sequence_at(const char *bytes, size_t nr)
 {
 	size_t i = 2;

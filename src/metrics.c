@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * The format is that of Prometheus' text, version 0.0.4, which node_exporter reads:
- * a counter's type is told by its whole name, with _total. UNIT and EOF are comments
- * there; Prometheus' own reader of OpenMetrics takes the same file with these. For
- * the strict one, which wants the type without _total, node_exporter would have
- * counters without a type.
+ * The format is Prometheus' text format, version 0.0.4, which node_exporter reads: TYPE
+ * names a counter by its whole name, with _total. UNIT and EOF are comments there, and
+ * Prometheus' own reader of OpenMetrics accepts the same file with them. A strict reader
+ * of OpenMetrics wants TYPE without _total, but then node_exporter would see counters
+ * without a type.
  */
 #include "metrics.h"
 
@@ -19,14 +19,14 @@
 #include "util.h"
 #include "vm.h"
 
-/* A VM that has ended is left out after this time: scraped more than once by then */
+/* A VM that has ended is left out after this time; by then it was scraped more than once */
 #define GRACE (300 * NSEC_PER_SEC)
 
 struct metrics {
 	struct renderer renderer;
 	struct metrics_style style;
 	struct groups *groups;
-	/* With details: those of this interval, and of what there are how many series */
+	/* With details: the rows of this interval, and how many series each reason has */
 	struct groups *now;
 	struct groups *whole;
 	__u64 created; /* when all counters were 0, CLOCK_REALTIME in ns */
@@ -77,7 +77,7 @@ static void print_row(FILE *out, const struct metrics *m, const char *name,
 	for (i = 0; i < NR_FIELDS; i++) {
 		const struct field_kind *f = &fields[i];
 
-		/* A code says no more than its reason's name */
+		/* The code is left out: it says no more than its reason's name */
 		if (i == FIELD_CODE || !field__is_in(i, m->style.keys))
 			continue;
 		if (f->number)
@@ -110,7 +110,7 @@ static int compare_labels(const struct sample *x, const struct sample *y)
 	return order ? order : THREE_WAY(x->detail, y->detail);
 }
 
-/* Of one time series that which belongs to the younger VM is first */
+/* By labels; of two rows with the same labels, the one of the younger VM comes first */
 static int by_labels(const void *a, const void *b)
 {
 	const struct sample *x = a, *y = b;
@@ -120,8 +120,8 @@ static int by_labels(const void *a, const void *b)
 }
 
 /*
- * The rows in the order of their labels, each time series once: if a PID was given
- * out again, to a VM of the same name, it is the younger's. 0 or -ENOMEM.
+ * Sorts the rows by their labels and keeps each time series once: if a new VM of the same
+ * name got the PID of an old one, it keeps the younger's. 0 or -ENOMEM.
  */
 static int sort_rows(struct metrics *m, size_t *nr)
 {
@@ -193,10 +193,10 @@ static void print_info(FILE *out, const struct run *run)
 	fputs("} 1\n", out);
 }
 
-/* Time series of the details of a reason, or of whatever else is told apart */
+/* The most time series of details that a reason (or another row of -g) gets */
 #define MOST_DETAILS 16
 
-/* Who once has a series of its own keeps it: counters do not go back */
+/* A detail that once has a series keeps it, because counters must not go back */
 static int get_series(struct metrics *m, struct sample *row)
 {
 	enum detail_kind kind = detail__kind(row->detail);
@@ -215,7 +215,7 @@ static int get_series(struct metrics *m, struct sample *row)
 	return groups__add(m->whole, &one, 1);
 }
 
-/* The most frequent ones get series first, what gets none is in that of others */
+/* The most frequent details get series first; those that get none are in the series `other` */
 static int add_details(struct metrics *m, const struct snapshot *snap)
 {
 	const struct view most_first = { .keys = m->style.keys };

@@ -186,7 +186,7 @@ static void need_filter(struct argp_state *state, const char *option, const char
 		argp_error(state, "%s %s", option, why);
 }
 
-/* What was given, each once, by the names that messages have */
+/* Notes a given option, each once, by the name that messages use */
 static void note(struct options *o, const char *name)
 {
 	size_t used = strlen(o->given);
@@ -219,7 +219,7 @@ static bool is_reason(const struct options *o, const char *arg)
 	return o->list_reasons || (o->explain && !strchr("0123456789.", *arg));
 }
 
-/* All of them as one list; @arg is the first that is to be taken */
+/* Adds @arg to the list of all reasons given so far, and takes that list */
 static void take_reason(struct argp_state *state, const char *arg)
 {
 	struct options *o = state->input;
@@ -450,7 +450,7 @@ void options__parse(struct options *opts, int argc, char **argv)
 
 	*opts = (struct options){ .max_vcpus = DEFAULT_MAX_VCPUS };
 	argp_err_exit_status = EXIT_USAGE;
-	/* Wrong options do not come back from here; want of memory does */
+	/* On wrong options this does not return; if memory is short it does */
 	err = argp_parse(&argp, argc, argv, ARGP_NO_HELP, NULL, opts);
 	if (err) {
 		complain("reading the options: %s", strerror(err));

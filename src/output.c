@@ -11,7 +11,7 @@
 #include <sys/statfs.h>
 #include <unistd.h>
 
-/* Whether a writer that was killed or found no room left half a line at the end */
+/* Whether the file ends with half a line, left by a writer that was killed or had no room */
 static bool ends_torn(const char *path)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -27,7 +27,7 @@ static bool ends_torn(const char *path)
 	return last != '\n';
 }
 
-/* Where the line begins that is to be written on. Once all is written, there is no text. */
+/* Start of the line to go on with. Once all is written, the text may be gone: do not look at it. */
 static size_t line_start(const struct output *out)
 {
 	const char *end;
@@ -38,7 +38,7 @@ static size_t line_start(const struct output *out)
 	return end ? end + 1 - out->text : 0;
 }
 
-/* @create: O_CREAT or 0. Nothing is ever waited for: not for a FIFO's reader either */
+/* @create: O_CREAT or 0. Never waits, not even for a FIFO's reader */
 static int open_path(struct output *out, int create)
 {
 	int flags = O_WRONLY | O_APPEND | O_NONBLOCK | O_CLOEXEC | create;
@@ -69,7 +69,7 @@ int output__reopen(struct output *out)
 	return 0;
 }
 
-/* Not a pipe by the name of /dev/stdout, say */
+/* Whether @path is a named FIFO, not a pipe behind /dev/stdout, for example */
 static bool is_fifo(const char *path)
 {
 	struct statfs fs;
@@ -102,9 +102,9 @@ void output__put(struct output *out, const char *text, size_t size)
 }
 
 /*
- * How much to write at once. To a file all of it: other writers cannot come in
- * between. To a pipe as many lines as it takes whole, or not at all (POSIX), so
- * that neither another writer nor the end of the run can cut one.
+ * How much to write at once. To a file, all of it, so that other writers cannot come in
+ * between. To a pipe, as many lines as it takes as a whole or not at all (POSIX), so that
+ * neither another writer nor the end of the run can cut a line.
  */
 static size_t piece(const struct output *out)
 {
@@ -122,7 +122,7 @@ static int write_piece(struct output *out)
 	struct pollfd p = { .fd = out->fd, .events = POLLOUT };
 	ssize_t n;
 
-	/* Standard output is not ours to make it non-blocking */
+	/* Other processes may share standard output, so it stays blocking: ask first */
 	if (!out->is_file && !poll(&p, 1, 0))
 		return -EAGAIN;
 	n = out->torn ? write(out->fd, "\n", 1) : write(out->fd, out->text + out->done, piece(out));
@@ -141,7 +141,7 @@ static int write_piece(struct output *out)
 	return -errno;
 }
 
-/* A FIFO that is not there just now is not to become a file */
+/* Opens the path again. A FIFO that is missing at the moment must not become a file. */
 static int mend(struct output *out)
 {
 	int err = open_path(out, out->is_fifo ? 0 : O_CREAT);

@@ -15,7 +15,7 @@
 #include "util.h"
 #include "view.h"
 
-/* What is written would be read again, without an end */
+/* Whether the output is the file that is read: this would never end */
 static bool writes_what_it_reads(const struct session *s)
 {
 	struct stat in, out;
@@ -24,7 +24,7 @@ static bool writes_what_it_reads(const struct session *s)
 	       !fstat(s->output.fd, &out) && in.st_dev == out.st_dev && in.st_ino == out.st_ino;
 }
 
-/* The outputs are opened, the rest is done without any privilege; the exit code */
+/* Opens the recording, drops the capabilities, opens the outputs; the exit code */
 int playback__start(struct session *s)
 {
 	const struct options *o = s->opts;
@@ -58,7 +58,7 @@ static void tell_keys(const char *from, unsigned int keys, unsigned int missing)
 			 keys & KEY_THREAD ? "thread " : "", keys & KEY_REASON ? "reason" : "");
 }
 
-/* With what is known of the recording from its first intervals; the exit code */
+/* Decides what to do from the recording's first intervals; the exit code */
 static int begin_recorded(struct session *s, const struct snapshot *first, unsigned int keys,
 			  bool more)
 {
@@ -70,7 +70,7 @@ static int begin_recorded(struct session *s, const struct snapshot *first, unsig
 		return EXIT_NOTHING;
 	}
 	s->keys = (keys & KEY_SAMPLE) == KEY_SAMPLE ? 0 : keys;
-	/* One report alone was made without -i */
+	/* A recording of only one report was made without -i: no time line */
 	s->timed = more || first->seq || !first->final || s->live;
 	s->snapshot.details = first->details;
 	code = session__choose_reports(s);
@@ -81,7 +81,7 @@ static int begin_recorded(struct session *s, const struct snapshot *first, unsig
 	return EXIT_OK;
 }
 
-/* One report: the exit code, or -1: go on */
+/* Makes one report; returns the exit code, or -1: go on */
 static int report_recorded(struct session *s, struct snapshot *snap)
 {
 	size_t failed;
@@ -102,8 +102,8 @@ static int report_recorded(struct session *s, struct snapshot *snap)
 }
 
 /*
- * Played back: until the next interval is due, or after the last one until nobody
- * looks any more. The exit code, or -1: go on.
+ * Shows a report until the next interval is due, or the last one until the user ends the
+ * view. The exit code, or -1: go on.
  */
 static int look(struct session *s)
 {
@@ -122,7 +122,7 @@ static int look(struct session *s)
 	return code;
 }
 
-/* What is to be said of the recording as a whole; the exit code, @code or, for -1, its own */
+/* Reports what was wrong with the recording; the exit code: @code, or if that is -1 its own */
 static int end_recorded(const struct session *s, int code, __u64 left_out)
 {
 	recording__tell(s->recording);
@@ -139,8 +139,8 @@ static int end_recorded(const struct session *s, int code, __u64 left_out)
 }
 
 /*
- * Every interval of the recording as a report. The next one is read before: whether
- * there is one is something to know. The exit code.
+ * Makes a report of every interval of the recording. It reads one interval ahead, because a
+ * report must know whether it is the last one. The exit code.
  */
 int playback__run(struct session *s)
 {

@@ -5,7 +5,7 @@
 
 #include "session.h"
 
-/* Opens the recording and the outputs, then gives up all privileges; the exit code */
+/* Opens the recording, drops the capabilities, opens the outputs; the exit code */
 int playback__start(struct session *s);
 
 /* Every interval of the recording as a report; the exit code */

@@ -35,7 +35,7 @@
 
 #define OPEN_BITS (O_ACCMODE | O_TRUNC | O_APPEND)
 
-/* What Landlock forbids, of what its first version (Linux 5.13) knows: all but reading */
+/* What Landlock forbids: all that its first version (Linux 5.13) knows, except reading */
 #define NOT_READING                                                       \
 	(LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_WRITE_FILE |     \
 	 LANDLOCK_ACCESS_FS_REMOVE_DIR | LANDLOCK_ACCESS_FS_REMOVE_FILE | \
@@ -48,9 +48,9 @@
 #define ANY NO_ARG, 0, 0
 
 /*
- * What the loop calls, and with what: argument @arg, of its low half the bits in
- * @mask, is @value. The kernel takes all of these arguments as 32 bits wide, or
- * looks only there (mmap's protection).
+ * The system calls of the loop, and a condition: in the low half of argument @arg, the bits
+ * in @mask must be @value. The kernel takes all of these arguments as 32 bits wide, or
+ * looks only at the low half (mmap's protection).
  */
 enum {
 	NO_ARG = -1
@@ -72,7 +72,7 @@ static const struct call {
 #endif
 	{ SYS_ppoll, ANY },
 	{ SYS_timerfd_settime, ANY },
-	/* Where the vDSO cannot tell the time */
+	/* If the vDSO cannot tell the time */
 	{ SYS_clock_gettime, ANY },
 	{ SYS_gettimeofday, ANY },
 	/* /proc, and the output file opened anew */
@@ -195,7 +195,7 @@ void privileges__occupy_standard_fds(void)
 {
 	int fd;
 
-	/* The wrong way round: to use it stays an error. open() takes the lowest. */
+	/* Opened the wrong way round: its use stays an error. open() takes the lowest fd. */
 	for (fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
 		if (fcntl(fd, F_GETFD) < 0)
 			(void)!open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
@@ -246,7 +246,7 @@ int privileges__drop_capabilities(void)
 
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
 		return -errno;
-	/* Needs CAP_SETPCAP, which a service may not have; nothing hangs on it */
+	/* Needs CAP_SETPCAP, which a service may not have; a failure does no harm */
 	for (cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++)
 		prctl(PR_CAPBSET_DROP, cap, 0, 0, 0);
 	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
@@ -270,9 +270,9 @@ static int add_rule(int ruleset, const char *path, __u64 access)
 }
 
 /*
- * A file may be rotated, so it is the directory that can be written: of what the
- * path leads to. A device is alone. What has no path, as the pipe behind
- * /dev/stdout, needs no rule.
+ * A file may be rotated, so the rule permits writing to its directory (after symbolic
+ * links). For a device it permits only the device. What has no path, such as the pipe
+ * behind /dev/stdout, needs no rule.
  */
 static int allow_output(int ruleset, const char *output)
 {
@@ -293,7 +293,7 @@ static int allow_output(int ruleset, const char *output)
 	return err;
 }
 
-/* Beside the file another is made and takes its place */
+/* The new file is made in the same directory, then it is renamed */
 static int allow_replaced(int ruleset, const char *replaced)
 {
 	const __u64 access = LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_MAKE_REG |
@@ -305,7 +305,7 @@ static int allow_replaced(int ruleset, const char *replaced)
 	return err;
 }
 
-/* The files that can be opened by who has no capability are still root's own */
+/* Needed even without capabilities: root may still open all files that belong to root */
 static int restrict_files(const struct needs *needs)
 {
 	const struct landlock_ruleset_attr attr = { .handled_access_fs = NOT_READING };
@@ -384,7 +384,7 @@ static void allow_raise(struct filter *f, int signal)
 	emit_load(f, offsetof(struct seccomp_data, nr));
 }
 
-/* Files can be read; be written to only in the way that is needed */
+/* Files may be read, and written to only in the way that is needed */
 static int filter_calls(const struct needs *needs)
 {
 	struct filter f = { .n = 0 };
@@ -404,7 +404,7 @@ static int filter_calls(const struct needs *needs)
 		allow(&f, &replace_calls[i]);
 	if (needs->terminal)
 		allow(&f, &terminal_call);
-	/* An abort shall be one */
+	/* abort() must work */
 	allow_raise(&f, SIGABRT);
 	for (i = 0; i < needs->nr_raises; i++)
 		allow_raise(&f, needs->raises[i]);
@@ -422,7 +422,7 @@ int privileges__confine(const struct needs *needs, const char **what)
 	err = close_files(needs);
 	if (err)
 		return err;
-	/* Kernels built without, or before 5.13: the rest holds all the same */
+	/* Fails on kernels without Landlock (before 5.13, or built without); go on without it */
 	unrestricted = restrict_files(needs);
 	*what = "filtering system calls";
 	err = filter_calls(needs);

@@ -58,7 +58,7 @@ const char *probe__name(const struct probe *probe)
 	return probe->name;
 }
 
-/* Of a verifier log, which runs to thousands of lines, the end tells why */
+/* A verifier log may have thousands of lines; only its end tells why */
 static int print_libbpf(enum libbpf_print_level level, const char *fmt, va_list ap)
 {
 	const size_t most = 600;
@@ -120,7 +120,7 @@ static int open_object(struct probe *probe, const struct variant *variant, bool 
 	return bpf_object__open_skeleton(skel->skeleton, &open_opts);
 }
 
-/* Of which reasons there are details: of those that @wanted has, as far as any tell them */
+/* Chooses the reasons that get details: those of @wanted that can have some */
 static void choose_details(struct probe *probe, struct filter *wanted)
 {
 	struct kvmexit_bpf__rodata *rodata = probe->skel->rodata;
@@ -202,7 +202,7 @@ static int size_slots(struct bpf_map *slots, const struct config *config, bool i
 		       : 0;
 }
 
-/* What stands for something else (kvmexit.h) in one instruction; @slots: that map */
+/* Replaces a placeholder (kvmexit.h) in one instruction; @slots: the map */
 static void patch(struct bpf_insn *insn, const struct config *config, int slots)
 {
 	const __u32 imm = insn->imm;
@@ -262,16 +262,16 @@ static void unmap_memory(void *p, size_t element, __u32 n)
 }
 
 /*
- * The programs run inside RCU read-side sections (bpf_trace_run and trace_call_bpf),
- * and this membarrier waits until all of those are over that have begun:
- * synchronize_rcu(), but for kernels with nohz_full CPUs, where it is refused.
+ * The programs run inside RCU read-side sections (bpf_trace_run and trace_call_bpf). This
+ * membarrier waits, like synchronize_rcu(), until all sections that have begun are over.
+ * Kernels with nohz_full CPUs refuse it.
  */
 static int quiesce(void)
 {
 	return syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) ? -errno : 0;
 }
 
-/* Mappings of its own, which stay when the skeleton goes */
+/* Makes our own mappings, which stay when the skeleton is destroyed */
 static int map_shared(struct probe *probe)
 {
 	struct kvmexit_bpf *skel = probe->skel;
@@ -302,8 +302,8 @@ static int fill_queue(const struct bpf_map *queue, __u32 n)
 }
 
 /*
- * What the program finds when it starts. The queue of free slots gets as many
- * as may be wanted at once, the ring, which costs no system calls, the rest.
+ * Fills the maps before the program starts. The queue of free slots gets as many as may
+ * be wanted at once. The rest goes into the ring, which costs no system calls.
  */
 static int fill_maps(struct probe *probe, const struct options *opts)
 {
@@ -330,7 +330,7 @@ static int fill_maps(struct probe *probe, const struct options *opts)
 	return 0;
 }
 
-/* Of all that the skeleton holds, counting needs neither memory nor files */
+/* Closes the skeleton: counting needs neither its memory nor its files */
 static void close_object(struct probe *probe)
 {
 	kvmexit_bpf__destroy(probe->skel);
@@ -360,9 +360,9 @@ static int choose_program(struct bpf_object *obj, const char *name, struct bpf_p
 }
 
 /*
- * What remains of the link is its file. The perf event that a classic tracepoint
- * has besides is held by the link, and its own file closed with all others that
- * are not kept (privileges.c).
+ * Only the file of the link is kept. A classic tracepoint also has a perf event. The link
+ * holds that event, and the event's own file is closed with all others that are not kept
+ * (privileges.c).
  */
 static int attach(int *file, const struct bpf_program *prog)
 {
@@ -400,7 +400,7 @@ static int try_variant(struct probe *probe, const struct variant *variant,
 		return err;
 	*what = "loading the BPF program";
 	err = kvmexit_bpf__load(probe->skel);
-	/* The verifier's EACCES is not about privilege */
+	/* EACCES from the verifier does not mean missing privileges */
 	if (err)
 		return err == -EACCES ? -EINVAL : err;
 	*what = "filling the BPF maps";
@@ -438,7 +438,7 @@ static void undo_variant(struct probe *probe)
 	probe->max = max;
 }
 
-/* @missing: the capabilities that would help, or NULL: it is not for want of one */
+/* @missing: the capabilities that would help; NULL: no capability would */
 static int tell_permission(const char *what, int err, const char *missing)
 {
 	if (missing)
@@ -489,7 +489,7 @@ static int tell_failure(const char *probe, const char *what, int err)
 		complain("%s: this kernel has no BPF (CONFIG_BPF_SYSCALL)", what);
 		return EXIT_NOTHING;
 	}
-	/* The verifier knows the helpers no more that would read kernel memory */
+	/* Under lockdown the verifier refuses helpers that read kernel memory */
 	if (privileges__locked_down())
 		return tell_permission(what, err, NULL);
 	complain("%s%s%s: %s%s", probe ? "--probe " : "", probe ? probe : what,
@@ -534,7 +534,7 @@ static int choose(struct probe *probe, const struct options *opts, const struct 
 				complain("probe %s: in use%s", v->name, v->note);
 			return EXIT_OK;
 		}
-		/* What is told if none works: that a privilege is missing, if so */
+		/* The error to report if no variant works; a missing privilege comes first */
 		if (!first_err || (is_permission(err) && !is_permission(first_err))) {
 			first_err = err;
 			first_what = what;

@@ -7,7 +7,7 @@
 
 #include "util.h"
 
-/* The member to be set: on a record's first line it is made, in this order */
+/* The next member to set. On the first line it is created, in this order. */
 static json_t *member(struct record *r, const char *key, json_t *(*make)(void))
 {
 	json_t *m;
@@ -76,7 +76,7 @@ void record__bool(struct record *r, const char *key, bool value)
 {
 	json_t *m = member(r, key, value ? json_true : json_false);
 
-	/* These two are no values of their own that could be set */
+	/* true and false are constants of jansson, so the member is replaced */
 	if (m && json_object_set_new(r->object, key, value ? json_true() : json_false()))
 		r->err = -ENOMEM;
 }
@@ -103,13 +103,13 @@ void record__free(struct record *r)
 	json_decref(r->object);
 }
 
-/* Where the next part goes, in place of the brace that closes the line */
+/* The place of the next part: that of the brace that closes the line */
 static size_t end_of(const struct line *line)
 {
 	return line->used ? line->used - 1 : 0;
 }
 
-/* What was put there makes the line end at @end */
+/* Joins the new part to the line, which now ends at @end */
 static void join(struct line *line, size_t end)
 {
 	if (line->used)

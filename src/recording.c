@@ -111,14 +111,14 @@ static ssize_t read_line(struct recording *r)
 	r->bytes += len;
 	if (len && r->line[len - 1] == '\n')
 		return len - 1;
-	/* Too long, or with a 0 in it, or the last: the rest of it is nothing either */
+	/* The line is too long, or has a 0 in it, or is the last: skip the rest of it */
 	if (len == sizeof(r->line) - 1)
 		while ((c = getc_unlocked(r->file)) != EOF && c != '\n')
 			r->bytes++;
 	return len;
 }
 
-/* A number of a record. False: it has none of this key, or what is not of 0..2^53-1. */
+/* Gets a number of a record. False: no such key, or not a number of 0..2^53-1. */
 static bool get_integer(const json_t *record, const char *key, __u64 *value)
 {
 	const json_t *m = json_object_get(record, key);
@@ -160,7 +160,7 @@ static void set_text(char *out, size_t size, const json_t *record, const char *k
 	utf8__printable(out);
 }
 
-/* "2026-01-01T00:00:20.004Z"; false: it is no such time */
+/* "2026-01-01T00:00:20.004Z"; false: @text is not such a time */
 static bool parse_time(const char *text, __u64 *ns)
 {
 	struct tm tm = { 0 };
@@ -177,7 +177,7 @@ static bool parse_time(const char *text, __u64 *ns)
 	return true;
 }
 
-/* Whose record it is */
+/* The source (run) of a record */
 static struct source *find_source(struct recording *r, const json_t *record)
 {
 	char node[sizeof(r->sources.last->run.node)], id[sizeof(r->sources.last->run.id)];
@@ -262,7 +262,7 @@ static int find_vm(struct recording *r, struct source *s, const json_t *record, 
 		return -ENOMEM;
 	comm = json_string_value(json_object_get(record, "comm"));
 	if (!p->vm || strcmp(p->vm->name, name) || (comm && strcmp(p->vm->comm, comm))) {
-		/* Its vm record was cut off, or there were none yet */
+		/* Its vm record was cut off, or the version had no such records yet */
 		vm = describe_vm(s, record, pid);
 		p->vm = sources__vm(&r->sources, &vm);
 	}
@@ -270,7 +270,7 @@ static int find_vm(struct recording *r, struct source *s, const json_t *record, 
 	return p->vm ? TAKEN : -ENOMEM;
 }
 
-/* Of an interval that was not ended nothing is told */
+/* Drops an interval without its interval record */
 static void drop_pending(struct recording *r, struct pending *p)
 {
 	if (p->open && !p->again)
@@ -279,8 +279,8 @@ static void drop_pending(struct recording *r, struct pending *p)
 }
 
 /*
- * The interval that a record belongs to. What has the seq of a former one is a new
- * run, where runs have no names, else something that was there already.
+ * The interval to which a record belongs. If its seq was there before, this is a new run (if
+ * records do not name their run), or else a repeated interval.
  */
 static int begin_interval(struct recording *r, struct source **source, __u64 seq, __u64 end)
 {
@@ -383,7 +383,7 @@ static int take_rest(struct source *s, const json_t *record)
 	return TAKEN;
 }
 
-/* "full 12, codes 3": what of it is known by these names */
+/* "full 12, codes 3": takes the causes whose names are known */
 static void parse_causes(const char *why, __u64 *lost)
 {
 	size_t i, len;
@@ -397,7 +397,7 @@ static void parse_causes(const char *why, __u64 *lost)
 	}
 }
 
-/* Exits lost in this interval and since the start; for a cause that has no name, missed */
+/* Sets the exits lost in this interval and since the start; without a known cause: missed */
 static void set_lost(struct source *s, struct snapshot *snap, const json_t *record)
 {
 	__u64 all = integer_or(record, "lost", 0), now, known;
@@ -475,7 +475,7 @@ static int take_interval(struct recording *r, struct source *s, const json_t *re
 	return DONE;
 }
 
-/* What is of no type known here is not this version's to judge */
+/* Records of an unknown type come from a newer version: they are ignored */
 static int take_record(struct recording *r, const json_t *record, struct snapshot *snap,
 		       unsigned int *keys)
 {
@@ -515,9 +515,9 @@ static int take_line(struct recording *r, size_t len, struct snapshot *snap, uns
 	json_t *record;
 	int taken;
 
-	if (!len) /* between a torn line and the next, say */
+	if (!len) /* for example between a torn line and the next */
 		return TAKEN;
-	/* For want of memory jansson tells now this error, now that one, of the text */
+	/* If memory is short, jansson returns various errors about the text: look at errno */
 	errno = 0;
 	record = json_loadb(r->line, len, 0, &why);
 	if (!record && errno == ENOMEM)

@@ -10,7 +10,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* A file of the same name in the way may be a link, or a FIFO: nothing is waited for */
+/* Another file of this name may be a link or a FIFO: do not follow it, do not wait for it */
 static int open_beside(const struct replaced *r)
 {
 	int flags = O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;

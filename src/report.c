@@ -13,7 +13,7 @@ static int render(struct renderer *r, const struct snapshot *snap, char **text, 
 	if (!out)
 		return -ENOMEM;
 	err = r->print(r, out, snap);
-	/* Without memory for what is flushed last there is no text, and no error */
+	/* If memory is short at the last flush, there is no text, but no error either */
 	if ((fclose(out) || !*text) && !err)
 		err = -ENOMEM;
 	return err;

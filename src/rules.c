@@ -6,7 +6,7 @@
 
 #include "util.h"
 
-/* Options that cannot stand beside any of the others */
+/* @option excludes each of @others */
 static const struct {
 	const char *option, *others, *why;
 } exclusions[] = {
@@ -24,7 +24,7 @@ static const struct {
 	{ "--no-clear", "-j -o", "only tables on a terminal are shown in place" },
 };
 
-/* Options that need one of the others, where @with is given too */
+/* @option needs one of @others; if @with is set, only together with @with */
 static const struct {
 	const char *option, *with, *others, *named;
 } needs[] = {
@@ -39,10 +39,10 @@ static const struct {
 	{ "--top", "-j", "-g --compact", "-g LIST or --compact" },
 };
 
-/* Options that leave no room for any but these */
+/* @option permits no other options than @others */
 static const struct {
 	const char *option, *others;
-	const char *unless, *why; /* but with one of these they do; NULL: never */
+	const char *unless, *why; /* with one of @unless it permits all; NULL: never */
 } alone[] = {
 	{ "--list-vms", "-j", NULL, NULL },
 	{ "--list-reasons", "-j REASON", NULL, NULL },
@@ -71,7 +71,7 @@ bool rules__is_given(const char *given, const char *name)
 	return is_in(given, name, strlen(name));
 }
 
-/* The first word of @words that is in @list, or is not; *@len: of it. NULL: none */
+/* The first word of @words that is in @list (or not, as @in says); *@len: its length. NULL: none */
 static const char *find(const char *words, const char *list, bool in, size_t *len)
 {
 	const char *p;

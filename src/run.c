@@ -59,7 +59,7 @@ int run__begin(struct run *run, const char *node, char *const *argv)
 	if (uname(&name) || getrandom(&random, sizeof(random), 0) != sizeof(random))
 		return -errno;
 	set_text(run->node, sizeof(run->node), node ? node : name.nodename);
-	/* Those that take two bytes as JSON have no place in a host's name */
+	/* A host's name cannot have characters that JSON writes as two bytes: replace them */
 	for (p = run->node; (p = strpbrk(p, "\"\\"));)
 		*p = '?';
 	snprintf(run->id, sizeof(run->id), "%08x", random);

@@ -17,7 +17,7 @@ void screen__measure(struct session *s)
 		s->window = terminal__window();
 }
 
-/* What reports are shown on, and when; the exit code */
+/* Opens the terminal, if reports are shown in place, and the ticker; the exit code */
 int screen__open_ticker(struct session *s)
 {
 	const struct options *o = s->opts;
@@ -36,7 +36,7 @@ int screen__open_ticker(struct session *s)
 	return EXIT_OK;
 }
 
-/* From here on it is the screen that is seen; what was shown before comes back with the end */
+/* Switches to the live screen; what was shown before comes back at the end */
 void screen__show(const struct session *s)
 {
 	if (!s->view)
@@ -45,7 +45,7 @@ void screen__show(const struct session *s)
 	terminal__enter();
 }
 
-/* What was read last stays */
+/* Leaves the live screen; the last report shown stays on the terminal */
 void screen__hide(struct session *s)
 {
 	const char *text = s->view ? live__text(s->view) : "";
@@ -57,7 +57,7 @@ void screen__hide(struct session *s)
 	complain__release();
 }
 
-/* What is shown in place once more, in a window or view that may be others; the exit code */
+/* Draws the report again, maybe in another window size or view; the exit code */
 int screen__redraw(struct session *s)
 {
 	char *text = NULL;
@@ -79,7 +79,7 @@ int screen__redraw(struct session *s)
 	return err ? session__tell_write(&s->output, err) : -1;
 }
 
-/* What happens to a terminal is seen to, and becomes the event that follows from it */
+/* Handles an event of the terminal; returns the event that follows from it */
 enum event screen__see_to(struct session *s, enum event event)
 {
 	char bytes[64];

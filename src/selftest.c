@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * The guest is in a process of its own (stage.h), forked before anything is opened.
- * This one counts it as kvmexit -p does: probe, counters, snapshot. It keeps its
- * privileges meanwhile, as it loads one program after the other, and reads nothing
- * but what the kernel and that process tell.
+ * The guest is in a separate process (stage.h), forked before anything is opened. The
+ * process here counts the guest's exits as kvmexit -p does: probe, counters, snapshot. It
+ * keeps its privileges meanwhile, because it loads one program after the other. It reads
+ * nothing but what the kernel and the guest's process tell.
  */
 #include "selftest.h"
 
@@ -33,7 +33,7 @@
 
 #define MAX_SLOTS 16
 
-/* Costs are measured for so long, ns, but MIN_PAIRS times if that is not much longer */
+/* How long costs are measured, ns: COST_TIME; up to MOST_TIME if there are not MIN_PAIRS yet */
 #define COST_TIME (2 * NSEC_PER_SEC)
 #define MOST_TIME (7 * NSEC_PER_SEC / 2)
 #define MIN_PAIRS 3
@@ -60,11 +60,11 @@ struct selftest {
 	struct plan plan;
 	const struct deed *deeds;
 	struct filter *all; /* reasons: for --detail */
-	bool fires; /* KVM, the tracepoint: as far as is known */
+	bool fires; /* KVM fires the tracepoint, as far as is known */
 	struct findings findings;
 };
 
-/* Why the test could not be made; returns @code */
+/* Notes why the test could not be made; returns @code */
 __attribute__((format(printf, 3, 4))) static int give_up(struct selftest *s, int code,
 							 const char *fmt, ...)
 {
@@ -98,14 +98,14 @@ static int open_stage(struct selftest *s)
 	return EXIT_OK;
 }
 
-/* The guest's failure, which is no mistake of the counting */
+/* Notes a failure of the guest, which is not a mistake in counting */
 static int tell_guest(struct selftest *s, const char *why)
 {
 	return give_up(s, EXIT_NOTHING, "this KVM (%s) does not run the guest: %s",
 		       s->findings.modules, why);
 }
 
-/* The guest came back to user space, which is what an exit is, and nothing fired */
+/* Notes that the guest came back to user space, so it exited, but no event fired */
 static int tell_silence(struct selftest *s, __u64 returns)
 {
 	return give_up(s, EXIT_NOTHING,
@@ -114,13 +114,13 @@ static int tell_silence(struct selftest *s, __u64 returns)
 		       s->findings.modules, returns);
 }
 
-/* A guest does @plan, and is still there; the exit code */
+/* Runs a guest through @plan; its threads still exist afterwards; the exit code */
 static int play(struct selftest *s, const struct plan *plan)
 {
 	return stage__play(&s->stage, plan) ? tell_guest(s, s->stage.shared->why) : EXIT_OK;
 }
 
-/* What became of it, when the tracepoint fired so often */
+/* Checks what became of the guest; the tracepoint fired @fired times. The exit code */
 static int check_guest(struct selftest *s, __u64 fired)
 {
 	const struct played *p = s->stage.shared->played;
@@ -141,7 +141,7 @@ static int clear(struct selftest *s)
 	return stage__clear(&s->stage) ? tell_guest(s, s->stage.shared->why) : EXIT_OK;
 }
 
-/* Perf's own count of the tracepoint in the guest's process; -1: not to be had */
+/* Opens perf's own count of the tracepoint in the guest's process; -1: not possible */
 static int open_witness(const struct selftest *s)
 {
 	struct perf_event_attr attr = { .type = PERF_TYPE_TRACEPOINT,
@@ -160,8 +160,8 @@ static int open_witness(const struct selftest *s)
 }
 
 /*
- * Before anything else: whether KVM runs a guest at all, and fires the tracepoint. What
- * kvmexit counts is no witness of that, and a KVM that fires none no mistake.
+ * First checks if KVM runs a guest at all, and fires the tracepoint. kvmexit's own counts
+ * cannot prove this, and a KVM that fires no event is not a mistake in counting.
  */
 static int check_kvm(struct selftest *s)
 {
@@ -197,7 +197,7 @@ static struct options probe_options(const struct selftest *s, const struct trial
 	};
 }
 
-/* The exit code. Not to load and attach, where all speaks for it, is a mistake too. */
+/* The exit code. If the facts permit a probe, but it does not load, that is a mistake, too. */
 static int open_probe(struct selftest *s, struct trial *t, struct probe **probe)
 {
 	const struct options opts = probe_options(s, t, t->probe);
@@ -222,7 +222,7 @@ static int take_snapshot(struct counters *c, const struct probe *probe, struct s
 	return err ? err : counters__report(c, snap, *now);
 }
 
-/* The guest plays, and is held against what @c has of it; the exit code */
+/* Runs the guest and compares it with what @c counted; the exit code */
 static int count_guest(struct selftest *s, struct trial *t, const struct probe *probe,
 		       struct counters *c, struct snapshot *snap)
 {
@@ -268,7 +268,7 @@ static int try_probe(struct selftest *s, struct trial *t)
 
 /* ---- all ways ---- */
 
-/* What stands against all variants of its name; NULL: nothing against one of them */
+/* Why no variant of this name can be used; NULL: one of them can */
 static const char *objection(const struct selftest *s, const struct trial *t)
 {
 	const struct options opts = probe_options(s, t, s->opts->probe);
@@ -282,7 +282,7 @@ static const char *objection(const struct selftest *s, const struct trial *t)
 	return why;
 }
 
-/* Whether nothing stands against it */
+/* Adds a trial; returns whether it can be made */
 static bool add_trial(struct selftest *s, struct trial trial)
 {
 	struct trial *t = &s->findings.trials[s->findings.nr_trials++];
@@ -330,7 +330,7 @@ static int try_all(struct selftest *s)
 	}
 	if (tried)
 		return EXIT_OK;
-	/* It tells why, as ever */
+	/* Prints why, as it always does */
 	return open_probe(s, &(struct trial){ .probe = s->opts->probe }, &(struct probe *){ NULL });
 }
 
@@ -345,7 +345,7 @@ static void judge(struct findings *f)
 
 /* ---- what it costs ---- */
 
-/* What one of @n exits took, ns; the exit code */
+/* Measures what one of @n exits took, ns; the exit code */
 static int measure(struct selftest *s, __u64 n, double *ns)
 {
 	const struct plan plan = { .counts = { [QUICK_KIND] = n }, .vcpus = 1, .pinned = true };
@@ -376,7 +376,7 @@ static int measure_pair(struct selftest *s, struct trial *t, __u64 n)
 	return code;
 }
 
-/* Of each probe; and of --time and --detail with the best that has them */
+/* Costs are measured for each probe, and for --time and --detail with the best probe only */
 static bool has_cost(const struct findings *f, size_t i)
 {
 	const struct trial *t = &f->trials[i], *before;
@@ -390,7 +390,7 @@ static bool has_cost(const struct findings *f, size_t i)
 	return true;
 }
 
-/* In turn, so that what else happens on the host meets all alike */
+/* Measures all in turn, so that other load on the host affects all alike */
 static int measure_costs(struct selftest *s)
 {
 	struct findings *f = &s->findings;
@@ -441,7 +441,7 @@ static void describe(struct selftest *s)
 {
 	struct findings *f = &s->findings;
 
-	/* Records may be sent in: the host has a name there only if it is given one */
+	/* Users may send records to us, so they have the host's name only if --node gives it */
 	if (!s->opts->node)
 		s->run.node[0] = 0;
 	f->run = &s->run;

@@ -62,9 +62,9 @@ static bool is_over(const struct session *s)
 }
 
 /*
- * Why a report is given up that cannot be written yet, -errno; 0: it is not. A reader
- * is waited for, at the end of the run with patience, which began at @since. A file
- * may have room again, while the run goes on.
+ * Whether to give up a report that cannot be written yet: -errno why, 0: go on trying. A
+ * reader is waited for; at the end of the run only for PATIENCE, from @since on. A file may
+ * have room again while the run goes on.
  */
 static int give_up(const struct session *s, int err, __u64 since)
 {
@@ -76,8 +76,8 @@ static int give_up(const struct session *s, int err, __u64 since)
 }
 
 /*
- * Writes a report. As long as that cannot be done counting goes on, and so does all
- * that is due but reports. 0 or -errno.
+ * Writes a report. While that is not possible, counting and all other work goes on, but
+ * no further reports are made. 0 or -errno.
  */
 int session__deliver(void *session, const char *text, size_t size)
 {
@@ -97,7 +97,7 @@ int session__deliver(void *session, const char *text, size_t size)
 		told |= err != -EAGAIN;
 		switch (ticker__wait_for_room(&s->ticker, output__poll_fd(&s->output))) {
 		case EVENT_UPKEEP:
-			/* What fails for want of memory is done by the next report */
+			/* If memory is short here, the next report reads the counters */
 			if (s->counters)
 				session__collect(s);
 			break;
@@ -119,7 +119,7 @@ int session__deliver(void *session, const char *text, size_t size)
 	return 0;
 }
 
-/* As session__deliver() where nothing else is to be done */
+/* As session__deliver(), for a recording: there is nothing else to do meanwhile */
 static int deliver_recorded(void *session, const char *text, size_t size)
 {
 	struct session *s = session;
@@ -161,7 +161,7 @@ static int open_outputs(struct session *s)
 	return err ? tell_open(s->metrics.beside, err, "") : EXIT_OK;
 }
 
-/* The exit code. The output has from its start no more rights than when reopened. */
+/* The exit code. Opens the outputs without capabilities, as they are reopened without them, too. */
 int session__drop_privileges(struct session *s)
 {
 	int fds[PROBE_FDS + STATE_READS + 4];
@@ -220,15 +220,15 @@ int session__read_devices(struct session *s)
 }
 
 /*
- * A file of metrics that cannot be written holds up nothing: the next one has it all.
- * 0; what failed stop() tells.
+ * If a file of metrics cannot be written, nothing waits for it: the next file has all of it.
+ * Always 0; stop() reports what failed.
  */
 static int replace_metrics(void *session, const char *text, size_t size)
 {
 	struct session *s = session;
 	int before = s->metrics.err, err;
 
-	/* Of a recording, whose intervals follow without delay, the last report is enough */
+	/* The intervals of a recording follow without delay: write only the last one */
 	if (s->opts->from && !s->last)
 		return 0;
 	err = replaced__write(&s->metrics, text, size);
@@ -248,7 +248,7 @@ static unsigned int metrics_keys(const struct session *s)
 	return view__within(view, s->keys).keys;
 }
 
-/* What is made of each snapshot; the exit code */
+/* Chooses what is made from each snapshot; the exit code */
 int session__choose_reports(struct session *s)
 {
 	const struct options *o = s->opts;
@@ -279,7 +279,7 @@ int session__choose_reports(struct session *s)
 	};
 	size_t i;
 
-	/* First: it waits for nobody */
+	/* Metrics come first, because they never wait for a reader */
 	if (o->metrics)
 		s->reports[s->nr_reports++] =
 			(struct report){ metrics__new(&metrics), replace_metrics, s };

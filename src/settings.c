@@ -10,7 +10,7 @@
 #include "utf8.h"
 #include "util.h"
 
-/* Files that tell a setting; of the choices "always [madvise] never" the one in brackets */
+/* Files with one setting each; from "always [madvise] never" the one in brackets is taken */
 static const struct {
 	const char *name, *path;
 } files[] = {
@@ -59,7 +59,7 @@ bool settings__is_name(const char *name)
 	return is_parameter(name) || is_cmdline(name) || file_of(name);
 }
 
-/* A file below @root, without the newline at its end: whether it could be read */
+/* Reads a file below @root, without the newline at its end; false: it cannot be read */
 static bool read_below(const char *root, const char *path, char *text, size_t size)
 {
 	char whole[PATH_MAX];
@@ -91,8 +91,8 @@ static void choose_bracketed(char *value)
 }
 
 /*
- * What the kernel was started with: of "KEY=VALUE" the value, of "KEY" "yes"; several
- * are several.
+ * Finds a key on the kernel's command line: the value of "KEY=VALUE", "yes" for "KEY"; if the
+ * key is there several times, all values.
  */
 static void find_word(const char *text, const char *key, char *value, size_t size)
 {
@@ -156,7 +156,7 @@ bool settings__read(const char *root, const char *name, char *value, size_t size
 
 /* ---- control groups ---- */
 
-/* What "KEY NUMBER" lines have of @key; 0: nothing */
+/* The number of @key in lines "KEY NUMBER"; 0: there is none */
 static __u64 find_number(const char *text, const char *key)
 {
 	size_t len = strlen(key);
@@ -167,7 +167,7 @@ static __u64 find_number(const char *text, const char *key)
 	return 0;
 }
 
-/* The group at @path: its quota, if it has one, where it was held up longest so far */
+/* Takes the quota of the group at @path, if it has one and was stopped longest so far */
 static void look_at_group(const char *root, const char *path, struct cpu_limit *limit)
 {
 	char file[PATH_MAX + 64], max[64], stat[1024], quota[32], period[32];
@@ -189,7 +189,7 @@ static void look_at_group(const char *root, const char *path, struct cpu_limit *
 	set_value(limit->group, sizeof(limit->group), path, strlen(path));
 }
 
-/* Of @path and all groups above it, which hold it up too */
+/* Looks at @path and at all groups above it, whose quotas stop it, too */
 static void look_upwards(const char *root, char *path, struct cpu_limit *limit)
 {
 	char *slash;

@@ -14,7 +14,7 @@
 /* How /proc is mounted */
 struct hiding {
 	char how[16]; /* hidepid=, "": it hides nothing */
-	gid_t gid; /* from this group's members (but for hidepid=ptraceable) */
+	gid_t gid; /* this group's members see everything (except with hidepid=ptraceable) */
 };
 
 static void take_option(const struct mntent *mount, const char *option, char *text, size_t size)
@@ -61,7 +61,7 @@ void sight__keep(void)
 
 	if (groups && getgroups(n, groups) == n) {
 		groups[n] = h.gid;
-		/* Needs CAP_SETGID; who lacks it is told when a name is missing */
+		/* Needs CAP_SETGID. Without it, a message comes later if a name is missing. */
 		(void)!setgroups(n + 1, groups);
 	}
 	free(groups);

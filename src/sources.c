@@ -76,7 +76,7 @@ static int compare_vms(const void *a, const void *b)
 		order = THREE_WAY(x->pid, y->pid);
 	if (!order)
 		order = THREE_WAY(x->start, y->start);
-	/* Where the start is not known, a VM is what its name and process are */
+	/* If the start is not known, a VM is identified by its process's and its own name */
 	if (!order && !x->start)
 		order = strcmp(x->name, y->name);
 	if (!order && !x->start)

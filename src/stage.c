@@ -17,10 +17,10 @@
 #include "privileges.h"
 #include "util.h"
 
-/* How long a VM may take that does nothing but known exits */
+/* How long a VM may take for its known exits */
 #define PATIENCE_MS 15000
 
-/* One byte tells to do that, and the same one that it is done */
+/* One byte is the order; the same byte comes back when it is done */
 enum {
 	PLAY = 'p',
 	CLEAR = 'c',
@@ -109,7 +109,7 @@ static void *player_main(void *arg)
 	return NULL;
 }
 
-/* 0 or -errno. Half of the threads are none: then nobody waits for the others */
+/* 0 or -errno. If a thread is missing, the caller ends the process: others would wait for it. */
 static int play(void)
 {
 	const struct plan *plan = &act.shared->plan;
@@ -165,7 +165,7 @@ static void serve(int fd)
 	_exit(0);
 }
 
-/* Does not return. Nobody who looks for more than a guest finds any of it here. */
+/* Does not return. This process has nothing but the guest: no other files, no privileges. */
 static void stage_main(struct stage_memory *shared, int fd, pid_t parent)
 {
 	char done = 0;

@@ -18,10 +18,10 @@ struct table {
 	struct table_style style;
 	struct groups *groups;
 	struct groups *summary;
-	struct groups *vms; /* whose time is told */
+	struct groups *vms; /* the VMs' times, for the line on waiting */
 	bool begun;
 	const struct run *first; /* whose report was printed first */
-	bool nodes; /* there are reports of other hosts */
+	bool nodes; /* there were reports of several hosts */
 };
 
 static enum kind kind_of(const struct table_style *style, const struct view *view)
@@ -33,7 +33,7 @@ static enum kind kind_of(const struct table_style *style, const struct view *vie
 	return view->keys & KEY_REASON ? TIMED : THREADS;
 }
 
-/* What was cut off, so that the sums still add up */
+/* Prints the sum of what was cut off, so that the sums still add up */
 static void print_rest(FILE *out, const struct rows *rows)
 {
 	__u64 tenths = (times__service(rows->rest.times) + 50000) / 100000;
@@ -54,7 +54,7 @@ static const char *rate_of(const struct snapshot *snap, char buf[32])
 	return buf;
 }
 
-/* Where the window has no room for how many there were, the rate has to do */
+/* Prints how many exits there were; in a narrow window only the rate */
 static void print_counts(FILE *out, const struct table_style *style, const struct snapshot *snap,
 			 int room)
 {
@@ -76,7 +76,7 @@ static void print_time(FILE *out, const struct table *t, const struct snapshot *
 	int n;
 
 	localtime_r(&sec, &tm);
-	/* In place all of the line is to fit; the day is known */
+	/* In the live view the whole line must fit, so the date is left out */
 	n = strftime(text, sizeof(text), style->live ? "%H:%M:%S" : "%Y-%m-%d %H:%M:%S", &tm);
 	if (!style->live)
 		n += snprintf(text + n, sizeof(text) - n, ".%03llu",
@@ -93,8 +93,8 @@ static void print_time(FILE *out, const struct table *t, const struct snapshot *
 }
 
 /*
- * The same below the only table, whose first line is its head for whoever parses it:
- * what stands in parentheses is no row
+ * The same below a single table. Programs that parse the table take its first line as the
+ * head, so this comes last, in parentheses: it is not a row.
  */
 static void print_sum(FILE *out, const struct snapshot *snap)
 {
@@ -126,7 +126,7 @@ static void print_flags(FILE *out, const struct snapshot *snap)
 				names[i]);
 }
 
-/* Of what so many tenths of a per cent or more is waiting, somebody has to know */
+/* A VM that waits for this share of its time is reported; tenths of a per cent */
 #define MUCH_WAIT 100
 #define MOST_NOTICES 3
 
@@ -143,7 +143,7 @@ static int most_waiting(const void *a, const void *b)
 	return order ? order : groups__compare_keys(x, y);
 }
 
-/* In place there is a line for @nr of them, the first being the worst */
+/* In the live view there is one line for all @nr of them, the first being the worst */
 static void print_steal(FILE *out, const struct sample *worst, size_t nr, const char *name)
 {
 	__u64 share = wait_share(worst);
@@ -166,8 +166,8 @@ static void print_waiting(FILE *out, const struct sample *row, const char *name)
 }
 
 /*
- * What to know first: that a VM is slow because it does not get a CPU, for which its
- * exits are not to blame. How many lines, or -ENOMEM.
+ * Prints what a reader must know first: that a VM is slow because it gets no CPU, and not
+ * because of its exits. Returns the number of lines, or -ENOMEM.
  */
 static int print_notices(FILE *out, struct table *t, const struct snapshot *snap)
 {
@@ -199,7 +199,7 @@ static int print_notices(FILE *out, struct table *t, const struct snapshot *snap
 	return shown;
 }
 
-/* Exits of which the time is not told, or not by reason */
+/* Prints how many exits have no time, or none by reason */
 static void print_untold(FILE *out, const struct snapshot *snap)
 {
 	struct times all = { 0 };
@@ -221,7 +221,7 @@ static void print_untold(FILE *out, const struct snapshot *snap)
 			all.unseen);
 }
 
-/* Exits whose detail was not kept */
+/* Prints how many exits have a detail that was not kept */
 static void print_others(FILE *out, const struct snapshot *snap)
 {
 	__u64 others = 0;
@@ -237,7 +237,7 @@ static void print_others(FILE *out, const struct snapshot *snap)
 			others);
 }
 
-/* Rows that fit into so many lines; 0: any number. What view->top says is at most so. */
+/* How many rows fit into @lines, but at most view->top; 0: any number */
 static size_t rows_at_most(const struct view *view, int lines)
 {
 	size_t fit = lines > 0 ? lines : 0;
@@ -245,7 +245,7 @@ static size_t rows_at_most(const struct view *view, int lines)
 	return view->top && (!fit || view->top < fit) ? view->top : fit;
 }
 
-/* Columns of the table for which the window is too narrow, to a reader who cannot know */
+/* Tells which columns were left out because the window is too narrow */
 static void print_left_out(FILE *out, const struct columns *all, const struct columns *shown)
 {
 	const struct column *next = shown->columns, *end = next + shown->nr;
@@ -282,7 +282,7 @@ static void print_rows(FILE *out, const struct table_style *style, const struct 
 		print_left_out(out, &all, &columns);
 }
 
-/* A table of so many @lines below its head and one of what was cut off; 0: any number */
+/* Prints a table with @lines below its head, and one more for what was cut off; 0: any number */
 static int print_table(FILE *out, const struct table_style *style, struct groups *groups,
 		       const struct view *wanted, const struct snapshot *snap, int lines,
 		       struct rows *rows)
@@ -297,7 +297,7 @@ static int print_table(FILE *out, const struct table_style *style, struct groups
 		      : groups__add(groups, snap->samples, snap->nr_samples);
 	if (!err)
 		err = groups__sort(groups, &view, rows);
-	/* A single row takes the line that would tell of it */
+	/* If only one row is cut, print it in the line that would tell so */
 	if (!err && rows->cut == 1 && view.top != wanted->top) {
 		view.top++;
 		err = groups__sort(groups, &view, rows);
@@ -307,7 +307,7 @@ static int print_table(FILE *out, const struct table_style *style, struct groups
 	return err;
 }
 
-/* The least that a table gets of a terminal's lines, below its head */
+/* A table gets at least this many of the terminal's lines, below its head */
 #define FEWEST_LINES 1
 
 static int at_least(int n, int least)
@@ -327,7 +327,7 @@ static int lines_left(const struct table_style *style, int other)
 /* The summary's head, what was cut off, and the line below */
 #define SUMMARY_LINES 3
 
-/* A third of the lines is for the summary, if it takes so many; *@nr: its rows */
+/* Prints the summary in at most a third of the lines; *@nr: its rows */
 static int print_summary(FILE *out, struct table *t, const struct snapshot *snap, int *lines,
 			 size_t *nr)
 {
@@ -345,7 +345,7 @@ static int print_summary(FILE *out, struct table *t, const struct snapshot *snap
 	return err;
 }
 
-/* Exits that -r leaves out. Where rows are not told apart by reason they are counted in. */
+/* Prints how many exits -r leaves out. Rows without a reason include these exits. */
 static void print_hidden(FILE *out, const struct table_style *style, const struct snapshot *snap)
 {
 	if (!snap->hidden)
@@ -357,7 +357,7 @@ static void print_hidden(FILE *out, const struct table_style *style, const struc
 			style->summary ? ", in the upper table only" : "");
 }
 
-/* What is to be said below the tables: the lines as text, to be freed. 0 or -ENOMEM */
+/* Makes the lines below the tables as text, which the caller frees. 0 or -ENOMEM */
 static int make_notes(const struct table_style *style, const struct snapshot *snap, char **text,
 		      int *lines)
 {
@@ -375,7 +375,7 @@ static int make_notes(const struct table_style *style, const struct snapshot *sn
 		print_untold(out, snap);
 	if (!style->timed)
 		print_sum(out, snap);
-	/* Without memory for what is flushed last there is no text, and no error */
+	/* If memory is short at the last flush, there is no text, but no error either */
 	if (fclose(out) || !*text) {
 		free(*text);
 		return -ENOMEM;
@@ -386,7 +386,7 @@ static int make_notes(const struct table_style *style, const struct snapshot *sn
 	return 0;
 }
 
-/* More rows than a terminal has lines: how to see less */
+/* If there are more rows than the terminal has lines, says how to see fewer */
 static void print_hint(FILE *out, const struct table_style *style, size_t rows)
 {
 	const struct view *view = &style->view;

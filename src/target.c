@@ -37,7 +37,7 @@ static int check_vcpu(const struct options *opts, const struct listed_vm *vm)
 	return EXIT_NOTHING;
 }
 
-/* A process or thread that /proc does not show; the exit code */
+/* Says that /proc does not show a process or thread; the exit code */
 static int tell_absent(const char *option, __u32 id, const char *what)
 {
 	if (kill(id, 0) && errno == ESRCH) {
@@ -48,7 +48,7 @@ static int tell_absent(const char *option, __u32 id, const char *what)
 	return EXIT_PERMISSION;
 }
 
-/* -n: the process of the one VM with that name */
+/* -n: finds the process of the only VM with that name */
 static int pick(struct options *opts, const struct vmlist *list)
 {
 	char unseen[256];
@@ -103,7 +103,7 @@ static int check_pid(struct options *opts)
 			 tgid, tgid, opts->pid);
 		return EXIT_NOTHING;
 	}
-	/* What may not be looked at is believed */
+	/* If kvmexit may not look at the process, it believes the user */
 	found = vmlist__look_at(&vm, opts->pid);
 	if (!opts->start)
 		opts->start = vm.vm.start;

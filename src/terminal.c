@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * By plain sequences, which every terminal of today knows; curses would want its
- * database on each host and bring a tenth of a megabyte.
+ * Uses plain sequences that every terminal of today knows. curses would need its database
+ * on each host, and a tenth of a megabyte.
  */
 #include "terminal.h"
 
@@ -18,18 +18,18 @@
 
 #define PATIENCE_MS 2000
 
-/* The alternate screen, no cursor; and back, where it is unknown over what was shown */
+/* To the alternate screen, without cursor; and back. A terminal without one is cleared. */
 static const char to_screen[] = "\033[?1049h\033[?25l\033[H\033[J";
 static const char from_screen[] = "\033[0m\033[H\033[J\033[?25h\033[?1049l";
 
-/* For the handler of signals, which can take no argument */
+/* Global, because a signal handler takes no argument of ours */
 static struct {
 	bool has_keys;
 	volatile sig_atomic_t entered;
 	struct termios before;
 } terminal;
 
-/* Those that end the program and for which nobody waits (ticker.c) */
+/* Signals that end the program and are not handled by ticker.c */
 static const int fatal[] = { SIGQUIT, SIGILL,  SIGABRT, SIGBUS,	 SIGFPE,
 			     SIGSEGV, SIGUSR1, SIGUSR2, SIGALRM, SIGXCPU };
 static const int raises[] = { SIGTSTP, SIGQUIT, SIGUSR1, SIGUSR2, SIGALRM, SIGXCPU };
@@ -50,7 +50,7 @@ struct window terminal__window(void)
 	return (struct window){ size.ws_row, size.ws_col };
 }
 
-/* Only what may be called by a handler */
+/* Calls only functions that a signal handler may call */
 void terminal__leave(void)
 {
 	if (!terminal.entered)
@@ -61,7 +61,7 @@ void terminal__leave(void)
 		tcsetattr(STDIN_FILENO, TCSANOW, &terminal.before);
 }
 
-/* Its default is back in place: it ends the program with the next of its kind */
+/* The handler's default is restored, so raising the signal again ends the program */
 static void leave_and_end(int signal)
 {
 	terminal__leave();
@@ -102,7 +102,7 @@ void terminal__enter(void)
 {
 	struct termios keys = terminal.before;
 
-	/* Signals stay with their keys: Ctrl-C, Ctrl-Z, Ctrl-\ */
+	/* Ctrl-C, Ctrl-Z and Ctrl-\ still send their signals */
 	keys.c_lflag &= ~(ICANON | ECHO);
 	keys.c_cc[VMIN] = 1;
 	keys.c_cc[VTIME] = 0;
@@ -117,7 +117,7 @@ void terminal__suspend(void)
 	sigset_t set;
 
 	terminal__leave();
-	/* The kernel does not stop whom nobody could start again */
+	/* The kernel does not stop a process that nobody could continue (an orphaned group) */
 	sigemptyset(&set);
 	sigaddset(&set, SIGTSTP);
 	sigprocmask(SIG_UNBLOCK, &set, NULL);

@@ -8,9 +8,9 @@
 #include "vm.h"
 
 /*
- * gcc -fanalyzer takes what is put into the tree of vCPUs and the array of
- * threads for leaked: it cannot see that tsearch() keeps it, nor follow
- * reallocarray(). valgrind and LeakSanitizer find no leak (make check-sanitized).
+ * gcc -fanalyzer reports leaks for what goes into the tree of vCPUs and the array of
+ * threads. It cannot see that tsearch() keeps it, and cannot follow reallocarray().
+ * valgrind and LeakSanitizer find no leak (make check-sanitized).
  */
 #ifndef __clang__
 #pragma GCC diagnostic ignored "-Wanalyzer-malloc-leak"
@@ -75,7 +75,7 @@ static int compare_vcpus(const void *a, const void *b)
 	return order ? order : THREE_WAY(x->id, y->id);
 }
 
-/* The vCPU a slot counts for. Its VM is asked for its name here: early, it may end soon */
+/* The vCPU that a slot counts for. Reads its VM's name early, as the VM may end soon. */
 static struct vcpu *get_vcpu(struct counters *c, const struct slot *slot)
 {
 	struct vcpu *v = calloc(1, sizeof(*v)), **found = NULL;
@@ -93,7 +93,7 @@ static struct vcpu *get_vcpu(struct counters *c, const struct slot *slot)
 	return found ? *found : NULL;
 }
 
-/* The next slot counts from 0; what is still to be reported stays the difference */
+/* The next slot will count from 0. What is not reported yet is kept. */
 static void count_from_zero(struct thread *t)
 {
 	size_t i;

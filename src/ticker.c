@@ -10,10 +10,10 @@
 
 #include "util.h"
 
-/* How often new VMs are looked for between reports: they are asked their names */
+/* How often to look for new VMs between reports, to read their names */
 #define UPKEEP (NSEC_PER_SEC / 5)
 
-/* What else is to be taken note of on a terminal that is shown in place */
+/* Further signals, for a terminal on which reports are shown in place */
 static const struct {
 	int signal;
 	enum event event;
@@ -32,7 +32,7 @@ int ticker__open(struct ticker *t, bool reopen, bool terminal)
 	sigemptyset(&set);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGTERM);
-	/* nohup: what is ignored stays ignored */
+	/* With nohup SIGHUP is ignored, and stays so */
 	if (reopen || signal(SIGHUP, SIG_DFL) != SIG_IGN)
 		sigaddset(&set, SIGHUP);
 	else
@@ -88,7 +88,7 @@ static int due(struct ticker *t, __u64 now, bool reports)
 	if (reports && t->end && now >= t->end)
 		return EVENT_LAST;
 	if (reports && t->next && now >= t->next) {
-		/* Missed ones are not made up for: the report tells its length */
+		/* Missed intervals are not repeated: the report tells that it is longer */
 		t->next += ((now - t->next) / t->interval + 1) * t->interval;
 		t->upkeep = now + UPKEEP;
 		return EVENT_REPORT;

@@ -13,7 +13,7 @@
 #pragma GCC diagnostic ignored "-Wanalyzer-malloc-leak"
 #endif
 
-/* One reason of a thread; the index NR_COUNTERS is of those without a row */
+/* One reason of a thread; the index NR_COUNTERS stands for all reasons without a row */
 struct reason {
 	__u32 index;
 	bool has_row; /* or will get one */
@@ -33,7 +33,7 @@ struct timing {
 	bool told; /* nothing was read since the last report */
 	/* When last read */
 	bool open;
-	__u64 end; /* up to when the parts tell */
+	__u64 end; /* the parts are complete up to this time */
 	__u64 guest;
 	__u64 unseen;
 	/* When last reported */
@@ -100,8 +100,8 @@ void times__add(struct times *to, const struct times *from)
 }
 
 /*
- * What stands for the times of a bucket: as far, in proportion, from its lower end
- * as from its upper one. [256, 384) is 307: at most 20 % off.
+ * The value that stands for all times of a bucket. Its relative distance from the lower and
+ * from the upper end is the same: for [256, 384) it is 307, at most 20 % off.
  */
 static __u64 bucket_value(size_t bucket)
 {
@@ -126,7 +126,7 @@ __u64 times__quantile(const struct times *t, unsigned int percent)
 			break;
 	}
 	value = bucket_value(i);
-	/* The last bucket has no end */
+	/* The last bucket has no upper end */
 	return i == NR_BUCKETS - 1 || value > t->max ? t->max : value;
 }
 
@@ -181,8 +181,9 @@ static __u64 stamp(const __u64 *at)
 }
 
 /*
- * Whether a copy has all of an event or nothing: guest and spans are all the time until the
- * last entry. Of the order of stores Arm, unlike x86, promises nothing.
+ * Whether a copy has each event as a whole or not at all: then guest and spans add up to all
+ * the time until the last entry. This check is needed because Arm, unlike x86, does not
+ * promise the order of stores.
  */
 static bool is_whole(const struct clock *copy)
 {
@@ -197,7 +198,7 @@ static bool is_whole(const struct clock *copy)
 	return ns == copy->entry - copy->first;
 }
 
-/* A copy of what is in use. False: in the middle of it, the thread did something. */
+/* Copies the used part of a clock. False: the thread changed it meanwhile. */
 static bool try_copy(struct clock *copy, const struct clock *clock)
 {
 	__u64 out = stamp(&clock->exit), in = stamp(&clock->entry);
@@ -212,9 +213,9 @@ static bool try_copy(struct clock *copy, const struct clock *clock)
 }
 
 /*
- * Events take a fraction of a microsecond, and only a host that has lost a CPU itself
- * stops in one: then this one is left to others for a moment. False: to no avail; the
- * clock is read next time.
+ * Copies a clock. An event takes a fraction of a microsecond. It can stop in the middle only if
+ * the host itself loses its CPU; then this thread gives up its own for a moment. False: this
+ * did not help, and the clock is read next time.
  */
 static bool copy_clock(struct clock *copy, const struct clock *clock)
 {
@@ -229,7 +230,7 @@ static bool copy_clock(struct clock *copy, const struct clock *clock)
 	return false;
 }
 
-/* What of a reason's row is over */
+/* Reads the spans of a reason's row that are over */
 static void read_row(struct reason *r, const struct spans *row, struct spans *shared)
 {
 	__u64 max = row->max ? __atomic_exchange_n(&shared->max, 0, __ATOMIC_RELAXED) : 0;
@@ -273,7 +274,7 @@ static int read_rows(struct timing *t, const struct clock *copy, struct clock *c
 	return 0;
 }
 
-/* HLT or WFX, of which the time is most likely idle as long as nobody tells otherwise */
+/* HLT or WFX: the time of an open span is most likely idle */
 static bool is_halt(__u32 isa, __u32 index)
 {
 	static const __u32 halts[] = { [ISA_VMX] = 12, [ISA_SVM] = 0x78, [ISA_ARM64] = 1 };
@@ -295,7 +296,7 @@ static __u64 later(__u64 a, __u64 b)
 	return a > b ? a : b;
 }
 
-/* The open span until @end is added to what is over */
+/* Adds the open span, until @end, to the spans that are over */
 static int add_open(struct timing *t, const struct clock *clock, __u32 isa, __u64 end)
 {
 	struct reason *r = open_reason(t, clock);
@@ -313,7 +314,7 @@ static int add_open(struct timing *t, const struct clock *clock, __u32 isa, __u6
 	return 0;
 }
 
-/* What was reported is forgotten */
+/* Starts a new interval: forgets what was reported */
 static void begin(struct timing *t)
 {
 	size_t i;
@@ -334,7 +335,7 @@ int timing__read(struct timing *t, struct clock *clock, __u32 isa, __u64 now, bo
 	if (!t->begun)
 		t->end = t->end_reported = copy.first;
 	t->begun = true;
-	/* Who has ended did so, for all we know, after the last thing it did */
+	/* A thread that has ended did so, as far as we know, right after its last event */
 	if (!gone)
 		t->end = later(t->end, now);
 	t->end = later(t->end, later(copy.entry, later(copy.exit, copy.user)));
@@ -357,7 +358,7 @@ int timing__finish(struct timing *t, struct clock *clock, __u32 isa, __u64 now, 
 	return err;
 }
 
-/* Takes what is owed from parts that have it; what is still owed then */
+/* Takes as much of @debt as possible from the parts; returns what is left of the debt */
 static __u64 pay(__u64 *part, __u64 debt)
 {
 	__u64 taken;
@@ -371,7 +372,7 @@ static __u64 pay(__u64 *part, __u64 debt)
 	return debt;
 }
 
-/* The part since the last report; or 0, and what was told too much is owed */
+/* A part since the last report; 0 if too much was reported before: *@debt gets the excess */
 static __u64 since(__u64 seen, __u64 reported, __u64 *debt)
 {
 	if (seen >= reported)
@@ -381,8 +382,8 @@ static __u64 since(__u64 seen, __u64 reported, __u64 *debt)
 }
 
 /*
- * The parts of a reason. Where a guess about an open span was too much for one part,
- * another has it; what is still owed then.
+ * Makes the parts of a reason. If a guess about an open span gave one part too much, the
+ * other parts pay for it. Returns the debt that is left.
  */
 static __u64 settle(struct reason *r)
 {
@@ -396,7 +397,7 @@ static __u64 settle(struct reason *r)
 	return pay(r->times.part, debt);
 }
 
-/* What is told of a reason, also to its thread */
+/* Makes what is reported of a reason, and adds it to its thread's time */
 static void tell(struct reason *r, struct times *all)
 {
 	size_t i;
@@ -411,9 +412,9 @@ static void tell(struct reason *r, struct times *all)
 }
 
 /*
- * An event may have taken its time before the last report and have stored it since: then
- * that told more of what the event ended than there was, and what came after it pays. All
- * parts together are what the clock says.
+ * An event may take its time stamp before a report but store it after the report. Then that
+ * report had too much time for what the event ended; what came after it pays for that in the
+ * next report. All parts together are what the clock says.
  */
 struct times *timing__report(struct timing *t)
 {
@@ -457,7 +458,7 @@ struct times *timing__reason(struct timing *t, __u32 index, __u64 count)
 
 	if (!r)
 		return NULL;
-	/* Without a row of its own none of its spans can be told from others' */
+	/* Without its own row, its spans cannot be told from those of other reasons */
 	if (!r->has_row)
 		r->times.untimed = count;
 	return &r->times;

@@ -63,7 +63,7 @@ static const struct deed svm_deeds[] = {
 };
 #endif
 
-/* What is behind exits of a kind, as details.h has it; NULL: nothing that is known before */
+/* The detail of a kind's exits, as text (details.h); NULL: it is not known beforehand */
 struct behind {
 	int kind;
 	const char *reason, *text;
@@ -98,7 +98,7 @@ static const struct behind svm_behind[] = {
 };
 #endif
 
-/* What nobody makes, and comes as it does */
+/* Exits that the guest does not make: interrupts and the like */
 static const char *const unbidden[] = {
 	"EXTERNAL_INTERRUPT",
 	"INTERRUPT_WINDOW",
@@ -172,7 +172,7 @@ const struct deed *trial__plan(struct findings *f, struct plan *plan, const char
 	return deeds;
 }
 
-/* Which of them a reason is; -1: none */
+/* The index of the deed with this reason; -1: there is none */
 static int find_deed(const struct deed *deeds, const char *reason)
 {
 	const struct deed *d;
@@ -197,7 +197,7 @@ static bool is_unbidden(const char *reason)
 
 /* ---- what was counted ---- */
 
-/* The first mistake is told */
+/* Only the first mistake is kept */
 void trial__mistake(struct trial *t, const char *fmt, ...)
 {
 	va_list ap;
@@ -220,7 +220,7 @@ static const struct played *player_of(const struct stage *stage, __u32 tid)
 	return NULL;
 }
 
-/* A sample: into the sums, and into those of its vCPU, by deed */
+/* Adds a sample to the sums of its deed, in total and for its vCPU */
 static void take_sample(struct trial *t, const struct deed *deeds, const struct stage *stage,
 			const struct sample *sample, __u64 sums[STAGE_VCPUS][MAX_MADE])
 {
@@ -276,7 +276,7 @@ static void check_counts(struct trial *t, const struct deed *deeds, const struct
 			       t->exits, t->kvm);
 }
 
-/* Of one reason, detail and vCPU, what was counted; in *@untold, what of any detail unknown */
+/* What was counted of one reason and detail on a vCPU; *@untold: exits with an unknown detail */
 static __u64 count_behind(const struct snapshot *snap, const struct behind *b, __u32 tid,
 			  __u64 *untold)
 {
@@ -298,7 +298,7 @@ static __u64 count_behind(const struct snapshot *snap, const struct behind *b, _
 	return sum;
 }
 
-/* An exit may have no detail that is known, but none that is another's */
+/* The detail of an exit may be unknown, but it must not be that of another exit */
 static void check_details(struct trial *t, const struct deed *deeds, const struct stage *stage,
 			  const struct snapshot *snap)
 {
@@ -321,7 +321,7 @@ static void check_details(struct trial *t, const struct deed *deeds, const struc
 	}
 }
 
-/* Its end is what each vCPU still does; all other spans have ended */
+/* Each vCPU has one open span, its last exit; all other spans must have ended */
 static void check_spans(struct trial *t, const struct snapshot *snap)
 {
 	__u64 timed = 0, untimed = 0;

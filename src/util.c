@@ -10,7 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* What was held back, as far as there is room */
+/* Messages that were held back, as many as fit */
 static struct {
 	bool holding;
 	size_t used;

@@ -11,7 +11,7 @@
 #include "times.h"
 #include "util.h"
 
-/* What stands against a variant; NULL: nothing */
+/* Each returns why a variant cannot be used; NULL: it can */
 
 static const char *new_prototype(const struct facts *f)
 {
@@ -26,7 +26,7 @@ static const char *new_prototype(const struct facts *f)
 	return NULL;
 }
 
-/* Such a probe can be used, but would count every exit as lost */
+/* A probe without these types could be used, but would count every exit as lost */
 static const char *no_types(const struct facts *f)
 {
 	return f->offsets[OFFSET_VMX_REASON] || f->offsets[OFFSET_SVM_VMCB]
@@ -112,8 +112,8 @@ static const char *tracepoint_hindrance(const struct facts *f)
 }
 
 /*
- * The ladder, best first. `read` comes twice: its second form does without the
- * lookup of module BTF that needs CAP_SYS_ADMIN, for a helper call more.
+ * The list of variants, best first. `read` is there twice: its second form avoids the lookup
+ * of module BTF, which needs CAP_SYS_ADMIN, and pays with one more helper call.
  */
 static const struct variant variants[] = {
 	{ "direct", "kvm_exit_direct", "kvm_entry_typed", true, "", direct_hindrance, no_types },
@@ -150,7 +150,7 @@ static bool has_vcpu(const struct variant *v)
 	return strcmp(v->entry, "kvm_entry_tracepoint");
 }
 
-/* Nothing else tells how long a vCPU was halted */
+/* Whether only kvm_vcpu_wakeup tells how long a vCPU was halted */
 static bool needs_wakeup(const struct variant *v, const struct facts *f)
 {
 	return !has_vcpu(v) || !f->halt_wait;
@@ -178,7 +178,7 @@ static const char *detail_hindrance(const struct variant *v, const struct facts 
 
 static const char *time_hindrance(const struct variant *v, const struct facts *f)
 {
-	/* Its kvm_entry tells nothing, and needs not */
+	/* arm64's kvm_entry tells nothing of the vCPU; the programs do not need it to */
 	if (ON_ARM64)
 		return NULL;
 	if (has_vcpu(v))
@@ -203,8 +203,8 @@ bool variants__is_name(const char *name)
 }
 
 /*
- * What is told after kvm_exit only (src/bpf/detail_x86.h): of VMX the exit qualification and
- * such at kvm_entry; addresses by events of their own
+ * Reasons whose details are known only after kvm_exit (src/bpf/detail_x86.h): VMX's exit
+ * qualification and the like at kvm_entry, addresses by other events
  */
 static const struct {
 	__u32 isa;
@@ -216,13 +216,13 @@ static const struct {
 };
 #define NR_ADDRESSES 3 /* the first ones */
 
-/* Whether there are details to be counted of one of the first @n of those */
+/* Whether details are wanted for one of the first @n of these reasons */
 static bool waits_for(const struct options *opts, const struct facts *f, size_t n)
 {
 	bool found = false;
 	size_t i;
 
-	/* AMD's structs are shown, and Intel's are not: its module is not there */
+	/* BTF shows AMD's structs but not Intel's: kvm_intel is not loaded */
 	if (!opts->detail || (f->offsets[OFFSET_SVM_VMCB] && !f->offsets[OFFSET_VMX_REASON]))
 		return false;
 	for (i = 0; i < n; i++)
@@ -267,7 +267,7 @@ size_t variant__programs(const struct variant *v, const struct options *opts, co
 	return n;
 }
 
-/* Of which all have room in one map value */
+/* The most slots for which one map value has room */
 static __u32 most_slots(const struct options *opts)
 {
 	return MAX_STRIDES / layout_of(opts->time, !!opts->detail).stride;

@@ -8,11 +8,11 @@
 #include "options.h"
 #include "util.h"
 
-/* Whose, in the order of their fineness, then over what */
+/* First the keys that say whose rows are, from coarse to fine, then the others */
 static const struct {
 	const char *name;
 	unsigned int keys;
-	char press; /* in the live view: there or not; 0: whose, which g goes through */
+	char press; /* key of the live view that turns it on and off; 0: g goes through these */
 } keys[] = {
 	{ "vm", KEY_VM, 0 },
 	{ "vcpu", KEY_VM | KEY_VCPU, 0 },
@@ -26,7 +26,7 @@ const char *view__key_names(void)
 	return "vm, vcpu, thread, reason, detail";
 }
 
-/* The keys that the first @len bytes of @name are the name of; 0: of none */
+/* The keys whose name is the first @len bytes of @name; 0: none */
 static unsigned int find_key(const char *name, size_t len, unsigned int *seen)
 {
 	size_t i;
@@ -89,7 +89,7 @@ unsigned int view__next_keys(unsigned int now, unsigned int known)
 	return next ? next : view__next_keys(next, known);
 }
 
-/* What key @i has that those before it have not */
+/* The bit of key @i that the keys before it do not have */
 static unsigned int own_key(size_t i)
 {
 	unsigned int before = 0;
@@ -100,7 +100,7 @@ static unsigned int own_key(size_t i)
 	return keys[i].keys & ~before;
 }
 
-/* A key goes with all that are told apart by it too */
+/* @now without a key, and without all keys that include it */
 static unsigned int without(unsigned int now, unsigned int own)
 {
 	size_t i;
@@ -122,7 +122,7 @@ unsigned int view__toggle_keys(unsigned int now, unsigned int known, char press)
 		next = (now & keys[i].keys) == keys[i].keys ? without(now, own_key(i))
 							    : now | keys[i].keys;
 	}
-	/* Something is to tell rows apart */
+	/* At least one key must remain */
 	return next ? next : known & KEY_VM ? KEY_VM : now;
 }
 

@@ -40,7 +40,7 @@ bool vm__needs_host_pids(const char *what)
 	return vm__sees_host_pids();
 }
 
-/* In a time namespace of its own /proc tells start times by another clock */
+/* False in another time namespace: there /proc tells start times by another clock */
 static bool sees_host_times(void)
 {
 	static int known = -1;
@@ -52,7 +52,7 @@ static bool sees_host_times(void)
 
 bool vm__parse_stat(const char *text, struct vm_stat *st)
 {
-	/* A name may have any character in it: its end is the last parenthesis */
+	/* A name may have any characters, also parentheses: it ends at the last one */
 	const char *p = strrchr(text, ')');
 
 	return p && sscanf(p,
@@ -105,7 +105,7 @@ bool vm__is_gone(__u32 pid, __u32 tid, __u64 start)
 		return true;
 	if (!read_stat(tid, &st))
 		return false;
-	/* A process that has ended is there until its parent asks how */
+	/* A zombie has ended, but stays in /proc until its parent waits for it */
 	if (strchr("ZX", st.state) && st.threads <= 1)
 		return true;
 	return start && sees_host_times() && st.start != start;
@@ -147,7 +147,7 @@ struct vms {
 	struct vm **vms; /* sorted by PID and start */
 	size_t nr;
 	size_t room;
-	bool hidden; /* the process of one of them, at any time */
+	bool hidden; /* /proc did not show the process of one of them */
 };
 
 struct vms *vms__new(const struct run *run)
@@ -171,7 +171,7 @@ void vms__free(struct vms *vms)
 	free(vms);
 }
 
-/* A file of the process: its bytes; 0: it may not be looked at, or has ended */
+/* Reads a file of the process: its bytes; 0: not permitted, or the process has ended */
 static int read_own(const struct vm *vm, const char *file, char *text, size_t size)
 {
 	char path[64];
@@ -179,11 +179,11 @@ static int read_own(const struct vm *vm, const char *file, char *text, size_t si
 
 	snprintf(path, sizeof(path), "/proc/%u/%s", vm->pid, file);
 	n = vm__sees_host_pids() ? read_file(path, text, size) : 0;
-	/* Asked afterwards: what was read may have been its successor's */
+	/* Checked after reading: the file may be that of a new process with the same PID */
 	return n > 0 && !vm__is_gone(vm->pid, vm->pid, vm->start) ? n : 0;
 }
 
-/* What stands for a name of a VM whose process could not be looked at */
+/* Writes the name of a VM whose process kvmexit could not look at */
 static void mark(char *text, size_t size, __u32 pid)
 {
 	snprintf(text, size, "pid-%u", pid);
@@ -191,7 +191,7 @@ static void mark(char *text, size_t size, __u32 pid)
 
 bool vm__identify(struct vm *vm)
 {
-	/* libvirt's command lines run to some 10 KB, with -name in front */
+	/* libvirt's command lines have some 10 KB, with -name in front */
 	static char text[65536];
 	int n = read_own(vm, "comm", text, sizeof(text));
 	bool shown = n > 0, gone;
@@ -202,7 +202,7 @@ bool vm__identify(struct vm *vm)
 	else
 		mark(vm->comm, sizeof(vm->comm), vm->pid);
 	n = read_own(vm, "cmdline", text, sizeof(text));
-	/* A longer one is cut by read_file(), with a 0 behind it */
+	/* read_file() cuts a longer one and puts a 0 behind it */
 	if (n == (int)sizeof(text) - 1)
 		n++;
 	vm->vmm = n > 0 ? vmm__of(text) : "other";

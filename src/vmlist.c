@@ -111,8 +111,8 @@ static long vcpu_of_thread(__u32 pid, __u32 tid)
 }
 
 /*
- * A thread of vCPU @id: of the first one whose thread is not known. There are several
- * of one id where the process has several VMs.
+ * Notes a thread for vCPU @id: the first vCPU with this id whose thread is not known yet. If
+ * the process has several VMs, several vCPUs have the same id.
  */
 static void note_thread(struct listed_vm *vm, __u32 id, __u32 tid)
 {
@@ -160,7 +160,7 @@ static bool has_unknown(const struct listed_vm *vm)
 	return false;
 }
 
-/* A thread that just runs shows no call: look again, some 0.1 s in all */
+/* A thread that is running shows no system call: so look again, some 0.1 s in all */
 static void find_threads(struct listed_vm *vm)
 {
 	const struct timespec pause = { .tv_nsec = 5 * NSEC_PER_MSEC };
@@ -235,7 +235,7 @@ int vmlist__look_at(struct listed_vm *vm, __u32 pid)
 	DIR *dir;
 	int err = 0;
 
-	/* The start first: a PID that is given out again meanwhile is none of ours */
+	/* Reads the start first, so that a new process with the same PID is noticed */
 	*vm = (struct listed_vm){ .vm.pid = pid, .vm.start = vm__start(pid) };
 	snprintf(path, sizeof(path), "/proc/%u/fd", pid);
 	dir = opendir(path);
@@ -282,7 +282,7 @@ int vmlist__read(struct vmlist *list)
 		if (parse_uint(e->d_name, 1, INT_MAX, &pid))
 			continue;
 		found = vmlist__look_at(&vm, pid);
-		/* Process 1 may be closed to everybody, and is no VM */
+		/* Process 1 may be closed to everybody, but it is not a VM */
 		list->unreadable +=
 			pid != 1 && (found == -EACCES || found == -EPERM || (!found && vm.denied));
 		err = found == -ENOMEM ? found : 0;
@@ -329,7 +329,7 @@ bool vmlist__describe_unseen(const struct vmlist *list, char *text, size_t size)
 	return hidden || list->unreadable;
 }
 
-/* VMM last but for the list of vCPUs and threads, which may be long */
+/* The list of vCPUs and threads comes last, after the VMM, because it may be long */
 void vmlist__print(FILE *out, const struct vmlist *list)
 {
 	size_t i, k;

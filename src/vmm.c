@@ -49,7 +49,7 @@ static void take_basename(const char *value, char *name, size_t size)
 		    VM_NAME_MAX);
 }
 
-/* "550e8400-e29b-11d4-a716-446655440000", and nothing that belongs to it behind it */
+/* "550e8400-e29b-11d4-a716-446655440000"; no further character of a UUID may follow */
 static void take_uuid(const char *value, char *uuid, size_t size)
 {
 	static const char form[] = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
@@ -77,7 +77,7 @@ static void take_uuid_key(const char *value, char *uuid, size_t size)
 	}
 }
 
-/* Where a VMM is given something; of a list the first option found counts */
+/* The options by which VMMs get a value; in a list, the first option found counts */
 struct vmm_option {
 	const char *program; /* how the program's file name begins; NULL: end of the list */
 	const char *option;

@@ -21,7 +21,7 @@ _Static_assert(NR_STATES <= MAX_STATE_FIELDS, "more states than the program read
 
 struct vmstate {
 	struct state_layout layout;
-	int iters[STATE_READS]; /* each good for one reading; -1: used up */
+	int iters[STATE_READS]; /* each can be read once; -1: used up */
 };
 
 static const char *const paths[NR_STATES] = {
@@ -168,7 +168,7 @@ static bool tell_vgic(const struct state_layout *l, const __u64 *v, char *out, s
 	return snprintf(out, size, "%s", models[model]) > 0;
 }
 
-/* Of HCR_EL2: KVM sets the traps anew whenever it loads a vCPU to run it */
+/* Bits of HCR_EL2. KVM sets these traps anew whenever it loads a vCPU to run it. */
 enum {
 	HCR_TWI = 13, /* and TWE */
 	HCR_E2H = 34,
@@ -191,7 +191,7 @@ static bool tell_vhe(const struct state_layout *l, const __u64 *v, char *out, si
 	return snprintf(out, size, "%s", v[STATE_HCR] >> HCR_E2H & 1 ? "used" : "not used") > 0;
 }
 
-/* What is told of a state as it is */
+/* How a state becomes text */
 static const struct told {
 	const char *name, *label;
 	tell_fn *tell; /* NULL: */
@@ -332,7 +332,7 @@ static int make_iterators(struct vmstate *state, const struct bpf_program *prog)
 	return err;
 }
 
-/* What fails is told by who asked, in one line */
+/* libbpf prints nothing: the caller reports a failure in one line */
 static int print_nothing(enum libbpf_print_level level, const char *fmt, va_list ap)
 {
 	(void)level;
@@ -408,7 +408,7 @@ const int *vmstate__fds(const struct vmstate *state)
 	return state->iters;
 }
 
-/* The greatest of its vCPUs' numbers; of flags, those that any has */
+/* Takes the largest of the vCPUs' numbers; of flags, those that any vCPU has */
 static void take_value(struct vm_state *vm, size_t state, __u64 value)
 {
 	if (state == STATE_HCR)
@@ -417,7 +417,7 @@ static void take_value(struct vm_state *vm, size_t state, __u64 value)
 		vm->values[state] = value;
 }
 
-/* A process has few VMs: the one this file is of, or belongs to. NULL: no memory. */
+/* The VM to which a file belongs. A process has few VMs. NULL: no memory. */
 static struct vm_state *find_vm(struct vm_states *states, const struct kvm_file *file)
 {
 	struct vm_state *grown;
@@ -455,7 +455,7 @@ static int read_files(int iter, struct vm_states *states)
 	ssize_t n;
 	int err = 0;
 
-	/* EAGAIN: a million open files that are none of KVM's */
+	/* EAGAIN: the kernel looked at a million open files that are not KVM's */
 	while ((n = read(iter, (char *)files + have, sizeof(files) - have)) > 0 ||
 	       (n < 0 && (errno == EAGAIN || errno == EINTR))) {
 		have += n > 0 ? n : 0;
