@@ -194,7 +194,10 @@ static void note(struct options *o, const char *name)
 		snprintf(o->given + used, sizeof(o->given) - used, " %s", name);
 }
 
-/* What takes a value takes one: of two the first would be ignored */
+/*
+ * An option of group 1 names what is counted, or it names a file: if it came twice, one of
+ * the two would be ignored. Of other values the last one holds, so that an alias can have one.
+ */
 static void note_option(struct argp_state *state, int key)
 {
 	struct options *o = state->input;
@@ -207,7 +210,8 @@ static void note_option(struct argp_state *state, int key)
 		snprintf(name, sizeof(name), "-%c", key);
 	else
 		snprintf(name, sizeof(name), "--%s", known->name);
-	if (known->arg && rules__is_given(o->given, name))
+	if (known->arg && (known->group == 1 || !strcmp(known->arg, "FILE")) &&
+	    rules__is_given(o->given, name))
 		argp_error(state, "%s is given twice", name);
 	note(o, name);
 }
