@@ -14,6 +14,7 @@
 # shellcheck shell=dash
 set -u
 tmp=$(mktemp -d)
+mkfifo "$tmp/go" # where guests that wait (-w, -k) are told to go on
 trace=/sys/kernel/tracing/instances/kvmexit-test
 debug=/sys/kernel/debug/kvm
 
@@ -233,7 +234,6 @@ case_surplus() {
 case_filters() {
 	local pid tid0 tid1 name
 	threads_only "$1" && return
-	mkfifo "$tmp/go"
 	guest -w -k -v 3 cpuid=100 hlt=50 io=25 <"$tmp/go" >"$tmp/guest" &
 	exec 8>"$tmp/go"
 	while [ "$(grep -c '"ready"' "$tmp/guest")" -lt 1 ]; do sleep 0.1; done
@@ -308,7 +308,6 @@ case_time() {
 	local poll
 	start kvmexit -j --time --probe "$1" || { unsupported kvmexit; return; }
 	start kvmexit2 -j --time -i 0.5 --probe "$1" || { unsupported kvmexit2; return; }
-	mkfifo "$tmp/go"
 	: >"$tmp/guest"
 	: >"$tmp/stats"
 	trace_on

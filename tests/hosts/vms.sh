@@ -8,14 +8,12 @@
 # in the guest, KVM alone can tell
 case_vms() {
 	start kvmexit -j --probe "$1" || { unsupported kvmexit; return; }
-	mkfifo "$tmp/go"
 	guest -p 2 -m 2 -v 2 -k io=50 cpuid=60 hlt=70 <"$tmp/go" >"$tmp/guest" &
 	exec 8>"$tmp/go"
 	until [ "$(grep -c '"run_calls"' "$tmp/guest")" = 8 ]; do sleep 0.1; done
 	kvmexit --vms -j >"$tmp/vms"
 	exec 8>&-
 	wait $!
-	rm "$tmp/go"
 	stop kvmexit
 	emit "text vms" "$tmp/vms"
 	emit guest "$tmp/guest"
@@ -97,7 +95,6 @@ case_identity() {
 	stop kvmexit
 	emit guest "$tmp/guest"
 	emit kvmexit "$tmp/kvmexit"
-	mkfifo "$tmp/go"
 	for option in p n t T; do
 		: >"$tmp/guest"
 		under $pid eval "$run"
@@ -158,7 +155,6 @@ case_explain() {
 	trace_on
 	[ ! -e "$trace/events/kvm/kvm_apicv_inhibit_changed" ] ||
 		echo 1 >"$trace/events/kvm/kvm_apicv_inhibit_changed/enable"
-	mkfifo "$tmp/go"
 	for slow in "$slow1" "$slow2" "$slow3"; do
 		[ -n "$slow" ] || continue
 		n=$((n + 1))
