@@ -62,7 +62,7 @@ void info__tell_idle(const struct options *o)
 {
 	struct vmlist list;
 
-	if (!isatty(STDERR_FILENO) || o->pid || o->nr_tids || !vm__sees_host_pids())
+	if (!isatty(STDERR_FILENO) || options__select(o) || !vm__sees_host_pids())
 		return;
 	if (!has_vendor_module()) {
 		complain("no VM can run: KVM's module for this CPU is not loaded (modprobe "
@@ -188,14 +188,13 @@ int info__explain(const struct options *o)
 		.isa = isa__parse(run__isa()),
 		.root = "",
 	};
-	struct explain *e = explain__new(&style);
 	const struct explanation *x = NULL;
+	struct explain *e;
 	int err = 0;
 
-	if (!knows_any(o)) {
-		explain__free(e);
+	if (!knows_any(o))
 		return EXIT_NOTHING;
-	}
+	e = explain__new(&style);
 	if (e) {
 		explain__open(e);
 		x = explain__finish(e);

@@ -461,6 +461,11 @@ void options__parse(struct options *opts, int argc, char **argv)
 	}
 }
 
+bool options__select(const struct options *opts)
+{
+	return opts->pid || opts->name || opts->nr_tids;
+}
+
 void options__free(struct options *opts)
 {
 	free(opts->tids);

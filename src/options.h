@@ -65,4 +65,7 @@ struct options {
 void options__parse(struct options *opts, int argc, char **argv);
 void options__free(struct options *opts);
 
+/* Whether only what -p, -n, -t or -T names is counted, or chosen from a recording */
+bool options__select(const struct options *opts);
+
 #endif

@@ -132,7 +132,7 @@ static int end_recorded(const struct session *s, int code, __u64 left_out)
 			s->opts->from, left_out);
 	if (code >= 0)
 		return code;
-	if (s->selected || !replay__selects(s->opts))
+	if (s->selected || !options__select(s->opts))
 		return EXIT_OK;
 	complain("reading %s: it has no exits of what -p, -n, -v, -t or -T names", s->opts->from);
 	return EXIT_NOTHING;

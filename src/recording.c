@@ -19,6 +19,7 @@
 #include "util.h"
 #include "view.h"
 #include "vm.h"
+#include "vmm.h"
 
 /* A line of records is at most a quarter of it */
 #define LINE_SIZE (64 << 10)
@@ -198,19 +199,6 @@ static struct vm describe_vm(const struct source *s, const json_t *record, __u32
 	return vm;
 }
 
-/* The names of VMMs are constants elsewhere (vm.c) */
-static const char *keep_vmm(const char *name)
-{
-	static const char *const known[] = { "qemu",   "firecracker", "cloud-hypervisor",
-					     "crosvm", "kvmtool",     "virtualbox" };
-	size_t i;
-
-	for (i = 0; i < ARRAY_SIZE(known); i++)
-		if (!strcmp(name, known[i]))
-			return known[i];
-	return "other";
-}
-
 enum taken {
 	TAKEN, /* as it should be */
 	FOREIGN, /* no such record */
@@ -240,7 +228,7 @@ static int take_vm(struct recording *r, struct source *s, const json_t *record)
 		return FOREIGN;
 	vm = describe_vm(s, record, pid);
 	vm.start = integer_or(record, "start", 0);
-	vm.vmm = keep_vmm(string_or_empty(record, "vmm"));
+	vm.vmm = vmm__named(string_or_empty(record, "vmm"));
 	set_text(vm.uuid, sizeof(vm.uuid), record, "uuid");
 	p = source__process(s, pid);
 	if (p)

@@ -39,17 +39,12 @@ static bool is_wanted(const struct options *o, const struct sample *s)
 	return !o->nr_tids;
 }
 
-bool replay__selects(const struct options *o)
-{
-	return o->pid || o->name || o->nr_tids;
-}
-
 void replay__select(const struct options *o, struct snapshot *snap)
 {
 	const struct sample *last = NULL;
 	size_t i, left = 0;
 
-	if (!replay__selects(o))
+	if (!options__select(o))
 		return;
 	snap->vms = 0;
 	snap->vcpus = 0;

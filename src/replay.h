@@ -9,9 +9,6 @@
 /* What samples have to be told apart by for the options, enum key */
 unsigned int replay__keys(const struct options *o);
 
-/* Whether these options leave anything out */
-bool replay__selects(const struct options *o);
-
 /* Leaves out what -p, -n, -v, -t and -T do not name */
 void replay__select(const struct options *o, struct snapshot *snap);
 

@@ -150,7 +150,7 @@ int target__check(struct options *opts)
 
 	if (code)
 		return code;
-	if ((opts->pid || opts->nr_tids) && !vm__needs_host_pids("-p, -n, -t and -T name"))
+	if (options__select(opts) && !vm__needs_host_pids("-p, -n, -t and -T name"))
 		return EXIT_NOTHING;
 	if (opts->pid)
 		code = check_pid(opts);

@@ -146,17 +146,11 @@ struct view view__within(struct view view, unsigned int known)
 	return view;
 }
 
-/* Only that VM's exits are told */
-static bool is_of_one(const struct options *o)
-{
-	return o->pid || o->name;
-}
-
 unsigned int view__summary(const struct options *o)
 {
 	if (!o->time || o->keys || o->wide)
 		return 0;
-	return is_of_one(o) || o->nr_tids ? KEY_VM | KEY_VCPU : KEY_VM;
+	return options__select(o) ? KEY_VM | KEY_VCPU : KEY_VM;
 }
 
 struct view view__of(const struct options *o, bool live)
@@ -168,8 +162,8 @@ struct view view__of(const struct options *o, bool live)
 		view.keys = o->keys;
 		view.plain = o->keys == KEY_REASON && !o->time;
 	} else if ((o->time || o->detail) && !o->wide && !o->alltids) {
-		view.keys = is_of_one(o) || o->nr_tids ? KEY_REASON : KEY_VM | KEY_REASON;
-	} else if (o->wide || (live && !o->nr_tids && !is_of_one(o))) {
+		view.keys = options__select(o) ? KEY_REASON : KEY_VM | KEY_REASON;
+	} else if (o->wide || (live && !options__select(o))) {
 		view.keys = KEY_VM | KEY_VCPU | thread;
 		view.by_key = !live && !o->top;
 	} else {
@@ -177,7 +171,7 @@ struct view view__of(const struct options *o, bool live)
 		view.by_key = !o->top;
 		view.listed = o->nr_tids && !o->one_tid;
 		view.keys = view.listed || (o->alltids && !o->nr_tids) ? thread
-			    : o->nr_tids || is_of_one(o)	       ? KEY_REASON
+			    : options__select(o)		       ? KEY_REASON
 								       : KEY_VM | thread;
 	}
 	if (o->detail) {

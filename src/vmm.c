@@ -122,24 +122,37 @@ static const char *program_name(const char *cmdline)
 	return slash ? slash + 1 : cmdline;
 }
 
+/* A program by how its file name begins, and the VMM that it is */
+static const struct {
+	const char *program, *vmm;
+} vmms[] = {
+	{ "qemu", "qemu" },
+	{ "kvm", "qemu" },
+	{ "firecracker", "firecracker" },
+	{ "cloud-hypervisor", "cloud-hypervisor" },
+	{ "crosvm", "crosvm" },
+	{ "lkvm", "kvmtool" },
+	{ "VBox", "virtualbox" },
+	{ "VirtualBox", "virtualbox" },
+};
+
 const char *vmm__of(const char *cmdline)
 {
-	static const struct {
-		const char *program, *vmm;
-	} vmms[] = {
-		{ "qemu", "qemu" },
-		{ "kvm", "qemu" },
-		{ "firecracker", "firecracker" },
-		{ "cloud-hypervisor", "cloud-hypervisor" },
-		{ "crosvm", "crosvm" },
-		{ "lkvm", "kvmtool" },
-		{ "VBox", "virtualbox" },
-		{ "VirtualBox", "virtualbox" },
-	};
+	const char *name = program_name(cmdline);
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(vmms); i++)
-		if (!strncmp(program_name(cmdline), vmms[i].program, strlen(vmms[i].program)))
+		if (!strncmp(name, vmms[i].program, strlen(vmms[i].program)))
+			return vmms[i].vmm;
+	return "other";
+}
+
+const char *vmm__named(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(vmms); i++)
+		if (!strcmp(name, vmms[i].vmm))
 			return vmms[i].vmm;
 	return "other";
 }

@@ -6,10 +6,16 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* All take @len bytes of arguments, each ended by 0, as /proc/PID/cmdline has them */
+/*
+ * A command line is as /proc/PID/cmdline has it: arguments, each ended by 0, @len bytes in
+ * all
+ */
 
 /* Which VMM it is, by the name of its program: "qemu" and so on; else "other" */
 const char *vmm__of(const char *cmdline);
+
+/* The same constant for a name that vmm__of() gave, as a record has it; else "other" */
+const char *vmm__named(const char *name);
 
 /* The VM's name into @name, cut to VM_NAME_MAX characters. False: there is none. */
 bool vmm__parse_name(const char *cmdline, size_t len, char *name, size_t size);

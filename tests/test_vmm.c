@@ -202,10 +202,22 @@ static void test_parse_name_limits(void)
 	CHECK_STR(tight, "web");
 }
 
+/* The VMM by its program, and by its name in a record */
+static void test_names(void)
+{
+	CHECK_STR(vmm__of("/usr/bin/qemu-system-x86_64"), "qemu");
+	CHECK_STR(vmm__of("VirtualBoxVM"), "virtualbox");
+	CHECK_STR(vmm__of("/opt/guest"), "other");
+	CHECK_STR(vmm__named("kvmtool"), "kvmtool");
+	CHECK_STR(vmm__named("lkvm"), "other");
+	CHECK(vmm__named("qemu") == vmm__of("kvm"));
+}
+
 int main(void)
 {
 	test_parse_name();
 	test_parse_uuid();
 	test_parse_name_limits();
+	test_names();
 	return check__report("vmm");
 }

@@ -29,7 +29,7 @@ static inline char *fuzz__text(const uint8_t *data, size_t size)
 	return text;
 }
 
-/* Valid UTF-8 (RFC 3629); the number of characters, or -1. Not vm.c's own. */
+/* Valid UTF-8 (RFC 3629); the number of characters, or -1. Not utf8.c's own. */
 static inline long fuzz__utf8(const char *text)
 {
 	const unsigned char *p = (const unsigned char *)text;
