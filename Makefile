@@ -191,10 +191,10 @@ fuzz: $(FUZZ:%=$(BUILD)/fuzz/%)
 			$(BUILD)/fuzz/$$name -max_total_time=$(FUZZ_TIME) -timeout=10 -print_final_stats=1 \
 			-rss_limit_mb=4096 \
 			-artifact_prefix=$(BUILD)/fuzz/found/$$name- -verbosity=0 \
-			$(BUILD)/fuzz/found/$$name tests/fuzz/corpus/$$name 2>&1 | \
-			tee $(BUILD)/fuzz/$$name.log | grep -E 'stat::(number_of|average)|ERROR|runtime error|hold' || :; \
-		grep -q 'stat::number_of' $(BUILD)/fuzz/$$name.log && \
-			! grep -qE 'ERROR|runtime error' $(BUILD)/fuzz/$$name.log || exit 1; \
+			$(BUILD)/fuzz/found/$$name tests/fuzz/corpus/$$name >$(BUILD)/fuzz/$$name.log 2>&1; \
+		status=$$?; \
+		grep -E 'stat::(number_of|average)|ERROR: |runtime error|hold' $(BUILD)/fuzz/$$name.log; \
+		[ $$status = 0 ] && grep -q 'stat::number_of' $(BUILD)/fuzz/$$name.log || exit 1; \
 	done
 
 # Unit and command line tests under ASan and UBSan, unit tests under valgrind

@@ -90,7 +90,8 @@ def press_keys(run):
                                     r"\(\d+/s\)  lost 0$", lines[0]), lines[0])
     check_shares(lines)
     idle = {line.split()[1]: float(line.split()[-1]) for line in lines if re.match(r" *\d+ \w+1 +\d", line)}
-    check("idle1 is idle, web1 is not", idle["idle1"] > 20 and idle["web1"] == 0, lines)
+    # Of a halt that is open when it is read, the kind is a guess: web1's VMM has yet to have it
+    check("idle1 is idle, web1 is not", idle["idle1"] > 20 and idle["web1"] < 5, lines)
     run.press_for("t", r"\A[^\n]*\n[^\n]*PER_SEC.*" + VIEW + "s: COUNT")
     numbers = [int(row.split()[-2]) for row in rows(run.text().split("\n"), "counts")]
     check("most exits first", len(numbers) > 3 and numbers == sorted(numbers, reverse=True), run.text())
