@@ -15,7 +15,6 @@
 #include "src/counters.h"
 #include "src/devices.h"
 #include "src/explain.h"
-#include "src/filter.h"
 #include "src/info.h"
 #include "src/live.h"
 #include "src/options.h"
@@ -25,6 +24,7 @@
 #include "src/reasons.h"
 #include "src/recording.h"
 #include "src/screen.h"
+#include "src/select.h"
 #include "src/selftest.h"
 #include "src/session.h"
 #include "src/sight.h"
@@ -74,9 +74,9 @@ static int take_snapshot(struct session *s, bool final)
 	if (!err)
 		err = counters__report(s->counters, &s->snapshot, now);
 	if (!err && s->opts->detail)
-		filter__detail(s->opts->detail, &s->snapshot);
+		select__details(s->opts->detail, &s->snapshot);
 	if (!err && s->opts->filter)
-		filter__apply(s->opts->filter, &s->snapshot);
+		select__reasons(s->opts->filter, &s->snapshot);
 	return err;
 }
 
@@ -202,7 +202,14 @@ static int start(struct session *s, char *const *argv)
 	code = screen__open_ticker(s);
 	if (code)
 		return code;
-	code = probe__open(&s->probe, o);
+	code = probe__open(&s->probe, &(struct probe_request){
+					      .selection = &o->selection,
+					      .max_vcpus = o->max_vcpus,
+					      .probe = o->probe,
+					      .time = o->time,
+					      .detail = o->detail,
+					      .verbose = o->verbose,
+				      });
 	if (code)
 		return code;
 	code = start_explaining(s);
@@ -216,7 +223,7 @@ static int start(struct session *s, char *const *argv)
 	s->snapshot.untold = probe__untold(s->probe);
 	shared = *probe__memory(s->probe);
 	shared.is_gone = vm__sees_host_pids() ? vm__lacks_thread : NULL;
-	s->vms = vms__new(&s->run);
+	s->vms = vms__new(s->run.node);
 	s->counters = counters__new(&shared, o->max_vcpus, s->vms);
 	if (!s->vms || !s->counters)
 		return session__no_memory();
@@ -289,7 +296,8 @@ int main(int argc, char **argv)
 	} else if (opts.list_vms) {
 		code = info__list_vms(&opts);
 	} else if (opts.self_test) {
-		code = selftest__run(&opts);
+		code = selftest__run(&(struct selftest_request){ opts.node, opts.probe, opts.json,
+								 opts.verbose });
 	} else if (opts.devices && (code = session__read_devices(&s))) {
 		code = stop(&s, code);
 	} else if (opts.from) {

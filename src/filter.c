@@ -59,37 +59,6 @@ bool filter__keeps(struct filter *f, __u32 isa, __u32 code)
 	return v->kept;
 }
 
-void filter__apply(struct filter *f, struct snapshot *snap)
-{
-	size_t i, left = 0;
-
-	for (i = 0; i < snap->nr_samples; i++) {
-		const struct sample *s = &snap->samples[i];
-
-		if (filter__keeps(f, s->isa, s->code)) {
-			snap->samples[left++] = *s;
-			continue;
-		}
-		snap->hidden += s->count;
-		if (s->times)
-			snap->service -= times__service(s->times);
-	}
-	snap->nr_samples = left;
-}
-
-void filter__detail(struct filter *f, struct snapshot *snap)
-{
-	size_t i;
-
-	for (i = 0; i < snap->nr_samples; i++) {
-		struct sample *s = &snap->samples[i];
-
-		if (!s->detail &&
-		    !(detail__can_have(s->isa, s->code) && filter__keeps(f, s->isa, s->code)))
-			s->detail = DETAIL_NONE;
-	}
-}
-
 bool filter__wants(struct filter *f, const struct named_detail *named)
 {
 	size_t i;

@@ -3,7 +3,9 @@
 #ifndef FILTER_H
 #define FILTER_H
 
-#include "snapshot.h"
+#include <linux/types.h>
+#include <stdbool.h>
+#include <stddef.h>
 
 /*
  * A list has names of reasons, separated by commas, in any case, with * for any
@@ -23,11 +25,5 @@ struct named_detail;
 
 /* Whether any reason that is kept can have this detail */
 bool filter__wants(struct filter *f, const struct named_detail *named);
-
-/* Removes the details of samples whose reason is not kept, or cannot have any */
-void filter__detail(struct filter *f, struct snapshot *snap);
-
-/* Takes samples that the filter leaves out away, and adds their exits to `hidden` */
-void filter__apply(struct filter *f, struct snapshot *snap);
 
 #endif

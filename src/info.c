@@ -23,14 +23,14 @@ void info__banner(const struct options *o)
 	if (!isatty(STDERR_FILENO))
 		return;
 	fputs("Display kvm exit reasons and statistics for ", stderr);
-	if (o->nr_tids) {
+	if (o->selection.nr_tids) {
 		fputs(o->one_tid ? "TID" : "TIDS", stderr);
-		for (i = 0; i < o->nr_tids; i++)
-			fprintf(stderr, "%s%u", i ? "," : " ", o->tids[i].tid);
-	} else if (o->pid) {
-		fprintf(stderr, "PID %u", o->pid);
-		if (o->has_vcpu)
-			fprintf(stderr, " VCPU %u", o->vcpu);
+		for (i = 0; i < o->selection.nr_tids; i++)
+			fprintf(stderr, "%s%u", i ? "," : " ", o->selection.tids[i].tid);
+	} else if (o->selection.pid) {
+		fprintf(stderr, "PID %u", o->selection.pid);
+		if (o->selection.has_vcpu)
+			fprintf(stderr, " VCPU %u", o->selection.vcpu);
 		if (o->alltids)
 			fputs(" and its all threads", stderr);
 	} else {
@@ -62,7 +62,7 @@ void info__tell_idle(const struct options *o)
 {
 	struct vmlist list;
 
-	if (!isatty(STDERR_FILENO) || options__select(o) || !vm__sees_host_pids())
+	if (!isatty(STDERR_FILENO) || selection__names_any(&o->selection) || !vm__sees_host_pids())
 		return;
 	if (!has_vendor_module()) {
 		complain("no VM can run: KVM's module for this CPU is not loaded (modprobe "
@@ -184,7 +184,7 @@ int info__explain(const struct options *o)
 {
 	const struct explain_style style = {
 		.reasons = o->reasons,
-		.pid = o->pid,
+		.pid = o->selection.pid,
 		.isa = isa__parse(run__isa()),
 		.root = "",
 	};

@@ -9,6 +9,7 @@
 #include "columns.h"
 #include "explain.h"
 #include "groups.h"
+#include "terminal.h"
 #include "utf8.h"
 #include "util.h"
 #include "width.h"

@@ -73,7 +73,7 @@ static void print_row(FILE *out, const struct metrics *m, const char *name,
 
 	fprintf(out, "kvmexit_%s_total", name);
 	if (m->style.nodes && row->vm)
-		print_label(out, "node", row->vm->run->node, &before);
+		print_label(out, "node", row->vm->node, &before);
 	for (i = 0; i < NR_FIELDS; i++) {
 		const struct field_kind *f = &fields[i];
 
@@ -93,7 +93,7 @@ static int compare_labels(const struct sample *x, const struct sample *y)
 	int order = 0;
 
 	if (x->vm && y->vm && x->vm != y->vm) {
-		order = strcmp(x->vm->run->node, y->vm->run->node);
+		order = strcmp(x->vm->node, y->vm->node);
 		if (!order)
 			order = THREE_WAY(x->vm->pid, y->vm->pid);
 		if (!order)

@@ -129,11 +129,11 @@ static void sort_tids(struct options *o)
 {
 	size_t i, n = 0;
 
-	qsort(o->tids, o->nr_tids, sizeof(*o->tids), compare_tids);
-	for (i = 0; i < o->nr_tids; i++)
-		if (!n || o->tids[n - 1].tid != o->tids[i].tid)
-			o->tids[n++] = o->tids[i];
-	o->nr_tids = n;
+	qsort(o->selection.tids, o->selection.nr_tids, sizeof(*o->selection.tids), compare_tids);
+	for (i = 0; i < o->selection.nr_tids; i++)
+		if (!n || o->selection.tids[n - 1].tid != o->selection.tids[i].tid)
+			o->selection.tids[n++] = o->selection.tids[i];
+	o->selection.nr_tids = n;
 }
 
 static void need_tids(struct argp_state *state, const char *option, const char *list)
@@ -143,9 +143,9 @@ static void need_tids(struct argp_state *state, const char *option, const char *
 	size_t room = 0;
 	char *text;
 
-	free(o->tids);
-	o->tids = NULL;
-	o->nr_tids = 0;
+	free(o->selection.tids);
+	o->selection.tids = NULL;
+	o->selection.nr_tids = 0;
 	for (;;) {
 		size_t len = strcspn(p, ",");
 		__u64 tid = 0;
@@ -158,11 +158,12 @@ static void need_tids(struct argp_state *state, const char *option, const char *
 			argp_failure(state, EXIT_INTERNAL, ENOMEM, "%s", option);
 		need_uint(state, option, text, 1, INT_MAX, &tid);
 		free(text);
-		grown = array_grow(o->tids, &room, o->nr_tids, sizeof(*o->tids));
+		grown = array_grow(o->selection.tids, &room, o->selection.nr_tids,
+				   sizeof(*o->selection.tids));
 		if (!grown)
 			argp_failure(state, EXIT_INTERNAL, ENOMEM, "%s", option);
-		o->tids = grown;
-		o->tids[o->nr_tids++] = (struct task){ .tid = tid };
+		o->selection.tids = grown;
+		o->selection.tids[o->selection.nr_tids++] = (struct task){ .tid = tid };
 		if (!p[len])
 			break;
 		p += len + 1;
@@ -280,12 +281,12 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	switch (key) {
 	case 'p':
 		need_uint(state, "-p", arg, 1, INT_MAX, &n);
-		o->pid = n;
+		o->selection.pid = n;
 		break;
 	case 'n':
 		if (!*arg)
 			argp_error(state, "-n: an empty name");
-		o->name = arg;
+		o->selection.name = arg;
 		break;
 	case 'r':
 		need_filter(state, "-r", arg, &o->filter);
@@ -331,8 +332,8 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		break;
 	case 'v':
 		need_uint(state, "-v", arg, 0, INT_MAX, &n);
-		o->vcpu = n;
-		o->has_vcpu = true;
+		o->selection.vcpu = n;
+		o->selection.has_vcpu = true;
 		break;
 	case 't':
 	case 'T':
@@ -461,16 +462,11 @@ void options__parse(struct options *opts, int argc, char **argv)
 	}
 }
 
-bool options__select(const struct options *opts)
-{
-	return opts->pid || opts->name || opts->nr_tids;
-}
-
 void options__free(struct options *opts)
 {
-	free(opts->tids);
-	opts->tids = NULL;
-	opts->nr_tids = 0;
+	free(opts->selection.tids);
+	opts->selection.tids = NULL;
+	opts->selection.nr_tids = 0;
 	filter__free(opts->filter);
 	opts->filter = NULL;
 	filter__free(opts->detail);

@@ -7,15 +7,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "selection.h"
+
 #define KVMEXIT_VERSION "0.2.0"
 #define DEFAULT_MAX_VCPUS 4096
-
-/* A thread that -t or -T names */
-struct task {
-	__u32 tid;
-	__u32 pid; /* its process; this and start are found later */
-	__u64 start; /* vm__start() */
-};
 
 struct filter;
 
@@ -23,15 +18,9 @@ struct options {
 	__u64 duration; /* ns, 0: until a signal */
 	__u64 interval; /* ns, 0: one report, at the end */
 	__u64 count; /* reports, 0: no limit */
-	__u32 pid; /* 0: all VMs */
-	const char *name; /* -n: the VM's name; its PID is found later */
-	__u64 start; /* when that process was started: vm__start(); found later */
-	bool has_vcpu;
-	__u32 vcpu;
+	struct selection selection;
 	bool alltids;
 	bool one_tid; /* -t: its only TID is not a column */
-	struct task *tids; /* sorted, each once; owned */
-	size_t nr_tids;
 	struct filter *filter; /* -r, NULL: all reasons; owned */
 	struct filter *detail; /* --detail: of these reasons; NULL: of none; owned */
 	const char *devices; /* a file of names for addresses and ports; NULL: none */
@@ -64,8 +53,5 @@ struct options {
  */
 void options__parse(struct options *opts, int argc, char **argv);
 void options__free(struct options *opts);
-
-/* Whether only what -p, -n, -t or -T names is counted, or chosen from a recording */
-bool options__select(const struct options *opts);
 
 #endif

@@ -7,11 +7,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "filter.h"
 #include "options.h"
 #include "recording.h"
 #include "replay.h"
 #include "screen.h"
+#include "select.h"
 #include "util.h"
 #include "view.h"
 
@@ -88,10 +88,10 @@ static int report_recorded(struct session *s, struct snapshot *snap)
 	int err;
 
 	snap->devices = s->devices;
-	replay__select(s->opts, snap);
+	select__selection(&s->opts->selection, snap);
 	s->selected |= snap->nr_samples > 0;
 	if (s->opts->filter)
-		filter__apply(s->opts->filter, snap);
+		select__reasons(s->opts->filter, snap);
 	screen__measure(s);
 	err = reports__print(s->reports, s->nr_reports, snap, &failed);
 	if (err && failed == s->nr_reports)
@@ -132,7 +132,7 @@ static int end_recorded(const struct session *s, int code, __u64 left_out)
 			s->opts->from, left_out);
 	if (code >= 0)
 		return code;
-	if (s->selected || !options__select(s->opts))
+	if (s->selected || !selection__names_any(&s->opts->selection))
 		return EXIT_OK;
 	complain("reading %s: it has no exits of what -p, -n, -v, -t or -T names", s->opts->from);
 	return EXIT_NOTHING;

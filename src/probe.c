@@ -18,9 +18,9 @@
 #include "facts.h"
 #include "filter.h"
 #include "kvmexit.skel.h"
-#include "options.h"
 #include "plain.h"
 #include "privileges.h"
+#include "selection.h"
 #include "util.h"
 #include "variants.h"
 
@@ -138,21 +138,22 @@ static void choose_details(struct probe *probe, struct filter *wanted)
 		}
 }
 
-static int configure(struct probe *probe, const struct options *opts, const struct facts *f)
+static int configure(struct probe *probe, const struct probe_request *request,
+		     const struct facts *f)
 {
 	struct kvmexit_bpf *skel = probe->skel;
 	struct config *config;
-	__u32 n = opts->max_vcpus;
+	__u32 n = request->max_vcpus;
 
 	if (!skel->rodata)
 		return -ENOMEM;
 	config = (struct config *)&skel->rodata->config;
 	config->max_slots = n;
-	config->tgid = opts->pid;
-	config->start = opts->start;
-	config->has_vcpu = opts->has_vcpu;
-	config->vcpu = opts->vcpu;
-	config->nr_tids = opts->nr_tids;
+	config->tgid = request->selection->pid;
+	config->start = request->selection->start;
+	config->has_vcpu = request->selection->has_vcpu;
+	config->vcpu = request->selection->vcpu;
+	config->nr_tids = request->selection->nr_tids;
 	config->off_exit_reason = f->off_exit_reason;
 	config->off_isa = f->off_isa;
 	config->off_vcpu_id = f->off_vcpu_id;
@@ -161,16 +162,17 @@ static int configure(struct probe *probe, const struct options *opts, const stru
 			     f->off_vcpu_id != offsetof(struct kvm_exit_record, vcpu_id);
 	memcpy(config->offsets, f->offsets, sizeof(config->offsets));
 	config->off_vcpu = f->off_vcpu;
-	config->layout = layout_of(opts->time, !!opts->detail);
-	choose_details(probe, opts->detail);
+	config->layout = layout_of(request->time, !!request->detail);
+	choose_details(probe, request->detail);
 	if (bpf_map__set_max_entries(skel->maps.owned, n) ||
 	    bpf_map__set_max_entries(skel->maps.ring, n) ||
 	    bpf_map__set_max_entries(skel->maps.free_slots, n) ||
 	    bpf_map__set_max_entries(skel->maps.threads, n))
 		return -errno;
-	if (opts->time && bpf_map__set_max_entries(skel->maps.runners, n))
+	if (request->time && bpf_map__set_max_entries(skel->maps.runners, n))
 		return -errno;
-	if (opts->nr_tids && bpf_map__set_max_entries(skel->maps.tids, opts->nr_tids))
+	if (request->selection->nr_tids &&
+	    bpf_map__set_max_entries(skel->maps.tids, request->selection->nr_tids))
 		return -errno;
 	return 0;
 }
@@ -305,7 +307,7 @@ static int fill_queue(const struct bpf_map *queue, __u32 n)
  * Fills the maps before the program starts. The queue of free slots gets as many as may
  * be wanted at once. The rest goes into the ring, which costs no system calls.
  */
-static int fill_maps(struct probe *probe, const struct options *opts)
+static int fill_maps(struct probe *probe, const struct probe_request *request)
 {
 	const __u32 queued = probe->max < 256 ? probe->max : 256;
 	struct kvmexit_bpf *skel = probe->skel;
@@ -323,9 +325,10 @@ static int fill_maps(struct probe *probe, const struct options *opts)
 		return err;
 	for (i = queued; i < probe->max; i++)
 		probe->shared.ring[probe->shared.control->tail++] = i;
-	for (i = 0; i < opts->nr_tids; i++)
-		if (bpf_map_update_elem(bpf_map__fd(skel->maps.tids), &opts->tids[i].tid,
-					&opts->tids[i].start, BPF_ANY))
+	for (i = 0; i < request->selection->nr_tids; i++)
+		if (bpf_map_update_elem(bpf_map__fd(skel->maps.tids),
+					&request->selection->tids[i].tid,
+					&request->selection->tids[i].start, BPF_ANY))
 			return -errno;
 	return 0;
 }
@@ -378,17 +381,18 @@ static int attach(int *file, const struct bpf_program *prog)
 
 /* One variant, loaded and attached: 0 or -errno, and what failed in *@what */
 static int try_variant(struct probe *probe, const struct variant *variant,
-		       const struct options *opts, const struct facts *f, const char **what)
+		       const struct probe_request *request, const struct facts *f,
+		       const char **what)
 {
 	struct bpf_program *progs[MAX_PROGRAMS] = { NULL };
 	char names[MAX_PROGRAMS][32];
-	size_t i, n = variant__programs(variant, opts, f, names);
+	size_t i, n = variant__programs(variant, request, f, names);
 	int err;
 
 	*what = "opening the BPF object";
 	err = open_object(probe, variant, f->has_btf);
 	if (!err)
-		err = configure(probe, opts, f);
+		err = configure(probe, request, f);
 	for (i = 0; i < n && !err; i++)
 		err = choose_program(probe->skel->obj, names[i], &progs[i]);
 	if (err)
@@ -404,7 +408,7 @@ static int try_variant(struct probe *probe, const struct variant *variant,
 	if (err)
 		return err == -EACCES ? -EINVAL : err;
 	*what = "filling the BPF maps";
-	err = fill_maps(probe, opts);
+	err = fill_maps(probe, request);
 	if (err)
 		return err;
 	open_fdinfo(probe, progs[n - 1]);
@@ -459,7 +463,7 @@ static bool is_permission(int err)
 }
 
 /* Why no variant could be used at all */
-static int tell_nothing(const struct options *opts, const struct facts *f)
+static int tell_nothing(const struct probe_request *request, const struct facts *f)
 {
 	if (is_permission(f->format_err)) {
 		const char *missing = privileges__missing_to_probe();
@@ -467,7 +471,7 @@ static int tell_nothing(const struct options *opts, const struct facts *f)
 		return tell_permission("reading tracefs, events/kvm/kvm_exit/format", f->format_err,
 				       missing ? missing : privileges__missing_to_read());
 	}
-	if (opts->detail && !f->has_btf && !f->format_err)
+	if (request->detail && !f->has_btf && !f->format_err)
 		complain("--detail: the kernel has no BTF, which tells where KVM keeps what was "
 			 "behind an exit; without --detail exits are counted");
 	else if (f->prototype == PROTO_UNKNOWN && f->format_err)
@@ -498,7 +502,7 @@ static int tell_failure(const char *probe, const char *what, int err)
 	return err == -ENOENT ? EXIT_NOTHING : EXIT_INTERNAL;
 }
 
-static int choose(struct probe *probe, const struct options *opts, const struct facts *f)
+static int choose(struct probe *probe, const struct probe_request *request, const struct facts *f)
 {
 	const char *what = NULL, *first_what = NULL;
 	size_t n;
@@ -508,14 +512,15 @@ static int choose(struct probe *probe, const struct options *opts, const struct 
 	for (; n; n--, v++) {
 		const char *why;
 
-		if (opts->probe && strcmp(opts->probe, v->name))
+		if (request->probe && strcmp(request->probe, v->name))
 			continue;
-		why = variant__objection(v, opts, f);
-		if (why && verbose && !opts->probe)
+		why = variant__objection(v, request, f);
+		if (why && verbose && !request->probe)
 			complain("probe %s: not taken: %s", v->name, why);
-		if (why && opts->probe && variant__reads_format(v) && is_permission(f->format_err))
-			return tell_nothing(opts, f);
-		if (why && opts->probe) {
+		if (why && request->probe && variant__reads_format(v) &&
+		    is_permission(f->format_err))
+			return tell_nothing(request, f);
+		if (why && request->probe) {
 			complain("--probe %s cannot be used here: %s; --probe auto takes the best "
 				 "that can",
 				 v->name, why);
@@ -523,11 +528,11 @@ static int choose(struct probe *probe, const struct options *opts, const struct 
 		}
 		if (why)
 			continue;
-		err = try_variant(probe, v, opts, f, &what);
+		err = try_variant(probe, v, request, f, &what);
 		if (!err) {
 			probe->name = v->name;
 			probe->untold = variant__untold(v, f);
-			why = variant__unknown(opts, f);
+			why = variant__unknown(request, f);
 			if (why && verbose)
 				complain("--detail: not known for %s", why);
 			if (verbose || (variant__threads_only(v) && isatty(STDERR_FILENO)))
@@ -543,10 +548,11 @@ static int choose(struct probe *probe, const struct options *opts, const struct 
 		if (verbose)
 			complain("probe %s: %s: %s", v->name, what, strerror(-err));
 	}
-	return first_err ? tell_failure(opts->probe, first_what, first_err) : tell_nothing(opts, f);
+	return first_err ? tell_failure(request->probe, first_what, first_err)
+			 : tell_nothing(request, f);
 }
 
-int probe__open(struct probe **out, const struct options *opts)
+int probe__open(struct probe **out, const struct probe_request *request)
 {
 	/* Until 5.10 BPF memory counts as locked memory */
 	struct rlimit unlimited = { RLIM_INFINITY, RLIM_INFINITY };
@@ -559,13 +565,13 @@ int probe__open(struct probe **out, const struct options *opts)
 		return EXIT_INTERNAL;
 	}
 	*probe = no_probe;
-	probe->max = opts->max_vcpus;
-	verbose = opts->verbose;
+	probe->max = request->max_vcpus;
+	verbose = request->verbose;
 	libbpf_set_print(print_libbpf);
 	libbpf_set_strict_mode(LIBBPF_STRICT_ALL);
 	setrlimit(RLIMIT_MEMLOCK, &unlimited);
 	facts__read(&facts);
-	code = choose(probe, opts, &facts);
+	code = choose(probe, request, &facts);
 	if (code) {
 		free(probe);
 		return code;

@@ -9,15 +9,26 @@
 
 struct bpf_map;
 struct bpf_program;
-struct options;
+struct filter;
 struct probe;
+struct selection;
+
+/* What is asked of a probe */
+struct probe_request {
+	const struct selection *selection;
+	__u32 max_vcpus; /* slots */
+	const char *probe; /* a variant's name, NULL: the best that works */
+	bool time; /* also where the time goes */
+	struct filter *detail; /* the reasons whose details are counted; NULL: none */
+	bool verbose; /* say which variant is used, and why */
+};
 
 /*
  * Loads and attaches the best variant that the kernel accepts, or the one that
- * @opts names; from then on exits are counted. Returns 0 and *@out, which the caller
+ * @request names; from then on exits are counted. Returns 0 and *@out, which the caller
  * must close; or prints why it failed and returns the exit code.
  */
-int probe__open(struct probe **out, const struct options *opts);
+int probe__open(struct probe **out, const struct probe_request *request);
 void probe__close(struct probe *probe);
 
 /* The name of the variant that is in use */

@@ -191,7 +191,7 @@ static struct source *find_source(struct recording *r, const json_t *record)
 /* A VM as a record describes it */
 static struct vm describe_vm(const struct source *s, const json_t *record, __u32 pid)
 {
-	struct vm vm = { .run = &s->run, .pid = pid, .vmm = "other" };
+	struct vm vm = { .node = s->run.node, .pid = pid, .vmm = "other" };
 	const char *comm = string_or_empty(record, "comm"), *name = string_or_empty(record, "vm");
 
 	utf8__clean(vm.comm, sizeof(vm.comm), comm, strlen(comm), VM_COMM_MAX);

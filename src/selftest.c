@@ -21,9 +21,9 @@
 #include "filter.h"
 #include "findings.h"
 #include "host.h"
-#include "options.h"
 #include "probe.h"
 #include "run.h"
+#include "selection.h"
 #include "snapshot.h"
 #include "stage.h"
 #include "trial.h"
@@ -52,11 +52,11 @@
 #endif
 
 struct selftest {
-	const struct options *opts;
+	const struct selftest_request *request;
 	struct run run;
 	struct facts facts;
 	struct stage stage;
-	__u64 start; /* of its process: vm__start() */
+	struct selection selection; /* its process */
 	struct plan plan;
 	const struct deed *deeds;
 	struct filter *all; /* reasons: for --detail */
@@ -93,7 +93,7 @@ static int open_stage(struct selftest *s)
 			       : err == -ENOENT ? ": this kernel has no KVM, or its modules are "
 						  "not loaded (modprobe kvm_intel or kvm_amd)"
 						: "");
-	s->start = vm__start(s->stage.pid);
+	s->selection = (struct selection){ .pid = s->stage.pid, .start = vm__start(s->stage.pid) };
 	s->deeds = trial__plan(&s->findings, &s->plan, s->stage.shared->isa);
 	return EXIT_OK;
 }
@@ -183,25 +183,24 @@ static int check_kvm(struct selftest *s)
 
 /* ---- one way to count ---- */
 
-static struct options probe_options(const struct selftest *s, const struct trial *t,
-				    const char *probe)
+static struct probe_request probe_request(const struct selftest *s, const struct trial *t,
+					  const char *probe)
 {
-	return (struct options){
-		.pid = s->stage.pid,
-		.start = s->start,
+	return (struct probe_request){
+		.selection = &s->selection,
 		.max_vcpus = MAX_SLOTS,
 		.probe = probe,
 		.time = t->time,
 		.detail = t->detail ? s->all : NULL,
-		.verbose = s->opts->verbose,
+		.verbose = s->request->verbose,
 	};
 }
 
 /* The exit code. If the facts permit a probe, but it does not load, that is a mistake, too. */
 static int open_probe(struct selftest *s, struct trial *t, struct probe **probe)
 {
-	const struct options opts = probe_options(s, t, t->probe);
-	int code = probe__open(probe, &opts);
+	const struct probe_request request = probe_request(s, t, t->probe);
+	int code = probe__open(probe, &request);
 
 	if (code == EXIT_INTERNAL) {
 		trial__mistake(t, "it cannot be loaded and attached");
@@ -253,7 +252,7 @@ static int try_probe(struct selftest *s, struct trial *t)
 		return code;
 	shared = *probe__memory(probe);
 	shared.is_gone = vm__lacks_thread;
-	vms = vms__new(&s->run);
+	vms = vms__new(s->run.node);
 	if (vms)
 		counters = counters__new(&shared, MAX_SLOTS, vms);
 	code = counters ? count_guest(s, t, probe, counters, &snap)
@@ -271,14 +270,14 @@ static int try_probe(struct selftest *s, struct trial *t)
 /* Why no variant of this name can be used; NULL: one of them can */
 static const char *objection(const struct selftest *s, const struct trial *t)
 {
-	const struct options opts = probe_options(s, t, s->opts->probe);
+	const struct probe_request request = probe_request(s, t, s->request->probe);
 	const char *why = "there is none of this name";
 	size_t n;
 	const struct variant *v = variants__ladder(&n);
 
 	for (; n && why; n--, v++)
 		if (!strcmp(v->name, t->probe))
-			why = variant__objection(v, &opts, &s->facts);
+			why = variant__objection(v, &request, &s->facts);
 	return why;
 }
 
@@ -296,7 +295,7 @@ static bool add_trial(struct selftest *s, struct trial trial)
 
 static void list_trials(struct selftest *s)
 {
-	const char *wanted = s->opts->probe;
+	const char *wanted = s->request->probe;
 	size_t n;
 	const struct variant *v = variants__ladder(&n), *last = v + n, *before = NULL;
 
@@ -331,7 +330,8 @@ static int try_all(struct selftest *s)
 	if (tried)
 		return EXIT_OK;
 	/* Prints why, as it always does */
-	return open_probe(s, &(struct trial){ .probe = s->opts->probe }, &(struct probe *){ NULL });
+	return open_probe(s, &(struct trial){ .probe = s->request->probe },
+			  &(struct probe *){ NULL });
 }
 
 static void judge(struct findings *f)
@@ -442,7 +442,7 @@ static void describe(struct selftest *s)
 	struct findings *f = &s->findings;
 
 	/* Users may send records to us, so they have the host's name only if --node gives it */
-	if (!s->opts->node)
+	if (!s->request->node)
 		s->run.node[0] = 0;
 	f->run = &s->run;
 	f->quickest = QUICK_REASON;
@@ -455,19 +455,19 @@ static int print(const struct selftest *s)
 {
 	const struct findings *f = &s->findings;
 
-	if (s->opts->json && findings__print_records(stdout, f)) {
+	if (s->request->json && findings__print_records(stdout, f)) {
 		complain("out of memory");
 		return EXIT_INTERNAL;
 	}
-	if (!s->opts->json)
+	if (!s->request->json)
 		findings__print(stdout, f);
 	return EXIT_OK;
 }
 
-int selftest__run(const struct options *opts)
+int selftest__run(const struct selftest_request *request)
 {
-	struct selftest s = { .opts = opts };
-	int code, err = run__begin(&s.run, opts->node, (char *const[]){ NULL });
+	struct selftest s = { .request = request };
+	int code, err = run__begin(&s.run, request->node, (char *const[]){ NULL });
 
 	if (err) {
 		complain("--self-test: %s", strerror(-err));

@@ -17,6 +17,7 @@
 #include "privileges.h"
 #include "probe.h"
 #include "recording.h"
+#include "reports.h"
 #include "sight.h"
 #include "terminal.h"
 #include "util.h"
@@ -257,11 +258,11 @@ int session__choose_reports(struct session *s)
 		.keys = s->ticker.keys >= 0,
 	};
 	const struct table_style style = {
-		.view = view__within(view__of(o, s->live), s->keys),
+		.view = view__within(reports__view(o, s->live), s->keys),
 		.timed = s->timed,
 		.live = s->live,
 		.times = o->time,
-		.summary = view__summary(o),
+		.summary = reports__summary(o),
 		.cut = s->live || o->time,
 		.window = &s->window,
 	};

@@ -11,7 +11,7 @@
 #include "report.h"
 #include "run.h"
 #include "snapshot.h"
-#include "table.h"
+#include "terminal.h"
 #include "ticker.h"
 
 struct counters;

@@ -70,7 +70,7 @@ struct source *sources__get(struct sources *sources, const char *node, const cha
 static int compare_vms(const void *a, const void *b)
 {
 	const struct vm *x = a, *y = b;
-	int order = strcmp(x->run->node, y->run->node);
+	int order = strcmp(x->node, y->node);
 
 	if (!order)
 		order = THREE_WAY(x->pid, y->pid);
@@ -107,7 +107,7 @@ struct vm *sources__learn_start(struct sources *sources, struct vm *vm, const st
 	if (found && *found != vm)
 		return *found;
 	tdelete(vm, &sources->vms, compare_vms);
-	*vm = (struct vm){ .run = vm->run,
+	*vm = (struct vm){ .node = vm->node,
 			   .pid = vm->pid,
 			   .start = key->start,
 			   .vmm = key->vmm,

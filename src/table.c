@@ -10,6 +10,7 @@
 #include "explain.h"
 #include "groups.h"
 #include "run.h"
+#include "terminal.h"
 #include "util.h"
 #include "vm.h"
 

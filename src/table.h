@@ -7,11 +7,7 @@
 #include "report.h"
 #include "view.h"
 
-/* Size of a terminal; 0: not known */
-struct window {
-	int lines;
-	int columns;
-};
+struct window;
 
 struct table_style {
 	struct view view;

@@ -30,10 +30,11 @@ static int check_vcpu(const struct options *opts, const struct listed_vm *vm)
 	size_t i;
 
 	for (i = 0; i < vm->nr_vcpus; i++)
-		if (vm->vcpus[i].id == opts->vcpu)
+		if (vm->vcpus[i].id == opts->selection.vcpu)
 			return 0;
 	list_vcpus(vcpus, sizeof(vcpus), vm);
-	complain("There's no vCPU %u for PID %u. Its vCPUs: %s", opts->vcpu, opts->pid, vcpus);
+	complain("There's no vCPU %u for PID %u. Its vCPUs: %s", opts->selection.vcpu,
+		 opts->selection.pid, vcpus);
 	return EXIT_NOTHING;
 }
 
@@ -57,23 +58,24 @@ static int pick(struct options *opts, const struct vmlist *list)
 	for (i = 0; i < list->nr_vms; i++) {
 		const struct vm *vm = &list->vms[i].vm;
 
-		if (strcmp(vm->name, opts->name))
+		if (strcmp(vm->name, opts->selection.name))
 			continue;
-		if (opts->pid) {
+		if (opts->selection.pid) {
 			complain("-n %s: processes %u and %u have this name; use -p PID",
-				 opts->name, opts->pid, vm->pid);
+				 opts->selection.name, opts->selection.pid, vm->pid);
 			return EXIT_NOTHING;
 		}
-		opts->pid = vm->pid;
-		opts->start = vm->start;
+		opts->selection.pid = vm->pid;
+		opts->selection.start = vm->start;
 	}
-	if (opts->pid)
+	if (opts->selection.pid)
 		return 0;
 	if (vmlist__describe_unseen(list, unseen, sizeof(unseen))) {
-		complain("-n %s: no VM of this name is seen; %s", opts->name, unseen);
+		complain("-n %s: no VM of this name is seen; %s", opts->selection.name, unseen);
 		return EXIT_PERMISSION;
 	}
-	complain("-n %s: there is no VM of this name; kvmexit --vms lists the VMs", opts->name);
+	complain("-n %s: there is no VM of this name; kvmexit --vms lists the VMs",
+		 opts->selection.name);
 	return EXIT_NOTHING;
 }
 
@@ -92,25 +94,26 @@ static int find_name(struct options *opts)
 
 static int check_pid(struct options *opts)
 {
-	__u32 tgid = vm__process(opts->pid);
+	__u32 tgid = vm__process(opts->selection.pid);
 	struct listed_vm vm;
 	int found, code = 0;
 
 	if (!tgid)
-		return tell_absent("-p", opts->pid, "process");
-	if (tgid != opts->pid) {
-		complain("-p %u: this is a thread of process %u; use -p %u or -t %u", opts->pid,
-			 tgid, tgid, opts->pid);
+		return tell_absent("-p", opts->selection.pid, "process");
+	if (tgid != opts->selection.pid) {
+		complain("-p %u: this is a thread of process %u; use -p %u or -t %u",
+			 opts->selection.pid, tgid, tgid, opts->selection.pid);
 		return EXIT_NOTHING;
 	}
 	/* If kvmexit may not look at the process, it believes the user */
-	found = vmlist__look_at(&vm, opts->pid);
-	if (!opts->start)
-		opts->start = vm.vm.start;
+	found = vmlist__look_at(&vm, opts->selection.pid);
+	if (!opts->selection.start)
+		opts->selection.start = vm.vm.start;
 	if (!found && !vm.denied) {
-		complain("-p %u: this process has no VM (no KVM file is open in it)", opts->pid);
+		complain("-p %u: this process has no VM (no KVM file is open in it)",
+			 opts->selection.pid);
 		code = EXIT_NOTHING;
-	} else if (found > 0 && opts->has_vcpu && !vm.denied) {
+	} else if (found > 0 && opts->selection.has_vcpu && !vm.denied) {
 		code = check_vcpu(opts, &vm);
 	}
 	free(vm.vcpus);
@@ -128,9 +131,9 @@ static int check_tid(const struct options *opts, struct task *task)
 	task->pid = tgid = vm__process(tid);
 	if (!tgid)
 		return tell_absent(option, tid, "thread");
-	if (opts->pid && tgid != opts->pid) {
+	if (opts->selection.pid && tgid != opts->selection.pid) {
 		complain("%s %u: this is a thread of process %u, not of -p %u", option, tid, tgid,
-			 opts->pid);
+			 opts->selection.pid);
 		return EXIT_NOTHING;
 	}
 	found = vmlist__look_at(&vm, tgid);
@@ -145,39 +148,42 @@ static int check_tid(const struct options *opts, struct task *task)
 
 int target__check(struct options *opts)
 {
-	int code = opts->name ? find_name(opts) : 0;
+	int code = opts->selection.name ? find_name(opts) : 0;
 	size_t i;
 
 	if (code)
 		return code;
-	if (options__select(opts) && !vm__needs_host_pids("-p, -n, -t and -T name"))
+	if (selection__names_any(&opts->selection) &&
+	    !vm__needs_host_pids("-p, -n, -t and -T name"))
 		return EXIT_NOTHING;
-	if (opts->pid)
+	if (opts->selection.pid)
 		code = check_pid(opts);
-	for (i = 0; i < opts->nr_tids && !code; i++)
-		code = check_tid(opts, &opts->tids[i]);
+	for (i = 0; i < opts->selection.nr_tids && !code; i++)
+		code = check_tid(opts, &opts->selection.tids[i]);
 	return code;
 }
 
 bool target__has_ended(const struct options *opts)
 {
-	const struct task *task = opts->tids;
+	const struct task *task = opts->selection.tids;
 	size_t i;
 
-	for (i = 0; i < opts->nr_tids; i++)
+	for (i = 0; i < opts->selection.nr_tids; i++)
 		if (!vm__is_gone(task[i].pid, task[i].tid, task[i].start))
 			return false;
-	return opts->nr_tids || (opts->pid && vm__is_gone(opts->pid, opts->pid, opts->start));
+	return opts->selection.nr_tids ||
+	       (opts->selection.pid &&
+		vm__is_gone(opts->selection.pid, opts->selection.pid, opts->selection.start));
 }
 
 void target__tell_end(const struct options *opts)
 {
-	if (opts->nr_tids > 1)
+	if (opts->selection.nr_tids > 1)
 		complain("the threads that -T names have ended");
-	else if (opts->nr_tids)
-		complain("thread %u has ended", opts->tids->tid);
-	else if (opts->name)
-		complain("VM %s, process %u, has ended", opts->name, opts->pid);
+	else if (opts->selection.nr_tids)
+		complain("thread %u has ended", opts->selection.tids->tid);
+	else if (opts->selection.name)
+		complain("VM %s, process %u, has ended", opts->selection.name, opts->selection.pid);
 	else
-		complain("process %u has ended", opts->pid);
+		complain("process %u has ended", opts->selection.pid);
 }

@@ -10,7 +10,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "table.h"
+/* Size of a terminal; 0: not known */
+struct window {
+	int lines;
+	int columns;
+};
 
 /* Whether standard output is a terminal that can show reports in place */
 bool terminal__can_show(void);

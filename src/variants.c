@@ -7,7 +7,8 @@
 
 #include "facts.h"
 #include "filter.h"
-#include "options.h"
+#include "probe.h"
+#include "selection.h"
 #include "times.h"
 #include "util.h"
 
@@ -217,40 +218,40 @@ static const struct {
 #define NR_ADDRESSES 3 /* the first ones */
 
 /* Whether details are wanted for one of the first @n of these reasons */
-static bool waits_for(const struct options *opts, const struct facts *f, size_t n)
+static bool waits_for(const struct probe_request *request, const struct facts *f, size_t n)
 {
 	bool found = false;
 	size_t i;
 
 	/* BTF shows AMD's structs but not Intel's: kvm_intel is not loaded */
-	if (!opts->detail || (f->offsets[OFFSET_SVM_VMCB] && !f->offsets[OFFSET_VMX_REASON]))
+	if (!request->detail || (f->offsets[OFFSET_SVM_VMCB] && !f->offsets[OFFSET_VMX_REASON]))
 		return false;
 	for (i = 0; i < n; i++)
 		found |= (told_late[i].isa == ISA_ARM64) == ON_ARM64 &&
-			 filter__keeps(opts->detail, told_late[i].isa, told_late[i].code);
+			 filter__keeps(request->detail, told_late[i].isa, told_late[i].code);
 	return found;
 }
 
-const char *variant__unknown(const struct options *opts, const struct facts *f)
+const char *variant__unknown(const struct probe_request *request, const struct facts *f)
 {
-	if (!f->notifier && waits_for(opts, f, NR_ADDRESSES))
+	if (!f->notifier && waits_for(request, f, NR_ADDRESSES))
 		return "EPT_VIOLATION, EPT_MISCONFIG, DABT_LOW: no BTF leads from a thread to its vCPU";
-	if (!f->fault_vcpu && !ON_ARM64 && waits_for(opts, f, 1))
+	if (!f->fault_vcpu && !ON_ARM64 && waits_for(request, f, 1))
 		return "EPT_VIOLATION: no BTF shows kvm_page_fault's arguments";
 	return NULL;
 }
 
-size_t variant__programs(const struct variant *v, const struct options *opts, const struct facts *f,
-			 char names[MAX_PROGRAMS][32])
+size_t variant__programs(const struct variant *v, const struct probe_request *request,
+			 const struct facts *f, char names[MAX_PROGRAMS][32])
 {
-	const char *on_entry = opts->detail ? "_detailed" : "";
-	const char *on_exit = opts->time && !opts->detail ? "_timed" : on_entry;
-	bool late = waits_for(opts, f, ARRAY_SIZE(told_late));
-	bool addresses = f->notifier && waits_for(opts, f, NR_ADDRESSES);
+	const char *on_entry = request->detail ? "_detailed" : "";
+	const char *on_exit = request->time && !request->detail ? "_timed" : on_entry;
+	bool late = waits_for(request, f, ARRAY_SIZE(told_late));
+	bool addresses = f->notifier && waits_for(request, f, NR_ADDRESSES);
 	const char *const list[] = {
-		opts->time || late ? v->entry : NULL,
-		opts->time ? "kvm_userspace_exit" : NULL,
-		opts->time && needs_wakeup(v, f) ? "kvm_vcpu_wakeup" : NULL,
+		request->time || late ? v->entry : NULL,
+		request->time ? "kvm_userspace_exit" : NULL,
+		request->time && needs_wakeup(v, f) ? "kvm_vcpu_wakeup" : NULL,
 		addresses && f->fault_vcpu ? "kvm_page_fault" : NULL,
 		addresses ? "kvm_mmio" : NULL,
 		addresses && !ON_ARM64 ? "kvm_fast_mmio" : NULL,
@@ -268,35 +269,36 @@ size_t variant__programs(const struct variant *v, const struct options *opts, co
 }
 
 /* The most slots for which one map value has room */
-static __u32 most_slots(const struct options *opts)
+static __u32 most_slots(const struct probe_request *request)
 {
-	return MAX_STRIDES / layout_of(opts->time, !!opts->detail).stride;
+	return MAX_STRIDES / layout_of(request->time, !!request->detail).stride;
 }
 
-const char *variant__objection(const struct variant *v, const struct options *opts,
+const char *variant__objection(const struct variant *v, const struct probe_request *request,
 			       const struct facts *f)
 {
 	const char *why = v->hindrance(f);
 
-	if (!why && v->kfunc && opts->max_vcpus > most_slots(opts))
+	if (!why && v->kfunc && request->max_vcpus > most_slots(request))
 		why = "--max-vcpus is more than one map value (512 MB) has room for";
-	if (!why && opts->time)
+	if (!why && request->time)
 		why = time_hindrance(v, f);
-	if (!why && opts->detail)
+	if (!why && request->detail)
 		why = detail_hindrance(v, f);
-	if (!why && variant__threads_only(v) && opts->has_vcpu)
+	if (!why && variant__threads_only(v) && request->selection->has_vcpu)
 		why = "it knows threads only, not the vCPU that -v asks for";
-	if (!why && !opts->probe)
+	if (!why && !request->probe)
 		why = v->reservation(f);
 	return why;
 }
 
-const char *variants__objection(const char *name, const struct options *opts, const struct facts *f)
+const char *variants__objection(const char *name, const struct probe_request *request,
+				const struct facts *f)
 {
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(variants); i++)
 		if (!strcmp(name, variants[i].name))
-			return variant__objection(&variants[i], opts, f);
+			return variant__objection(&variants[i], request, f);
 	return "there is none of this name";
 }

@@ -7,7 +7,7 @@
 #include <stddef.h>
 
 struct facts;
-struct options;
+struct probe_request;
 
 /*
  * On kvm_exit; with --time on kvm_entry, kvm_userspace_exit and kvm_vcpu_wakeup too; with
@@ -35,12 +35,12 @@ const struct variant *variants__ladder(size_t *n);
 bool variants__is_name(const char *name);
 
 /*
- * Why a variant is not used on such a kernel, even if only because @opts does not name it.
+ * Why a variant is not used on such a kernel, even if only because @request does not name it.
  * NULL: it can be used, as far as facts tell.
  */
-const char *variants__objection(const char *name, const struct options *opts,
+const char *variants__objection(const char *name, const struct probe_request *request,
 				const struct facts *f);
-const char *variant__objection(const struct variant *v, const struct options *opts,
+const char *variant__objection(const struct variant *v, const struct probe_request *request,
 			       const struct facts *f);
 
 /* Whether the variant needs the tracepoint's format file in tracefs */
@@ -53,13 +53,13 @@ bool variant__threads_only(const struct variant *v);
 unsigned int variant__untold(const struct variant *v, const struct facts *f);
 
 /* Exits whose details will be unknown on this kernel, and why; NULL: there are none */
-const char *variant__unknown(const struct options *opts, const struct facts *f);
+const char *variant__unknown(const struct probe_request *request, const struct facts *f);
 
 /*
  * Writes the names of its programs into @names; returns how many. The one on kvm_exit is
  * the last, because it begins spans, and the other programs must be there by then.
  */
-size_t variant__programs(const struct variant *v, const struct options *opts, const struct facts *f,
-			 char names[MAX_PROGRAMS][32]);
+size_t variant__programs(const struct variant *v, const struct probe_request *request,
+			 const struct facts *f, char names[MAX_PROGRAMS][32]);
 
 #endif

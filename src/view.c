@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "options.h"
 #include "util.h"
 
 /* First the keys that say whose rows are, from coarse to fine, then the others */
@@ -143,40 +142,5 @@ struct view view__within(struct view view, unsigned int known)
 		view.keys &= known;
 	if (known && !view.keys)
 		view.keys = known;
-	return view;
-}
-
-unsigned int view__summary(const struct options *o)
-{
-	if (!o->time || o->keys || o->wide)
-		return 0;
-	return options__select(o) ? KEY_VM | KEY_VCPU : KEY_VM;
-}
-
-struct view view__of(const struct options *o, bool live)
-{
-	const unsigned int thread = KEY_THREAD | KEY_REASON;
-	struct view view = { .top = o->top };
-
-	if (o->keys) {
-		view.keys = o->keys;
-		view.plain = o->keys == KEY_REASON && !o->time;
-	} else if ((o->time || o->detail) && !o->wide && !o->alltids) {
-		view.keys = options__select(o) ? KEY_REASON : KEY_VM | KEY_REASON;
-	} else if (o->wide || (live && !options__select(o))) {
-		view.keys = KEY_VM | KEY_VCPU | thread;
-		view.by_key = !live && !o->top;
-	} else {
-		view.plain = !o->time;
-		view.by_key = !o->top;
-		view.listed = o->nr_tids && !o->one_tid;
-		view.keys = view.listed || (o->alltids && !o->nr_tids) ? thread
-			    : options__select(o)		       ? KEY_REASON
-								       : KEY_VM | thread;
-	}
-	if (o->detail) {
-		view.keys |= KEY_DETAIL;
-		view.plain = false;
-	}
 	return view;
 }

@@ -8,7 +8,6 @@
 #include <stddef.h>
 
 struct measure_kind;
-struct options;
 
 /* What samples can be told apart by; their names for -g are in view.c */
 enum key {
@@ -39,9 +38,6 @@ int view__parse_keys(const char *list, unsigned int *keys);
 /* The names for -g, "vm, vcpu, thread, reason, detail" */
 const char *view__key_names(void);
 
-/* @live: shown in place on a terminal */
-struct view view__of(const struct options *opts, bool live);
-
 /*
  * For the live view, within the keys @known. view__next_keys(): the next of all, VM, vCPU,
  * thread; reason and detail stay as they are. view__toggle_keys(): @now with or without the
@@ -57,8 +53,5 @@ unsigned int view__every_key(void);
 
 /* @view, limited to the keys @known by which samples can be told apart; 0: by all keys */
 struct view view__within(struct view view, unsigned int known);
-
-/* --time: the keys of the table of all time that comes first; 0: there is no such table */
-unsigned int view__summary(const struct options *opts);
 
 #endif

@@ -9,7 +9,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "run.h"
 #include "utf8.h"
 #include "util.h"
 #include "vmm.h"
@@ -117,7 +116,7 @@ int vm__compare(const struct vm *a, const struct vm *b)
 
 	if (a == b || !a || !b)
 		return THREE_WAY(!!a, !!b);
-	order = a->run == b->run ? 0 : strcmp(a->run->node, b->run->node);
+	order = a->node == b->node ? 0 : strcmp(a->node, b->node);
 	if (!order)
 		order = THREE_WAY(a->pid, b->pid);
 	return order ? order : THREE_WAY(a->start, b->start);
@@ -143,19 +142,19 @@ void vm__end(struct vm *vm, __u64 when)
 }
 
 struct vms {
-	const struct run *run;
+	const char *node;
 	struct vm **vms; /* sorted by PID and start */
 	size_t nr;
 	size_t room;
 	bool hidden; /* /proc did not show the process of one of them */
 };
 
-struct vms *vms__new(const struct run *run)
+struct vms *vms__new(const char *node)
 {
 	struct vms *vms = calloc(1, sizeof(*vms));
 
 	if (vms)
-		vms->run = run;
+		vms->node = node;
 	return vms;
 }
 
@@ -218,7 +217,7 @@ bool vm__identify(struct vm *vm)
 
 struct vm *vms__get(struct vms *vms, __u32 pid, __u64 start)
 {
-	const struct vm key = { .run = vms->run, .pid = pid, .start = start };
+	const struct vm key = { .node = vms->node, .pid = pid, .start = start };
 	size_t low = 0, high = vms->nr;
 	struct vm *vm, **grown;
 
@@ -240,7 +239,7 @@ struct vm *vms__get(struct vms *vms, __u32 pid, __u64 start)
 	vm = calloc(1, sizeof(*vm));
 	if (!vm)
 		return NULL;
-	vm->run = vms->run;
+	vm->node = vms->node;
 	vm->pid = pid;
 	vm->start = start;
 	vms->hidden |= !vm__identify(vm);

@@ -47,7 +47,7 @@ bool vm__lacks_thread(__u32 pid, __u32 tid);
  * pointers. Sources make these objects; samples and rows point to them.
  */
 struct vm {
-	const struct run *run; /* the run of kvmexit that reports it; it has the node (run.h) */
+	const char *node; /* the name of its host */
 	__u32 pid;
 	__u64 start; /* of the process: vm__start() */
 	const char *vmm; /* "qemu" and so on; "other"; never NULL */
@@ -86,8 +86,8 @@ bool vm__needs_host_pids(const char *what);
 
 struct vms;
 
-/* The VMs of this host, to which samples point; @run must outlive it. NULL: no memory */
-struct vms *vms__new(const struct run *run);
+/* The VMs of this host, to which samples point; @node must outlive it. NULL: no memory */
+struct vms *vms__new(const char *node);
 void vms__free(struct vms *vms);
 
 /*

@@ -83,7 +83,7 @@ static inline struct host *host_new(__u32 max)
 	h->max = max;
 	for (h->nr_free = 0; h->nr_free < max; h->nr_free++)
 		h->queue[h->nr_free] = h->nr_free;
-	h->vms = vms__new(&this_run);
+	h->vms = vms__new(this_run.node);
 	h->counters = counters__new(&shared, max, h->vms);
 	h->now = 1000 * NSEC_PER_SEC;
 	nr_dead = 0;

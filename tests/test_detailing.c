@@ -451,7 +451,7 @@ static void test_long(void)
 
 int main(void)
 {
-	vms = vms__new(&run);
+	vms = vms__new(run.node);
 	test_report();
 	test_crowded();
 	test_pending();

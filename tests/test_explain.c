@@ -294,10 +294,10 @@ static void test_states_arm64(void)
 /* ---- what is printed ---- */
 
 static const struct run run = { .node = "host1", .id = "0123abcd" };
-static struct vm web1 = { .run = &run, .pid = 4242, .name = "web1" };
-static struct vm db1 = { .run = &run, .pid = 4300, .name = "d\033b" };
-static struct vm gone = { .run = &run, .pid = 4400, .name = "gone" };
-static struct vm idle = { .run = &run, .pid = 4500, .name = "idle" };
+static struct vm web1 = { .node = run.node, .pid = 4242, .name = "web1" };
+static struct vm db1 = { .node = run.node, .pid = 4300, .name = "d\033b" };
+static struct vm gone = { .node = run.node, .pid = 4400, .name = "gone" };
+static struct vm idle = { .node = run.node, .pid = 4500, .name = "idle" };
 
 static struct times msr_time = { .part = { [PART_KVM] = 9000000 } };
 static struct times vintr_time = { .part = { [PART_KVM] = 1000000 } };

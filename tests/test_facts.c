@@ -4,7 +4,8 @@
 #include <stdlib.h>
 
 #include "../src/facts.h"
-#include "../src/options.h"
+#include "../src/probe.h"
+#include "../src/selection.h"
 #include "../src/variants.h"
 #include "check.h"
 
@@ -184,8 +185,13 @@ static void test_garbage(void)
 static void test_legacy(void)
 {
 	const struct facts f = { .has_btf = true, .prototype = PROTO_REASON, .off_vcpu = 8 };
-	const struct options unasked = { .max_vcpus = 16 };
-	const struct options asked = { .max_vcpus = 16, .probe = "legacy" };
+	const struct selection all = { 0 };
+	const struct probe_request unasked = { .selection = &all, .max_vcpus = 16 };
+	const struct probe_request asked = {
+		.selection = &all,
+		.max_vcpus = 16,
+		.probe = "legacy",
+	};
 
 	CHECK(variants__objection("direct", &unasked, &f));
 	CHECK(variants__objection("read", &unasked, &f));

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "../src/filter.h"
+#include "../src/select.h"
 #include "../src/util.h"
 #include "check.h"
 
@@ -55,7 +56,7 @@ static void test_kept(void)
 			__u64 kept = 0;
 
 			memcpy(some, all, sizeof(all));
-			filter__apply(f, &snap);
+			select__reasons(f, &snap);
 			for (k = 0; k < snap.nr_samples; k++)
 				kept += snap.samples[k].count;
 			if (!CHECK_INT(kept, cases[i].kept) ||
@@ -113,7 +114,7 @@ static void test_times(void)
 	char why[256];
 
 	CHECK_INT(filter__new(&f, "!HLT", why, sizeof(why)), 0);
-	filter__apply(f, &snap);
+	select__reasons(f, &snap);
 	CHECK_INT(snap.nr_samples, 1);
 	CHECK_INT(snap.service, 21);
 	CHECK_INT(snap.hidden, 1);

@@ -17,7 +17,7 @@
 
 static const struct run host = { .node = "host" };
 
-static struct vm a = { .run = &host, .pid = 2000 }, b = { .run = &host, .pid = 300 };
+static struct vm a = { .node = host.node, .pid = 2000 }, b = { .node = host.node, .pid = 300 };
 
 /* Two VMs, one with two threads of which one ran two vCPUs, and both ISAs */
 static struct sample samples[] = {
@@ -197,9 +197,9 @@ static void test_any_order(void)
 /* The most frequent stay, in the view's order; the others' sum is told */
 static void test_cut(void)
 {
-	static struct vm vms[] = { { .run = &host, .pid = 1 },
-				   { .run = &host, .pid = 2 },
-				   { .run = &host, .pid = 3 } };
+	static struct vm vms[] = { { .node = host.node, .pid = 1 },
+				   { .node = host.node, .pid = 2 },
+				   { .node = host.node, .pid = 3 } };
 	static const struct sample some[] = {
 		{ &vms[0], 1, 0, ISA_VMX, 12, 5 }, { &vms[0], 1, 0, ISA_VMX, 10, 50 },
 		{ &vms[1], 2, 0, ISA_VMX, 12, 7 }, { &vms[1], 2, 0, ISA_VMX, 32, 1 },
@@ -247,7 +247,7 @@ static void test_intervals(void)
 	struct groups *g = groups__new(KEY_VM);
 	struct rows rows;
 
-	c->run = &host;
+	c->node = host.node;
 	groups__next(g);
 	CHECK_INT(groups__add(g, &more, 1), 0);
 	CHECK_INT(groups__add(g, samples, ARRAY_SIZE(samples)), 0);

@@ -35,7 +35,7 @@ static const struct run host = {
 static const struct run other = { .node = "host2", .id = "4567cdef" };
 
 static struct vm vm_a = {
-	.run = &host,
+	.node = host.node,
 	.pid = 2000000000,
 	.start = 4711,
 	.comm = "qemu-system-x86",
@@ -43,9 +43,11 @@ static struct vm vm_a = {
 	.uuid = "550e8400-e29b-11d4-a716-446655440000",
 	.vmm = "qemu",
 };
-static struct vm vm_b = {
-	.run = &host, .pid = 2000000001, .comm = "fc_vcpu 0", .name = "fc", .vmm = "firecracker"
-};
+static struct vm vm_b = { .node = host.node,
+			  .pid = 2000000001,
+			  .comm = "fc_vcpu 0",
+			  .name = "fc",
+			  .vmm = "firecracker" };
 
 static struct sample samples[] = {
 	{ &vm_a, 4250, 0, ISA_VMX, 12, 12034, 24110 },
@@ -224,7 +226,9 @@ static void test_numbers(void)
 /* A file begins with its run; each VM is told once in it, before what it did */
 static void test_new(void)
 {
-	struct vm vm_c = { .run = &other, .pid = vm_a.pid, .start = vm_a.start, .vmm = "qemu" };
+	struct vm vm_c = {
+		.node = other.node, .pid = vm_a.pid, .start = vm_a.start, .vmm = "qemu"
+	};
 	struct sample of_c = { &vm_c, 1, 0, ISA_SVM, 0x400, 1, 1 };
 	struct renderer *r = json__new(&plain);
 	struct snapshot s = snap;
@@ -320,7 +324,7 @@ static const struct run worst_run = {
 static struct vm vm_named(const char *name)
 {
 	struct vm vm = {
-		.run = &worst_run, .pid = 4294967295, .start = ~0ull, .vmm = "cloud-hypervisor"
+		.node = worst_run.node, .pid = 4294967295, .start = ~0ull, .vmm = "cloud-hypervisor"
 	};
 	size_t len = strlen(name), comm = len > 15 ? 15 : len;
 

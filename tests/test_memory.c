@@ -13,8 +13,9 @@
 #include "../src/json.h"
 #include "../src/live.h"
 #include "../src/recording.h"
-#include "../src/table.h"
 #include "../src/run.h"
+#include "../src/table.h"
+#include "../src/terminal.h"
 #include "../src/util.h"
 #include "../src/vm.h"
 #include "check.h"
@@ -136,7 +137,7 @@ static unsigned long run(unsigned long at, unsigned long from, int *err)
 	failing__at = at;
 	failing__from = from;
 	out = fopen("/dev/null", "w");
-	vms = vms__new(&host);
+	vms = vms__new(host.node);
 	c = vms ? counters__new(&shared, MAX_SLOTS, vms) : NULL;
 	*err = out && c ? run_once(c, out, &snap) : -ENOMEM;
 	count = failing__count;
@@ -241,7 +242,7 @@ static void test_recording(void)
 /* What could not be read for want of memory is read the next time, once */
 static void test_collect_again(void)
 {
-	struct vms *vms = vms__new(&host);
+	struct vms *vms = vms__new(host.node);
 	struct snapshot snap = { 0 };
 	struct counters *c;
 	unsigned long i;
@@ -269,7 +270,7 @@ static void test_collect_again(void)
 
 static void test_thousand_vms(void)
 {
-	struct vms *vms = vms__new(&host);
+	struct vms *vms = vms__new(host.node);
 	struct counters *c = counters__new(&shared, MAX_SLOTS, vms);
 	struct snapshot snap = { .run = &host };
 	char *text = NULL, *p;
@@ -301,7 +302,7 @@ static void test_thousand_vms(void)
 
 static void test_vanishing(void)
 {
-	struct vms *vms = vms__new(&host);
+	struct vms *vms = vms__new(host.node);
 	pid_t pids[8] = { 0 };
 	int i, k;
 

@@ -24,8 +24,8 @@ static const struct run host = {
 };
 static const struct run other = { .node = "host\"2", .version = "0.1.0" };
 
-static struct vm web = { .run = &host, .pid = 4000, .start = 7, .name = "web1" };
-static struct vm db = { .run = &host, .pid = 300, .start = 9, .name = "db" };
+static struct vm web = { .node = host.node, .pid = 4000, .start = 7, .name = "web1" };
+static struct vm db = { .node = host.node, .pid = 300, .start = 9, .name = "db" };
 
 static struct sample samples[] = {
 	{ &db, 301, 0, ISA_SVM, 0x400, 7 },
@@ -190,7 +190,7 @@ static struct snapshot hostile_snapshot(void)
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(hostile); i++) {
-		hostile_vms[i] = (struct vm){ .run = &host, .pid = 1 + i };
+		hostile_vms[i] = (struct vm){ .node = host.node, .pid = 1 + i };
 		snprintf(hostile_vms[i].name, sizeof(hostile_vms[i].name), "%s", hostile[i][0]);
 		hostile_samples[i] =
 			(struct sample){ &hostile_vms[i], 1, 0, ISA_VMX, 12, .count = 1 + i };
@@ -219,11 +219,11 @@ static void test_escapes(void)
 static void test_end(void)
 {
 	struct renderer *r = metrics__new(&(struct metrics_style){ .keys = KEY_VM });
-	struct vm *old = calloc(1, sizeof(*old)), young = { .run = &host, .pid = 4000 };
+	struct vm *old = calloc(1, sizeof(*old)), young = { .node = host.node, .pid = 4000 };
 	struct sample its = { old, .tid = 1, .count = 5 };
 	struct snapshot s = snap;
 
-	*old = (struct vm){ .run = &host, .pid = 4000, .start = 1, .name = "web1" };
+	*old = (struct vm){ .node = host.node, .pid = 4000, .start = 1, .name = "web1" };
 	s.samples = &its;
 	s.nr_samples = 1;
 	CHECK_SERIES(r, &s, "kvmexit_exits_total{pid=\"4000\",vm=\"web1\"} 5\n");
@@ -280,7 +280,7 @@ static void test_times(void)
 static void test_nodes(void)
 {
 	struct renderer *r = metrics__new(&(struct metrics_style){ .keys = KEY_VM, .nodes = true });
-	struct vm far = { .run = &other, .pid = 300, .start = 9, .name = "db" };
+	struct vm far = { .node = other.node, .pid = 300, .start = 9, .name = "db" };
 	struct sample theirs[] = { { &db, 301, .count = 1 }, { &far, 301, .count = 2 } };
 	struct snapshot s = snap;
 

@@ -27,15 +27,25 @@ static const struct run host = {
 };
 
 static struct vm vms[] = {
-	{ .run = &host,
+	{ .node = host.node,
 	  .pid = 300,
 	  .start = 9,
 	  .comm = "fc_vcpu 0",
 	  .name = "tab\there \"q\" \\",
 	  .vmm = "firecracker" },
 	/* Its PID was given out again */
-	{ .run = &host, .pid = 4000, .start = 7, .comm = "qemu", .name = "web1", .vmm = "qemu" },
-	{ .run = &host, .pid = 4000, .start = 8, .comm = "qemu", .name = "web2", .vmm = "qemu" },
+	{ .node = host.node,
+	  .pid = 4000,
+	  .start = 7,
+	  .comm = "qemu",
+	  .name = "web1",
+	  .vmm = "qemu" },
+	{ .node = host.node,
+	  .pid = 4000,
+	  .start = 8,
+	  .comm = "qemu",
+	  .name = "web2",
+	  .vmm = "qemu" },
 };
 
 static struct sample first[] = {

@@ -7,7 +7,9 @@
 #include <time.h>
 
 #include "../src/options.h"
+#include "../src/reports.h"
 #include "../src/table.h"
+#include "../src/terminal.h"
 #include "../src/util.h"
 #include "../src/vm.h"
 #include "check.h"
@@ -175,17 +177,17 @@ static struct sample timed_details[] = {
 	{         \
 		0 \
 	}
-#define VIEW_TIDS                         \
-	{                                 \
-		.pid = 1, .alltids = true \
+#define VIEW_TIDS                                   \
+	{                                           \
+		.selection.pid = 1, .alltids = true \
 	}
-#define VIEW_TID_LIST        \
-	{                    \
-		.nr_tids = 1 \
+#define VIEW_TID_LIST                  \
+	{                              \
+		.selection.nr_tids = 1 \
 	}
-#define VIEW_REASONS     \
-	{                \
-		.pid = 1 \
+#define VIEW_REASONS               \
+	{                          \
+		.selection.pid = 1 \
 	}
 #define VIEW_WIDE            \
 	{                    \
@@ -260,7 +262,7 @@ static const struct {
 	/* --detail */
 	{ "detail", { .detail = DETAILS }, false, { SAMPLES(detailed), .details = true } },
 	{ "detail-pid",
-	  { .detail = DETAILS, .pid = 1 },
+	  { .detail = DETAILS, .selection.pid = 1 },
 	  false,
 	  { SAMPLES(detailed), .details = true } },
 	{ "detail-wide",
@@ -268,7 +270,7 @@ static const struct {
 	  false,
 	  { SAMPLES(detailed), .details = true } },
 	{ "detail-top",
-	  { .detail = DETAILS, .pid = 1, .top = 2 },
+	  { .detail = DETAILS, .selection.pid = 1, .top = 2 },
 	  false,
 	  { SAMPLES(detailed), .details = true, .hidden = 5 } },
 	{ "detail-live",
@@ -286,10 +288,10 @@ static const struct {
 	    .details = true, .service = 1814000000 } },
 	/* --time: VMs, then reasons; unless -g says what is wanted */
 	{ "time", { .time = true }, false, { TIMES } },
-	{ "time-pid", { .time = true, .pid = 1 }, false, { TIMES } },
+	{ "time-pid", { .time = true, .selection.pid = 1 }, false, { TIMES } },
 	{ "time-vcpus", { .time = true, .keys = KEY_VM | KEY_VCPU }, false, { TIMES } },
 	{ "time-reasons", { .time = true, .keys = KEY_REASON }, false, { TIMES } },
-	{ "time-alltids", { .time = true, .pid = 1, .alltids = true }, false, { TIMES } },
+	{ "time-alltids", { .time = true, .selection.pid = 1, .alltids = true }, false, { TIMES } },
 	/* -r: which of the exits in a table are other ones */
 	{ "time-hidden", { .time = true }, false, { TIMES, .hidden = 700 } },
 	{ "time-hidden-vms", { .time = true, .keys = KEY_VM }, false, { TIMES, .hidden = 700 } },
@@ -368,11 +370,11 @@ static char *print(const struct options *opts, const struct snapshot *snap, bool
 {
 	const struct window window = { lines, columns };
 	const struct table_style style = {
-		.view = view__of(opts, lines),
+		.view = reports__view(opts, lines),
 		.timed = timed,
 		.live = lines,
 		.times = opts->time,
-		.summary = view__summary(opts),
+		.summary = reports__summary(opts),
 		.cut = true,
 		.window = &window,
 	};
@@ -468,12 +470,12 @@ static void test_hint(void)
 /* No line is longer than the terminal is wide, and what had no room is named */
 static void test_narrow(void)
 {
-	const struct options opts = { .time = true, .pid = 1 };
+	const struct options opts = { .time = true, .selection.pid = 1 };
 	const struct window window = { 24, 70 };
 	struct table_style style = {
-		.view = view__of(&opts, false),
+		.view = reports__view(&opts, false),
 		.times = true,
-		.summary = view__summary(&opts),
+		.summary = reports__summary(&opts),
 		.cut = true,
 		.window = &window,
 	};

@@ -523,7 +523,7 @@ static void test_short(void)
 
 int main(void)
 {
-	vms = vms__new(&run);
+	vms = vms__new(run.node);
 	test_idle();
 	test_between();
 	test_short();

@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "../src/options.h"
+#include "../src/reports.h"
 #include "../src/util.h"
 #include "../src/view.h"
 #include "check.h"
@@ -67,9 +68,9 @@ static void test_view_of(void)
 	} cases[] = {
 		{ { 0 }, false, { THREADS, true, true, false, 0, NULL } },
 		{ { .interval = 1, .json = true }, false, { THREADS, true, true, false, 0, NULL } },
-		{ { .pid = 1 }, false, { KEY_REASON, true, true, false, 0, NULL } },
-		{ { .pid = 1 }, true, { KEY_REASON, true, true, false, 0, NULL } },
-		{ { .pid = 1, .has_vcpu = true, .vcpu = 4 },
+		{ { .selection.pid = 1 }, false, { KEY_REASON, true, true, false, 0, NULL } },
+		{ { .selection.pid = 1 }, true, { KEY_REASON, true, true, false, 0, NULL } },
+		{ { .selection = { .pid = 1, .has_vcpu = true, .vcpu = 4 } },
 		  false,
 		  { KEY_REASON, true, true, false, 0, NULL } },
 		/* --detail: a key more, and a row for each reason and thread only where asked for
@@ -77,10 +78,10 @@ static void test_view_of(void)
 		{ { .detail = any },
 		  false,
 		  { KEY_VM | KEY_REASON | KEY_DETAIL, false, false, false, 0, NULL } },
-		{ { .detail = any, .time = true, .pid = 1, .top = 3 },
+		{ { .detail = any, .time = true, .selection.pid = 1, .top = 3 },
 		  true,
 		  { KEY_REASON | KEY_DETAIL, false, false, false, 3, NULL } },
-		{ { .detail = any, .tids = tids, .nr_tids = 2 },
+		{ { .detail = any, .selection = { .pid = 1, .tids = tids, .nr_tids = 2 } },
 		  false,
 		  { KEY_REASON | KEY_DETAIL, false, false, false, 0, NULL } },
 		{ { .detail = any, .wide = true },
@@ -89,32 +90,34 @@ static void test_view_of(void)
 		{ { .detail = any, .keys = KEY_REASON | KEY_DETAIL },
 		  false,
 		  { KEY_REASON | KEY_DETAIL, false, false, false, 0, NULL } },
-		{ { .pid = 1, .alltids = true },
+		{ { .selection.pid = 1, .alltids = true },
 		  false,
 		  { KEY_THREAD | KEY_REASON, true, true, false, 0, NULL } },
 		/* By its name, which of a recording is all there is */
-		{ { .name = "web1" }, false, { KEY_REASON, true, true, false, 0, NULL } },
-		{ { .name = "web1" }, true, { KEY_REASON, true, true, false, 0, NULL } },
-		{ { .pid = 1, .alltids = true, .time = true },
+		{ { .selection.name = "web1" }, false, { KEY_REASON, true, true, false, 0, NULL } },
+		{ { .selection.name = "web1" }, true, { KEY_REASON, true, true, false, 0, NULL } },
+		{ { .selection.pid = 1, .alltids = true, .time = true },
 		  false,
 		  { KEY_THREAD | KEY_REASON, true, false, false, 0, NULL } },
-		{ { .tids = tids, .nr_tids = 1, .one_tid = true },
+		{ { .selection = { .tids = tids, .nr_tids = 1 }, .one_tid = true },
 		  false,
 		  { KEY_REASON, true, true, false, 0, NULL } },
-		{ { .tids = tids, .nr_tids = 1 },
+		{ { .selection = { .tids = tids, .nr_tids = 1 } },
 		  false,
 		  { KEY_THREAD | KEY_REASON, true, true, true, 0, NULL } },
-		{ { .pid = 1, .tids = tids, .nr_tids = 2 },
+		{ { .selection = { .pid = 1, .tids = tids, .nr_tids = 2 } },
 		  true,
 		  { KEY_THREAD | KEY_REASON, true, true, true, 0, NULL } },
 		{ { .wide = true }, false, { WIDE, true, false, false, 0, NULL } },
-		{ { .wide = true, .pid = 1 }, true, { WIDE, false, false, false, 0, NULL } },
+		{ { .wide = true, .selection.pid = 1 },
+		  true,
+		  { WIDE, false, false, false, 0, NULL } },
 		{ { 0 }, true, { WIDE, false, false, false, 0, NULL } },
 		/* What is cut is sorted by what it is cut by */
 		{ { .top = 5 }, false, { THREADS, false, true, false, 5, NULL } },
 		{ { .wide = true, .top = 5 }, false, { WIDE, false, false, false, 5, NULL } },
 		{ { .keys = KEY_VM }, false, { KEY_VM, false, false, false, 0, NULL } },
-		{ { .keys = KEY_VM | KEY_VCPU, .pid = 1 },
+		{ { .keys = KEY_VM | KEY_VCPU, .selection.pid = 1 },
 		  true,
 		  { KEY_VM | KEY_VCPU, false, false, false, 0, NULL } },
 		{ { .keys = KEY_REASON }, false, { KEY_REASON, false, true, false, 0, NULL } },
@@ -126,7 +129,7 @@ static void test_view_of(void)
 
 	for (i = 0; i < ARRAY_SIZE(cases); i++) {
 		const struct view *want = &cases[i].view;
-		struct view got = view__of(&cases[i].opts, cases[i].live);
+		struct view got = reports__view(&cases[i].opts, cases[i].live);
 		bool ok = CHECK_INT(got.keys, want->keys);
 
 		ok &= CHECK_INT(got.by_key, want->by_key);

@@ -12,8 +12,8 @@
 
 #include "../src/options.h"
 #include "../src/run.h"
-#include "../src/util.h"
 #include "../src/target.h"
+#include "../src/util.h"
 #include "../src/vm.h"
 #include "../src/vmlist.h"
 #include "check.h"
@@ -182,7 +182,7 @@ static void test_get_running(void)
 {
 	char *const named[] = { "qemu-system-x86_64", "-name", "guest=web1", NULL };
 	char *const unnamed[] = { "qemu-system-x86_64", "-m", "1G", NULL };
-	struct vms *vms = vms__new(&host);
+	struct vms *vms = vms__new(host.node);
 	const struct vm *vm;
 	char mark[32];
 	pid_t a = start("main \xff", named), b = start("name\nline", unnamed);
@@ -217,7 +217,7 @@ static void test_get_running(void)
 /* An output that still holds a VM is told that it has ended */
 static void test_refs(void)
 {
-	struct vms *vms = vms__new(&host), *others = vms__new(&other_host);
+	struct vms *vms = vms__new(host.node), *others = vms__new(other_host.node);
 	struct vm *vm = vm__ref(vms__get(vms, 2000000000, 5));
 	struct vm *next = vms__get(vms, 2000000000, 6);
 	struct vm *other = vms__get(others, 2000000000, 5);
@@ -228,7 +228,7 @@ static void test_refs(void)
 	CHECK_INT(vm__compare(NULL, vm), -1);
 	CHECK_INT(vm__compare(vm, NULL), 1);
 	CHECK(vm__compare(vm, other) < 0 && vm__compare(other, next) > 0);
-	CHECK(vm->run == &host);
+	CHECK(vm->node == host.node);
 	vms__forget(vms);
 	CHECK(vm->ended);
 	CHECK_STR(vm->name, "pid-2000000000");
@@ -240,7 +240,7 @@ static void test_refs(void)
 /* PIDs that no process can have: they are told apart, and never like a thread's name */
 static void test_get_gone(void)
 {
-	struct vms *vms = vms__new(&host);
+	struct vms *vms = vms__new(host.node);
 	char mark[32];
 	__u32 i;
 

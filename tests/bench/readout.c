@@ -29,6 +29,7 @@
 #include "../../src/counters.h"
 #include "../../src/json.h"
 #include "../../src/options.h"
+#include "../../src/reports.h"
 #include "../../src/run.h"
 #include "../../src/table.h"
 #include "../../src/util.h"
@@ -308,7 +309,7 @@ static void begin(void)
 {
 	static const struct run host = { .node = "host", .id = "0123abcd" };
 
-	vms = vms__new(&host);
+	vms = vms__new(host.node);
 	counters = vms ? counters__new(&shared, ALL_THREADS, vms) : NULL;
 	if (!counters)
 		errx(1, "no memory");
@@ -323,8 +324,8 @@ static void end(void)
 int main(void)
 {
 	static const struct options plain, grouped = { .keys = KEY_VM | KEY_REASON };
-	const struct table_style table = { .view = view__of(&plain, false), .timed = true };
-	const struct table_style groups = { .view = view__of(&grouped, false), .timed = true };
+	const struct table_style table = { .view = reports__view(&plain, false), .timed = true };
+	const struct table_style groups = { .view = reports__view(&grouped, false), .timed = true };
 	static const struct run host = { .node = "host", .id = "0123abcd" };
 	static const struct json_style exits;
 	static const struct json_style by_reason = { .view.keys = KEY_VM | KEY_REASON };

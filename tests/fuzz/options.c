@@ -59,9 +59,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		MUST(opts.max_vcpus >= 1 && opts.max_vcpus <= 1 << 20);
 		MUST(opts.interval == 0 || opts.interval >= NSEC_PER_MSEC);
 		MUST(!opts.count || opts.interval);
-		for (size_t i = 1; i < opts.nr_tids; i++)
-			MUST(opts.tids[i - 1].tid < opts.tids[i].tid);
-		MUST(!opts.one_tid || opts.nr_tids <= 1);
+		for (size_t i = 1; i < opts.selection.nr_tids; i++)
+			MUST(opts.selection.tids[i - 1].tid < opts.selection.tids[i].tid);
+		MUST(!opts.one_tid || opts.selection.nr_tids <= 1);
 	}
 	options__free(&opts);
 	return 0;

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Which reports the options ask for */
+#ifndef REPORTS_H
+#define REPORTS_H
+
+#include "view.h"
+
+struct options;
+
+/* The table's view; @live: shown in place on a terminal */
+struct view reports__view(const struct options *opts, bool live);
+
+/* --time: the keys of the table of all time that comes first; 0: there is no such table */
+unsigned int reports__summary(const struct options *opts);
+
+#endif
