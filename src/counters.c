@@ -29,15 +29,6 @@ static __u64 patience(__u32 nr_free, __u32 max)
 /* The grace period if the kernel cannot tell when no program is running any more */
 #define GRACE NSEC_PER_SEC
 
-__u32 counter__code(const struct control *control, __u32 i)
-{
-	if (i < NR_LOW)
-		return i;
-	if (i < NR_LOW + NR_HIGH)
-		return i - NR_LOW + HIGH_BASE;
-	return control->extra[i - NR_LOW - NR_HIGH];
-}
-
 static int add_thread(struct counters *c, __u32 nr, __u64 now)
 {
 	struct thread *t = threads__get(c, shared__slot(&c->shared, nr));

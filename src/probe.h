@@ -3,9 +3,11 @@
 #ifndef PROBE_H
 #define PROBE_H
 
+#include <linux/types.h>
 #include <stdbool.h>
+#include <stddef.h>
 
-#include "counters.h"
+#include "shared.h"
 
 struct bpf_map;
 struct bpf_program;
