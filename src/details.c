@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "reason_codes.h"
 #include "util.h"
 
 /* How a part of a detail's value is written */
@@ -91,52 +92,22 @@ static const struct kind {
 /* In details.def, of addresses of arm64 */
 #define ARM_ADDRESS BIT(62)
 
-/* The kinds that exits of a reason can have, and which bits of the value are always the same */
+/* The kinds of detail that exits of a reason can have */
 static const struct of_reason {
 	__u32 isa;
 	__u32 code;
 	enum detail_kind kind;
-	__u64 known; /* mask of these bits */
+	__u64 known; /* mask of bits that follow from the reason */
 	__u64 value; /* their value */
 } of_reasons[] = {
-	{ ISA_VMX, 0, DETAIL_VECTOR, 0x300, VECTOR_EXCEPTION << 8 },
-	{ ISA_VMX, 1, DETAIL_VECTOR, 0x300, VECTOR_HOST << 8 },
-	{ ISA_VMX, 10, DETAIL_LEAF, 0, 0 },
-	{ ISA_VMX, 15, DETAIL_PMC, 0, 0 },
-	{ ISA_VMX, 18, DETAIL_HYPERCALL, 0, 0 },
-	{ ISA_VMX, 28, DETAIL_CR, 0, 0 },
-	{ ISA_VMX, 29, DETAIL_DR, 0, 0 },
-	{ ISA_VMX, 30, DETAIL_PORT, 0, 0 },
-	{ ISA_VMX, 31, DETAIL_MSR, BIT(32), 0 },
-	{ ISA_VMX, 32, DETAIL_MSR, BIT(32), BIT(32) },
-	{ ISA_VMX, 44, DETAIL_APIC, 0, 0 },
-	{ ISA_VMX, 45, DETAIL_VECTOR, 0x300, VECTOR_EOI << 8 },
-	{ ISA_VMX, 48, DETAIL_FAULT, 0, 0 },
-	{ ISA_VMX, 48, DETAIL_MMIO, 0, 0 },
-	{ ISA_VMX, 49, DETAIL_MMIO, 0, 0 },
-	{ ISA_VMX, 55, DETAIL_XCR, 0, 0 },
-	{ ISA_VMX, 56, DETAIL_APIC, 0x3000, ACCESS_WRITE << 12 },
-	{ ISA_VMX, 84, DETAIL_MSR, BIT(32), 0 },
-	{ ISA_VMX, 85, DETAIL_MSR, BIT(32), BIT(32) },
-	{ ISA_SVM, 0x6f, DETAIL_PMC, 0, 0 },
-	{ ISA_SVM, 0x72, DETAIL_LEAF, 0, 0 },
-	{ ISA_SVM, 0x7b, DETAIL_PORT, 0, 0 },
-	{ ISA_SVM, 0x7c, DETAIL_MSR, 0, 0 },
-	{ ISA_SVM, 0x81, DETAIL_HYPERCALL, 0, 0 },
-	{ ISA_SVM, 0x8d, DETAIL_XCR, 0, 0 },
-	{ ISA_SVM, 0x400, DETAIL_FAULT, 0, 0 },
-	{ ISA_SVM, 0x400, DETAIL_MMIO, 0, 0 },
-	{ ISA_SVM, 0x401, DETAIL_AVIC, 0, 0 },
-	{ ISA_SVM, 0x402, DETAIL_APIC, 0, 0 },
-	{ ISA_ARM64, 0x01, DETAIL_SYSREG, BIT(16), 0 },
-	{ ISA_ARM64, 0x12, DETAIL_HYPERCALL, BIT(32) | BIT(33), (__u64)HYPERCALL_SMCCC << 32 },
-	{ ISA_ARM64, 0x13, DETAIL_HYPERCALL, BIT(32) | BIT(33), (__u64)HYPERCALL_SMCCC << 32 },
-	{ ISA_ARM64, 0x16, DETAIL_HYPERCALL, BIT(32) | BIT(33), (__u64)HYPERCALL_SMCCC << 32 },
-	{ ISA_ARM64, 0x17, DETAIL_HYPERCALL, BIT(32) | BIT(33), (__u64)HYPERCALL_SMCCC << 32 },
-	{ ISA_ARM64, 0x18, DETAIL_SYSREG, 0, 0 },
-	{ ISA_ARM64, 0x20, DETAIL_FAULT, 0, 0 },
-	{ ISA_ARM64, 0x24, DETAIL_FAULT, 0, 0 },
-	{ ISA_ARM64, 0x24, DETAIL_MMIO, 0, 0 },
+#define VMX_DETAIL(reason, source, kind, known, value) \
+	{ ISA_VMX, REASON_VMX_##reason, kind, known, value },
+#define SVM_DETAIL(reason, source, kind, known, value) \
+	{ ISA_SVM, REASON_SVM_##reason, kind, known, value },
+#define ARM64_DETAIL(reason, source, kind, known, value) \
+	{ ISA_ARM64, REASON_ARM64_##reason, kind, known, value },
+#define DETAIL_TOO(isa, reason, kind) { ISA_##isa, REASON_##isa##_##reason, kind, 0, 0 },
+#include "../reasons.def"
 };
 
 /* clang-format off */

@@ -8,6 +8,7 @@
 #include "facts.h"
 #include "filter.h"
 #include "probe.h"
+#include "reason_codes.h"
 #include "selection.h"
 #include "times.h"
 #include "util.h"
@@ -203,40 +204,48 @@ bool variants__is_name(const char *name)
 	return false;
 }
 
-/*
- * Reasons whose details are known only after kvm_exit (src/bpf/detail_x86.h): VMX's exit
- * qualification and the like at kvm_entry, addresses by other events
- */
+/* Reasons of this architecture and where their details come from (reasons.def) */
 static const struct {
 	__u32 isa;
 	__u32 code;
-} told_late[] = {
-	{ ISA_VMX, 48 }, { ISA_VMX, 49 }, { ISA_ARM64, 0x24 }, { ISA_VMX, 0 },	{ ISA_VMX, 1 },
-	{ ISA_VMX, 28 }, { ISA_VMX, 29 }, { ISA_VMX, 30 },     { ISA_VMX, 44 }, { ISA_VMX, 45 },
-	{ ISA_VMX, 56 }, { ISA_VMX, 84 }, { ISA_VMX, 85 },
+	enum source source;
+} sources[] = {
+#ifdef __aarch64__
+#define ARM64_DETAIL(reason, source, kind, known, value) \
+	{ ISA_ARM64, REASON_ARM64_##reason, source },
+#else
+#define VMX_DETAIL(reason, source, kind, known, value) { ISA_VMX, REASON_VMX_##reason, source },
+#define SVM_DETAIL(reason, source, kind, known, value) { ISA_SVM, REASON_SVM_##reason, source },
+#endif
+#include "../reasons.def"
 };
-#define NR_ADDRESSES 3 /* the first ones */
 
-/* Whether details are wanted for one of the first @n of these reasons */
-static bool waits_for(const struct probe_request *request, const struct facts *f, size_t n)
+/* BTF shows AMD's structs but not Intel's: kvm_intel is not loaded */
+static bool is_amd(const struct facts *f)
+{
+	return f->offsets[OFFSET_SVM_VMCB] && !f->offsets[OFFSET_VMX_REASON];
+}
+
+/* Whether details are wanted for a reason whose detail comes from @source */
+static bool wants(const struct probe_request *request, const struct facts *f, enum source source)
 {
 	bool found = false;
 	size_t i;
 
-	/* BTF shows AMD's structs but not Intel's: kvm_intel is not loaded */
-	if (!request->detail || (f->offsets[OFFSET_SVM_VMCB] && !f->offsets[OFFSET_VMX_REASON]))
+	if (!request->detail || is_amd(f))
 		return false;
-	for (i = 0; i < n; i++)
-		found |= (told_late[i].isa == ISA_ARM64) == ON_ARM64 &&
-			 filter__keeps(request->detail, told_late[i].isa, told_late[i].code);
+	for (i = 0; i < ARRAY_SIZE(sources); i++)
+		found |= sources[i].source == source &&
+			 filter__keeps(request->detail, sources[i].isa, sources[i].code);
 	return found;
 }
 
 const char *variant__unknown(const struct probe_request *request, const struct facts *f)
 {
-	if (!f->notifier && waits_for(request, f, NR_ADDRESSES))
+	if (!f->notifier && wants(request, f, FROM_ADDRESS))
 		return "EPT_VIOLATION, EPT_MISCONFIG, DABT_LOW: no BTF leads from a thread to its vCPU";
-	if (!f->fault_vcpu && !ON_ARM64 && waits_for(request, f, 1))
+	if (!f->fault_vcpu && !ON_ARM64 && !is_amd(f) && request->detail &&
+	    filter__keeps(request->detail, ISA_VMX, REASON_VMX_EPT_VIOLATION))
 		return "EPT_VIOLATION: no BTF shows kvm_page_fault's arguments";
 	return NULL;
 }
@@ -246,8 +255,9 @@ size_t variant__programs(const struct variant *v, const struct probe_request *re
 {
 	const char *on_entry = request->detail ? "_detailed" : "";
 	const char *on_exit = request->time && !request->detail ? "_timed" : on_entry;
-	bool late = waits_for(request, f, ARRAY_SIZE(told_late));
-	bool addresses = f->notifier && waits_for(request, f, NR_ADDRESSES);
+	/* Details that are known only after kvm_exit: at kvm_entry, or by other events */
+	bool late = wants(request, f, FROM_QUALIFICATION) || wants(request, f, FROM_ADDRESS);
+	bool addresses = f->notifier && wants(request, f, FROM_ADDRESS);
 	const char *const list[] = {
 		request->time || late ? v->entry : NULL,
 		request->time ? "kvm_userspace_exit" : NULL,

@@ -6,6 +6,7 @@
 #ifndef BPF_DETAIL_H
 #define BPF_DETAIL_H
 
+#include "../reason_codes.h"
 #include "time.h"
 
 /* The details of a slot; only with --detail. Inlined, because user space patches the offset. */
@@ -17,58 +18,30 @@ static __always_inline struct details *details_in(struct slot *slot)
 	return d;
 }
 
-/* Where a detail comes from */
-enum source {
-	FROM_NOTHING, /* there is none, or nobody asks for it */
-	FROM_MSR, /* the register RCX, and whether it was read or written */
-	FROM_LEAF, /* RAX and RCX */
-	FROM_HYPERCALL, /* RAX, or RCX */
-	FROM_XCR, /* RCX */
-	FROM_PMC, /* RCX */
-	FROM_CODE, /* SVM: the reason itself */
-	FROM_PORT, /* SVM: exit_info_1; the same for the next two */
-	FROM_AVIC,
-	FROM_APIC,
-	FROM_FAULT, /* SVM: exit_info_1 and 2 */
-	FROM_QUALIFICATION, /* VMX: the exit qualification, or the interruption information */
-	FROM_ADDRESS, /* VMX and arm64: another event tells it */
-	FROM_WFX, /* arm64: the syndrome; the same for the next two */
-	FROM_SYSREG,
-	FROM_ABORT, /* also the address */
-	FROM_SMCCC, /* arm64: X0 */
-};
+/* Where the counter of a reason is */
+#define COUNTER(code) ((code) < NR_LOW ? (code) : (code)-HIGH_BASE + NR_LOW)
 
-/* By counter. User space sets the sources of those that nobody asks for to 0. */
+/*
+ * Where the detail of a reason comes from, by counter: what reasons.def says. User space sets
+ * it to 0 for reasons whose details nobody asks for.
+ */
 const volatile __u8 vmx_sources[NR_COUNTERS] = {
-	[0 ... 1] = FROM_QUALIFICATION, /* EXCEPTION_NMI, EXTERNAL_INTERRUPT */
-	[10] = FROM_LEAF,
-	[15] = FROM_PMC,
-	[18] = FROM_HYPERCALL,
-	[28 ... 30] = FROM_QUALIFICATION, /* CR_ACCESS, DR_ACCESS, IO_INSTRUCTION */
-	[31 ... 32] = FROM_MSR,
-	[44 ... 45] = FROM_QUALIFICATION, /* APIC_ACCESS, EOI_INDUCED */
-	[48 ... 49] = FROM_ADDRESS, /* EPT_VIOLATION, EPT_MISCONFIG */
-	[55] = FROM_XCR,
-	[56] = FROM_QUALIFICATION, /* APIC_WRITE */
-	[84 ... 85] = FROM_QUALIFICATION, /* MSR_READ_IMM, MSR_WRITE_IMM */
+#define VMX_DETAIL(reason, source, kind, known, value) [COUNTER(REASON_VMX_##reason)] = source,
+#include "../../reasons.def"
 };
 
 const volatile __u8 svm_sources[NR_COUNTERS] = {
-	[0x00 ... 0x5f] = FROM_CODE, /* CR and DR reads and writes, exceptions */
-	[0x65] = FROM_CODE, /* CR0_SEL_WRITE */
-	[0x6f] = FROM_PMC,	     [0x72] = FROM_LEAF,       [0x7b] = FROM_PORT,
-	[0x7c] = FROM_MSR,	     [0x81] = FROM_HYPERCALL,  [0x8d] = FROM_XCR,
-	[0x90 ... 0x9f] = FROM_CODE, /* CR write traps */
-	[NR_LOW + 0] = FROM_FAULT,   [NR_LOW + 1] = FROM_AVIC, [NR_LOW + 2] = FROM_APIC,
+	/* What the code itself says: CR and DR reads and writes, exceptions, CR write traps */
+	[SVM_CR_READ... SVM_EXCP_LAST] = FROM_CODE,
+	[REASON_SVM_CR0_SEL_WRITE] = FROM_CODE,
+	[SVM_CR_WRITE_TRAP... SVM_CR_WRITE_TRAP + 0xf] = FROM_CODE,
+#define SVM_DETAIL(reason, source, kind, known, value) [COUNTER(REASON_SVM_##reason)] = source,
+#include "../../reasons.def"
 };
 
 const volatile __u8 arm64_sources[NR_COUNTERS] = {
-	[0x01] = FROM_WFX,
-	[0x12 ... 0x13] = FROM_SMCCC, /* HVC32, SMC32 */
-	[0x16 ... 0x17] = FROM_SMCCC, /* HVC64, SMC64 */
-	[0x18] = FROM_SYSREG, /* SYS64 */
-	[0x20] = FROM_ABORT, /* IABT_LOW */
-	[0x24] = FROM_ADDRESS, /* DABT_LOW */
+#define ARM64_DETAIL(reason, source, kind, known, value) [COUNTER(REASON_ARM64_##reason)] = source,
+#include "../../reasons.def"
 };
 
 /* The index plus one, at its place in a key */

@@ -93,16 +93,16 @@ static __always_inline __u64 by_registers(const struct exit *exit, enum source s
 /* As the AMD manual has it, appendix C */
 static __always_inline __u64 by_svm_code(__u32 code)
 {
-	switch (code >> 4) {
-	case 0:
+	switch (code & ~0xf) {
+	case SVM_CR_READ:
 		return detail_cr(code, CR_READ);
-	case 2:
-	case 3:
-		return detail_dr(code, code < 0x30);
-	case 4:
-	case 5:
-		return detail_vector(code - 0x40, VECTOR_EXCEPTION);
-	case 6:
+	case SVM_DR_READ:
+	case SVM_DR_WRITE:
+		return detail_dr(code, code < SVM_DR_WRITE);
+	case SVM_EXCP:
+	case SVM_EXCP + 0x10:
+		return detail_vector(code - SVM_EXCP, VECTOR_EXCEPTION);
+	case REASON_SVM_CR0_SEL_WRITE & ~0xf:
 		return detail_cr(0, CR_WRITE);
 	default:
 		return detail_cr(code, CR_WRITE);
@@ -180,26 +180,33 @@ static __always_inline __u64 by_apic_access(__u64 qual)
 static __always_inline __u64 by_qualification(__u32 index, __u64 qual)
 {
 	switch (index) {
-	case 28:
+	case REASON_VMX_CR_ACCESS:
 		return detail_cr(qual, qual >> 4);
-	case 29:
+	case REASON_VMX_DR_ACCESS:
 		return detail_dr(qual, qual >> 4 & 1);
-	case 30:
+	case REASON_VMX_IO_INSTRUCTION:
 		return detail_port(qual >> 16, (qual & 7) + 1, qual >> 3 & 1, qual >> 4 & 1);
-	case 44:
+	case REASON_VMX_APIC_ACCESS:
 		return by_apic_access(qual);
-	case 45:
+	case REASON_VMX_EOI_INDUCED:
 		return detail_vector(qual, VECTOR_EOI);
-	case 56:
+	case REASON_VMX_APIC_WRITE:
 		return detail_apic(qual, ACCESS_WRITE);
 	default:
-		return detail_msr(qual, index == 85);
+		return detail_msr(qual, index == REASON_VMX_MSR_WRITE_IMM);
 	}
+}
+
+/* Whether the interruption information, not the qualification, says what was behind it */
+static __always_inline int is_interruption(__u32 index)
+{
+	return index <= REASON_VMX_EXTERNAL_INTERRUPT;
 }
 
 static __always_inline __u64 by_interruption(__u32 index, __u32 info)
 {
-	return detail_vector(info, index ? VECTOR_HOST : VECTOR_EXCEPTION);
+	return detail_vector(info,
+			     index == REASON_VMX_EXCEPTION_NMI ? VECTOR_EXCEPTION : VECTOR_HOST);
 }
 
 /*
@@ -226,8 +233,8 @@ static __always_inline void await_detail(struct details *d, const struct exit *e
 	d->raw = exit->raw;
 	d->open = NR_DETAILS;
 	if (exit->record && source == FROM_QUALIFICATION)
-		settle(d, index < 2 ? by_interruption(index, exit->record->intr_info)
-				    : by_qualification(index, exit->record->info1));
+		settle(d, is_interruption(index) ? by_interruption(index, exit->record->intr_info)
+						 : by_qualification(index, exit->record->info1));
 }
 
 static __always_inline void add_vmx_detail(struct details *d, const struct exit *exit,
@@ -240,7 +247,8 @@ static __always_inline void add_vmx_detail(struct details *d, const struct exit 
 	if (source >= FROM_QUALIFICATION)
 		await_detail(d, exit, key, source, index);
 	else
-		add_detail(d, make_key(key, by_registers(exit, source, index == 32)));
+		add_detail(d, make_key(key,
+				       by_registers(exit, source, index == REASON_VMX_MSR_WRITE)));
 }
 
 static __always_inline void add_svm_detail(struct details *d, const struct exit *exit,
@@ -332,7 +340,7 @@ static __always_inline __u64 kept_detail(const struct details *d, const struct k
 	    read_reason(&raw, &at, vcpu, ISA_VMX, access == DIRECT) || raw != d->raw)
 		return 0;
 	marks = marks_of(vcpu, access);
-	if (index < 2)
+	if (is_interruption(index))
 		return marks & HAS_INTR_INFO
 			       ? by_interruption(index, word_at(vcpu, OFFSET_VMX_INTR_INFO, access))
 			       : 0;
