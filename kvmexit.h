@@ -27,10 +27,15 @@ enum isa {
 #define NR_COUNTERS (NR_LOW + NR_HIGH + NR_EXTRA)
 
 /* Flag bits of a VMX exit reason: union vmx_exit_reason in arch/x86/kvm/vmx */
-#define VMX_BASIC_MASK 0xffffu
 #define VMX_BUS_LOCK (1u << 26)
 #define VMX_ENCLAVE (1u << 27)
 #define VMX_FAILED_ENTRY (1u << 31)
+
+/* All ones: a TDX guest's entry that ended without a reason (tdx.c), so no bit is a flag */
+static inline __attribute__((always_inline)) __u32 vmx_flags(__u32 raw)
+{
+	return raw == ~0u ? 0 : raw & (VMX_BUS_LOCK | VMX_ENCLAVE | VMX_FAILED_ENTRY);
+}
 
 /*
  * On arm64 an exit has a return code and, if that is TRAP, an exception class. The code

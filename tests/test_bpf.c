@@ -174,6 +174,37 @@ static void test_codes(void)
 	unload();
 }
 
+/* A VMX reason keeps every bit that is no flag: such a code is not that of its lowest 16 bits */
+static void test_vmx_flags(void)
+{
+	const __u32 flags = VMX_FAILED_ENTRY | VMX_BUS_LOCK | VMX_ENCLAVE;
+	const struct {
+		__u32 raw, code;
+	} cases[] = {
+		{ 0x20000, 0x20000 },
+		{ 1u << 25 | 2, 1u << 25 | 2 },
+		{ 1u << 30 | flags | 2, 1u << 30 | 2 },
+		{ flags | 0x10021, 0x10021 },
+		/* A TDX guest's entry that ended without a reason: these are no flags */
+		{ ~0u, ~0u },
+	};
+	const struct config config = { .max_slots = MAX_SLOTS };
+	size_t i;
+
+	if (!load("kvm_exit_legacy", &config))
+		return;
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		fire_times(ISA_VMX, cases[i].raw, i + 1);
+		CHECK(skel->bss->control.extra[i] == ((__u64)ISA_VMX << 32 | cases[i].code));
+		CHECK_INT(slots[0]->count[NR_LOW + NR_HIGH + i], i + 1);
+	}
+	fire_times(ISA_VMX, flags | 2, 6);
+	CHECK_INT(slots[0]->count[2], 6);
+	CHECK_INT(slots[0]->count[0], 0);
+	CHECK_INT(slots[0]->flags[FLAG_FAILED_ENTRY], 3 + 4 + 6);
+	unload();
+}
+
 static void test_filters(void)
 {
 	const __u32 pid = getpid();
@@ -406,6 +437,7 @@ int main(void)
 	for (i = 0; CHECK(vcpu) && i < 2; i++) {
 		plain = i;
 		test_codes();
+		test_vmx_flags();
 		test_filters();
 		test_slots();
 		test_retired();

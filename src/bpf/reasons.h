@@ -36,29 +36,25 @@ static __always_inline __u32 extra_index(__u32 isa, __u32 raw)
 	return NR_LOW + NR_HIGH + *known;
 }
 
-static __always_inline void count_flags(struct slot *slot, __u32 raw)
+static __always_inline void count_flags(struct slot *slot, __u32 flags)
 {
-	if (raw & VMX_FAILED_ENTRY)
+	if (flags & VMX_FAILED_ENTRY)
 		slot->flags[FLAG_FAILED_ENTRY]++;
-	if (raw & VMX_BUS_LOCK)
+	if (flags & VMX_BUS_LOCK)
 		slot->flags[FLAG_BUS_LOCK]++;
-	if (raw & VMX_ENCLAVE)
+	if (flags & VMX_ENCLAVE)
 		slot->flags[FLAG_ENCLAVE]++;
 }
 
 /* VMX with flag bits, and codes that have no counter of their own */
 static __noinline int count_rare(struct slot *slot, __u32 isa, __u32 raw)
 {
-	__u64 i = raw;
+	__u32 flags = isa == ISA_VMX ? vmx_flags(raw) : 0;
+	__u64 i = raw & ~flags;
 
 	if (!slot)
 		return 0;
-	if (isa == ISA_VMX) {
-		/* All ones: a TDX guest's entry that ended without a reason (tdx.c): no flags */
-		if (raw != ~0u)
-			count_flags(slot, raw);
-		i = raw & VMX_BASIC_MASK;
-	}
+	count_flags(slot, flags);
 	if (i >= NR_LOW)
 		i = extra_index(isa, i);
 	if (i < NR_COUNTERS)
@@ -87,7 +83,7 @@ static __always_inline void count(struct slot *slot, __u32 isa, __u32 raw)
 /* The counter of what count_rare() has counted; NR_COUNTERS: it is lost */
 static __noinline __u32 rare_index(__u32 isa, __u32 raw)
 {
-	__u32 i = isa == ISA_VMX ? raw & VMX_BASIC_MASK : raw, *known;
+	__u32 i = isa == ISA_VMX ? raw & ~vmx_flags(raw) : raw, *known;
 	__u64 code = (__u64)isa << 32 | i;
 
 	if (i < NR_LOW)
