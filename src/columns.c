@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "run.h"
-#include "utf8.h"
 #include "util.h"
 #include "vm.h"
 #include "width.h"
@@ -95,7 +94,6 @@ const char *columns__text(enum field field, const struct sample *row, const stru
 		snprintf(buf, FIELD_SIZE, "%llu", f->number(row));
 	else
 		snprintf(buf, FIELD_SIZE, "%s", f->text(row, snap, (char[FIELD_SIZE]){ 0 }));
-	utf8__printable(buf);
 	return buf;
 }
 

@@ -11,7 +11,6 @@
 #include "privileges.h"
 #include "reasons.h"
 #include "times.h"
-#include "utf8.h"
 #include "util.h"
 #include "vmlist.h"
 
@@ -314,7 +313,6 @@ static int add_vm_item(struct chapter *c, const struct vm *vm, const char *label
 		return -ENOMEM;
 	item->pid = vm->pid;
 	snprintf(item->vm, sizeof(item->vm), "%s", vm->name);
-	utf8__printable(item->vm);
 	snprintf(item->value, sizeof(item->value), "%s", value);
 	return 0;
 }

@@ -152,12 +152,13 @@ static int print_body(struct live *l, FILE *out)
 static void make_status(const struct live *l, char *text, size_t size)
 {
 	const struct table_style *table = &l->shown;
-	char names[64];
+	char names[64], typed[sizeof(l->filter)];
 
 	view__name_keys(table->view.keys, names, sizeof(names));
+	utf8__clean(typed, sizeof(typed), l->typed, strlen(l->typed), sizeof(l->typed));
 	if (l->typing)
 		snprintf(text, size, "Only rows with: %s_  (Enter: take it, Esc: as before)",
-			 l->typed);
+			 typed);
 	else
 		snprintf(text, size, "h help  q quit  g,r%s: %s  s: %s  /: %s",
 			 l->style.known & KEY_DETAIL ? ",d" : "", names,
@@ -166,7 +167,6 @@ static void make_status(const struct live *l, char *text, size_t size)
 			 : table->times	      ? "most time"
 					      : "COUNT",
 			 *l->filter ? l->filter : "all");
-	utf8__printable(text);
 }
 
 /* Prints each line in its place and clears the rest; never more lines than the window has */
@@ -344,7 +344,7 @@ static void type(struct live *l, char byte)
 		l->typing = false;
 	} else if (byte == '\n' || byte == '\r') {
 		l->typing = false;
-		/* All names are valid UTF-8, so the text must be, too */
+		/* As names are, or it would find none */
 		utf8__clean(l->filter, sizeof(l->filter), l->typed, len, 64);
 	} else if (byte == 0x7f || byte == '\b') {
 		while (len && (l->typed[--len] & 0xc0) == 0x80)

@@ -158,7 +158,6 @@ static void set_text(char *out, size_t size, const json_t *record, const char *k
 	const char *text = string_or_empty(record, key);
 
 	utf8__clean(out, size, text, strlen(text), size);
-	utf8__printable(out);
 }
 
 /* "2026-01-01T00:00:20.004Z"; false: @text is not such a time */
@@ -250,9 +249,11 @@ static int find_vm(struct recording *r, struct source *s, const json_t *record, 
 		return -ENOMEM;
 	comm = json_string_value(json_object_get(record, "comm"));
 	if (!p->vm || strcmp(p->vm->name, name) || (comm && strcmp(p->vm->comm, comm))) {
-		/* Its vm record was cut off, or the version had no such records yet */
 		vm = describe_vm(s, record, pid);
-		p->vm = sources__vm(&r->sources, &vm);
+		/* Its vm record was cut off, or the version had no such records yet */
+		if (!p->vm || strcmp(p->vm->name, vm.name) ||
+		    (comm && strcmp(p->vm->comm, vm.comm)))
+			p->vm = sources__vm(&r->sources, &vm);
 	}
 	*out = p->vm;
 	return p->vm ? TAKEN : -ENOMEM;

@@ -36,7 +36,6 @@ const char *run__isa(void)
 static void set_text(char *out, size_t size, const char *text)
 {
 	utf8__clean(out, size, text, strlen(text), size);
-	utf8__printable(out);
 }
 
 static void join(char *text, size_t size, char *const *argv)

@@ -13,7 +13,7 @@ static bool is_wanted(const struct selection *sel, const struct sample *s)
 
 	if (sel->pid && s->vm->pid != sel->pid)
 		return false;
-	if (sel->name && strcmp(s->vm->name, sel->name))
+	if (sel->name && !vm__is_called(s->vm, sel->name))
 		return false;
 	if (sel->has_vcpu && s->vcpu != sel->vcpu)
 		return false;

@@ -77,7 +77,6 @@ static bool read_below(const char *root, const char *path, char *text, size_t si
 static void set_value(char *value, size_t size, const char *text, size_t len)
 {
 	utf8__clean(value, size, text, len, size);
-	utf8__printable(value);
 }
 
 static void choose_bracketed(char *value)

@@ -58,7 +58,7 @@ static int pick(struct options *opts, const struct vmlist *list)
 	for (i = 0; i < list->nr_vms; i++) {
 		const struct vm *vm = &list->vms[i].vm;
 
-		if (strcmp(vm->name, opts->selection.name))
+		if (!vm__is_called(vm, opts->selection.name))
 			continue;
 		if (opts->selection.pid) {
 			complain("-n %s: processes %u and %u have this name; use -p PID",

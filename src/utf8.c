@@ -36,33 +36,57 @@ static size_t utf8_length(const unsigned char *p, size_t len)
 	return 0;
 }
 
+unsigned int utf8__next(const char **text)
+{
+	unsigned char lead = *(*text)++;
+	int more = lead < 0xc0 ? 0 : lead < 0xe0 ? 1 : lead < 0xf0 ? 2 : 3;
+	unsigned int c = more ? lead & (0x3f >> more) : lead;
+
+	while (more-- && (**text & 0xc0) == 0x80)
+		c = c << 6 | (*(*text)++ & 0x3f);
+	return c;
+}
+
+/*
+ * Not Unicode's control characters, line and paragraph separators, interlinear annotation, nor
+ * what has the property Default_Ignorable_Code_Point (DerivedCoreProperties.txt): all that
+ * moves other text, ends a line, or makes two names look the same
+ */
+static bool is_seen(const char *text)
+{
+	static const struct {
+		unsigned int first, last;
+	} ranges[] = {
+		{ 0x00, 0x1f },	      { 0x7f, 0x9f },	    { 0xad, 0xad },
+		{ 0x34f, 0x34f },     { 0x61c, 0x61c },	    { 0x115f, 0x1160 },
+		{ 0x17b4, 0x17b5 },   { 0x180b, 0x180f },   { 0x200b, 0x200f },
+		{ 0x2028, 0x202e },   { 0x2060, 0x206f },   { 0x3164, 0x3164 },
+		{ 0xfe00, 0xfe0f },   { 0xfeff, 0xfeff },   { 0xffa0, 0xffa0 },
+		{ 0xfff0, 0xfffb },   { 0x1bca0, 0x1bca3 }, { 0x1d173, 0x1d17a },
+		{ 0xe0000, 0xe0fff },
+	};
+	const unsigned int c = utf8__next(&text);
+	size_t i = 0;
+
+	while (i < ARRAY_SIZE(ranges) && c > ranges[i].last)
+		i++;
+	return i == ARRAY_SIZE(ranges) || c < ranges[i].first;
+}
+
 void utf8__clean(char *out, size_t size, const char *in, size_t len, size_t max)
 {
 	static const char replacement[] = "\xef\xbf\xbd";
-	size_t used = 0, n, as_json, budget = 4 * max;
+	size_t used = 0, n, put;
+	const char *p;
 
-	for (; len && max; max--, budget -= as_json) {
+	for (; len && max; max--, in += n ? n : 1, len -= n ? n : 1) {
 		n = utf8_length((const unsigned char *)in, len);
-		/* JSON has control characters as \u0001, quotes and backslashes as two */
-		as_json = (unsigned char)*in < 0x20 ? 6 : strchr("\"\\", *in) ? 2 : n ? n : 3;
-		if (used + (n ? n : 3) >= size || as_json > budget)
+		p = n && is_seen(in) ? in : replacement;
+		put = p == in ? n : strlen(replacement);
+		if (used + put >= size)
 			break;
-		memcpy(out + used, n ? in : replacement, n ? n : 3);
-		used += n ? n : 3;
-		in += n ? n : 1;
-		len -= n ? n : 1;
+		memcpy(out + used, p, put);
+		used += put;
 	}
 	out[used] = 0;
-}
-
-void utf8__printable(char *text)
-{
-	unsigned char *p = (unsigned char *)text;
-
-	for (; *p; p++) {
-		if (*p < 0x20 || *p == 0x7f)
-			*p = '?';
-		else if (*p == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0)
-			p[0] = p[1] = '?';
-	}
 }

@@ -182,6 +182,32 @@ static int read_own(const struct vm *vm, const char *file, char *text, size_t si
 	return n > 0 && !vm__is_gone(vm->pid, vm->pid, vm->start) ? n : 0;
 }
 
+/* Quotes a name that looks like that of a VM whose process kvmexit could not look at */
+static void quote(char *text, size_t max)
+{
+	const char *digits = text + strlen("pid-");
+	size_t len = strlen(text);
+
+	if (strncmp(text, "pid-", strlen("pid-")) || !*digits ||
+	    digits[strspn(digits, "0123456789")])
+		return;
+	len = len < max - 2 ? len : max - 2;
+	memmove(text + 1, text, len);
+	text[0] = text[len + 1] = '\'';
+	text[len + 2] = 0;
+}
+
+bool vm__is_called(const struct vm *vm, const char *name)
+{
+	char shown[VM_NAME_SIZE];
+
+	if (!strcmp(vm->name, name))
+		return true;
+	utf8__clean(shown, sizeof(shown), name, strlen(name), VM_NAME_MAX);
+	quote(shown, VM_NAME_MAX);
+	return !strcmp(vm->name, shown);
+}
+
 /* Writes the name of a VM whose process kvmexit could not look at */
 static void mark(char *text, size_t size, __u32 pid)
 {
@@ -195,11 +221,13 @@ bool vm__identify(struct vm *vm)
 	int n = read_own(vm, "comm", text, sizeof(text));
 	bool shown = n > 0, gone;
 
-	if (shown)
+	if (shown) {
 		utf8__clean(vm->comm, sizeof(vm->comm), text, n - (text[n - 1] == '\n'),
 			    VM_COMM_MAX);
-	else
+		quote(vm->comm, VM_COMM_MAX);
+	} else {
 		mark(vm->comm, sizeof(vm->comm), vm->pid);
+	}
 	n = read_own(vm, "cmdline", text, sizeof(text));
 	/* read_file() cuts a longer one and puts a 0 behind it */
 	if (n == (int)sizeof(text) - 1)
@@ -208,7 +236,9 @@ bool vm__identify(struct vm *vm)
 	gone = n <= 0 && vm__is_gone(vm->pid, vm->pid, vm->start);
 	if (gone)
 		mark(vm->name, sizeof(vm->name), vm->pid);
-	else if (n <= 0 || !vmm__parse_name(text, n, vm->name, sizeof(vm->name)))
+	else if (n > 0 && vmm__parse_name(text, n, vm->name, sizeof(vm->name)))
+		quote(vm->name, VM_NAME_MAX);
+	else
 		snprintf(vm->name, sizeof(vm->name), "%s", vm->comm);
 	if (n <= 0 || !vmm__parse_uuid(text, n, vm->uuid, sizeof(vm->uuid)))
 		vm->uuid[0] = 0;

@@ -51,7 +51,10 @@ struct vm {
 	__u32 pid;
 	__u64 start; /* of the process: vm__start() */
 	const char *vmm; /* "qemu" and so on; "other"; never NULL */
-	/* Both are "pid-PID" if kvmexit could not look at the process */
+	/*
+	 * As utf8__clean() makes them. Both are "pid-PID" if kvmexit could not look at the
+	 * process; who is really called so is in single quotes.
+	 */
 	char comm[4 * VM_COMM_MAX + 1]; /* the process's name */
 	char name[VM_NAME_SIZE]; /* the VM's name, else that of the process */
 	char uuid[VM_UUID_SIZE]; /* "": not known */
@@ -59,6 +62,9 @@ struct vm {
 	__u32 refs; /* from outputs, which keep VMs from one report to the next */
 	__u64 ended; /* when there were no more samples of it, CLOCK_REALTIME in ns; 0: not yet */
 };
+
+/* Whether it has this name, as its VMM has it or as it is shown */
+bool vm__is_called(const struct vm *vm, const char *name);
 
 /* The order of VMs in snapshots, three-way; NULL comes before all others */
 int vm__compare(const struct vm *a, const struct vm *b);

@@ -12,8 +12,8 @@
 #include <unistd.h>
 
 #include "sight.h"
-#include "utf8.h"
 #include "util.h"
+#include "width.h"
 
 static const char vcpu_file[] = "anon_inode:kvm-vcpu:";
 
@@ -329,19 +329,32 @@ bool vmlist__describe_unseen(const struct vmlist *list, char *text, size_t size)
 	return hidden || list->unreadable;
 }
 
+/* Of the column with the names: that of the widest one */
+static int name_width(const struct vmlist *list)
+{
+	int width = 16;
+	size_t i;
+
+	for (i = 0; i < list->nr_vms; i++) {
+		int needed = text__width(list->vms[i].vm.name);
+
+		width = needed > width ? needed : width;
+	}
+	return width;
+}
+
 /* The list of vCPUs and threads comes last, after the VMM, because it may be long */
 void vmlist__print(FILE *out, const struct vmlist *list)
 {
+	const int width = name_width(list);
 	size_t i, k;
 
-	fprintf(out, "%-8s %-16s %-17s %5s  %s\n", "PID", "VM", "VMM", "VCPUS", "VCPU:TID");
+	fprintf(out, "%-8s %-*s %-17s %5s  %s\n", "PID", width, "VM", "VMM", "VCPUS", "VCPU:TID");
 	for (i = 0; i < list->nr_vms; i++) {
 		const struct listed_vm *vm = &list->vms[i];
-		char name[VM_NAME_SIZE];
 
-		snprintf(name, sizeof(name), "%s", vm->vm.name);
-		utf8__printable(name);
-		fprintf(out, "%-8u %-16s %-17s %5zu ", vm->vm.pid, name, vm->vm.vmm, vm->nr_vcpus);
+		fprintf(out, "%-8u %s%*s %-17s %5zu ", vm->vm.pid, vm->vm.name,
+			width - text__width(vm->vm.name), "", vm->vm.vmm, vm->nr_vcpus);
 		for (k = 0; k < vm->nr_vcpus; k++)
 			if (vm->vcpus[k].tid)
 				fprintf(out, " %u:%u", vm->vcpus[k].id, vm->vcpus[k].tid);

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "utf8.h"
 #include "util.h"
 
 #define ELLIPSIS "\xe2\x80\xa6"
@@ -11,17 +12,15 @@ struct range {
 	unsigned int first, last;
 };
 
-/* In order: combining marks of the commoner scripts, and what is invisible */
+/* In order: combining marks of the commoner scripts; utf8__clean() leaves nothing else */
 static const struct range no_width[] = {
-	{ 0x300, 0x36f },   { 0x483, 0x489 },	{ 0x591, 0x5bd },     { 0x5bf, 0x5bf },
-	{ 0x5c1, 0x5c2 },   { 0x5c4, 0x5c5 },	{ 0x5c7, 0x5c7 },     { 0x610, 0x61a },
-	{ 0x64b, 0x65f },   { 0x670, 0x670 },	{ 0x6d6, 0x6dc },     { 0x6df, 0x6e4 },
-	{ 0x6e7, 0x6e8 },   { 0x6ea, 0x6ed },	{ 0x93a, 0x93a },     { 0x93c, 0x93c },
-	{ 0x941, 0x948 },   { 0x94d, 0x94d },	{ 0x951, 0x957 },     { 0xe31, 0xe31 },
-	{ 0xe34, 0xe3a },   { 0xe47, 0xe4e },	{ 0x1ab0, 0x1ace },   { 0x1dc0, 0x1dff },
-	{ 0x200b, 0x200f }, { 0x202a, 0x202e }, { 0x2060, 0x206f },   { 0x20d0, 0x20f0 },
-	{ 0x302a, 0x302d }, { 0x3099, 0x309a }, { 0xfe00, 0xfe0f },   { 0xfe20, 0xfe2f },
-	{ 0xfeff, 0xfeff }, { 0xfff9, 0xfffb }, { 0xe0001, 0xe007f }, { 0xe0100, 0xe01ef },
+	{ 0x300, 0x36f },   { 0x483, 0x489 },	{ 0x591, 0x5bd },   { 0x5bf, 0x5bf },
+	{ 0x5c1, 0x5c2 },   { 0x5c4, 0x5c5 },	{ 0x5c7, 0x5c7 },   { 0x610, 0x61a },
+	{ 0x64b, 0x65f },   { 0x670, 0x670 },	{ 0x6d6, 0x6dc },   { 0x6df, 0x6e4 },
+	{ 0x6e7, 0x6e8 },   { 0x6ea, 0x6ed },	{ 0x93a, 0x93a },   { 0x93c, 0x93c },
+	{ 0x941, 0x948 },   { 0x94d, 0x94d },	{ 0x951, 0x957 },   { 0xe31, 0xe31 },
+	{ 0xe34, 0xe3a },   { 0xe47, 0xe4e },	{ 0x1ab0, 0x1ace }, { 0x1dc0, 0x1dff },
+	{ 0x20d0, 0x20f0 }, { 0x302a, 0x302d }, { 0x3099, 0x309a }, { 0xfe20, 0xfe2f },
 };
 
 /* In order: East Asian wide and fullwidth characters, and emoji */
@@ -73,26 +72,12 @@ static int width_of(unsigned int c)
 	return 1 + is_in(c, double_width, ARRAY_SIZE(double_width));
 }
 
-/* The character at *@text, which is moved behind it */
-static unsigned int next(const char **text)
-{
-	unsigned char lead = *(*text)++;
-	unsigned int c = lead < 0xc0   ? lead
-			 : lead < 0xe0 ? lead & 0x1f
-			 : lead < 0xf0 ? lead & 0x0f
-				       : lead & 0x07;
-
-	while (lead >= 0xc0 && (**text & 0xc0) == 0x80)
-		c = c << 6 | (*(*text)++ & 0x3f);
-	return c;
-}
-
 int text__width(const char *text)
 {
 	int width = 0;
 
 	while (*text)
-		width += width_of(next(&text));
+		width += width_of(utf8__next(&text));
 	return width;
 }
 
@@ -106,7 +91,7 @@ void text__cut(char *text, size_t size, int width)
 		return;
 	/* As far as the ellipsis finds room behind it */
 	while (*p) {
-		used += width_of(next(&p));
+		used += width_of(utf8__next(&p));
 		if (used > width - 1 || (size_t)(p - text) + sizeof(ELLIPSIS) > size)
 			break;
 		end = text + (p - text);

@@ -6,7 +6,7 @@
 #include <stddef.h>
 
 /*
- * @text is valid UTF-8 without control characters. wcwidth() is not used, because it needs
+ * @text is as utf8__clean() makes it. wcwidth() is not used, because it needs
  * the host's locales, which a static program may not find.
  */
 int text__width(const char *text);

@@ -295,7 +295,7 @@ static void test_states_arm64(void)
 
 static const struct run run = { .node = "host1", .id = "0123abcd" };
 static struct vm web1 = { .node = run.node, .pid = 4242, .name = "web1" };
-static struct vm db1 = { .node = run.node, .pid = 4300, .name = "d\033b" };
+static struct vm db1 = { .node = run.node, .pid = 4300, .name = "d?b" };
 static struct vm gone = { .node = run.node, .pid = 4400, .name = "gone" };
 static struct vm idle = { .node = run.node, .pid = 4500, .name = "idle" };
 

@@ -9,6 +9,7 @@
 #include "../src/metrics.h"
 #include "../src/run.h"
 #include "../src/times.h"
+#include "../src/utf8.h"
 #include "../src/util.h"
 #include "../src/view.h"
 #include "../src/vm.h"
@@ -169,15 +170,18 @@ static void test_keys(void)
 	}
 }
 
+#define FFFD "\xef\xbf\xbd"
+
 /* Names that a reader of the file could trip over */
 static const char *const hostile[][2] = {
-	{ "tab\there", "tab\there" },
-	{ "esc\033[31m", "esc\033[31m" },
+	{ "tab\there", "tab" FFFD "here" },
+	{ "esc\033[31m", "esc" FFFD "[31m" },
 	{ "quo\"ted", "quo\\\"ted" },
 	{ "back\\slash\\n", "back\\\\slash\\\\n" },
-	{ "new\nline", "new\\nline" },
+	{ "new\nline", "new" FFFD "line" },
+	{ "cr\rkvmexit_lost_total 5", "cr" FFFD "kvmexit_lost_total 5" },
 	{ "a=\"b\",c} 1 # HELP", "a=\\\"b\\\",c} 1 # HELP" },
-	{ "\303\274ml\303\244ut \r", "\303\274ml\303\244ut \r" },
+	{ "\303\274ml\303\244ut \xe2\x80\xa8", "\303\274ml\303\244ut " FFFD },
 	{ "", "" },
 };
 
@@ -191,7 +195,8 @@ static struct snapshot hostile_snapshot(void)
 
 	for (i = 0; i < ARRAY_SIZE(hostile); i++) {
 		hostile_vms[i] = (struct vm){ .node = host.node, .pid = 1 + i };
-		snprintf(hostile_vms[i].name, sizeof(hostile_vms[i].name), "%s", hostile[i][0]);
+		utf8__clean(hostile_vms[i].name, sizeof(hostile_vms[i].name), hostile[i][0],
+			    strlen(hostile[i][0]), VM_NAME_MAX);
 		hostile_samples[i] =
 			(struct sample){ &hostile_vms[i], 1, 0, ISA_VMX, 12, .count = 1 + i };
 	}

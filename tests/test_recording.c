@@ -26,12 +26,14 @@ static const struct run host = {
 	.node = "host1", .id = "0123abcd", .start = END, .probe = "direct", .version = "0.2.0"
 };
 
+#define FFFD "\xef\xbf\xbd"
+
 static struct vm vms[] = {
 	{ .node = host.node,
 	  .pid = 300,
 	  .start = 9,
 	  .comm = "fc_vcpu 0",
-	  .name = "tab\there \"q\" \\",
+	  .name = "tab" FFFD "here \"q\" \\",
 	  .vmm = "firecracker" },
 	/* Its PID was given out again */
 	{ .node = host.node,
@@ -467,6 +469,17 @@ static void test_open(void)
 	CHECK(!recording__open("/", &err));
 	CHECK_INT(err, -EISDIR);
 }
+/* A record of a version that kept such characters, or one that somebody has written */
+static void test_names(void)
+{
+	char *records = text_of(json__new(&(struct json_style){ 0 })), *p, *old = strdup(records);
+
+	/* U+202E, from right to left, is as long as U+FFFD */
+	for (p = old; (p = strstr(p, FFFD));)
+		memcpy(p, "\xe2\x80\xae", 3);
+	CHECK_SAME(replayed(old, json__new(&(struct json_style){ 0 })), records);
+	free(old);
+}
 
 int main(void)
 {
@@ -478,6 +491,7 @@ int main(void)
 	setenv("TZ", "UTC", 1);
 	test_tables();
 	test_records();
+	test_names();
 	test_sums();
 	test_metrics();
 	test_details();

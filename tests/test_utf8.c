@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* Text made valid UTF-8: cases, lengths, and all there is beside a reference */
+/* Text made fit to be shown: cases, lengths, and all there is beside a reference */
 #include <stdlib.h>
 
 #include "../src/utf8.h"
@@ -15,9 +15,26 @@ static void test_clean(void)
 	} cases[] = {
 		{ "", "" },
 		{ "plain", "plain" },
-		{ "\x01\x7f", "\x01\x7f" },
+		/* What nobody sees, and what moves that which is seen */
+		{ "\x01\x1f\x7f", FFFD FFFD FFFD },
+		{ "web1\r\n", "web1" FFFD FFFD },
+		{ "\x1b[31m", FFFD "[31m" },
+		{ " ~", " ~" },
+		{ "\xc2\x80\xc2\x9f", FFFD FFFD }, /* C1 */
+		{ "\xc2\xa0\xc2\xad\xc2\xae", "\xc2\xa0" FFFD "\xc2\xae" }, /* soft hyphen */
+		{ "web1\xe2\x80\x8b", "web1" FFFD }, /* U+200B, no width */
+		{ "\xe2\x80\x8a\xe2\x80\x8f", "\xe2\x80\x8a" FFFD }, /* RLM */
+		{ "a\xe2\x80\xa8z\xe2\x80\xa9", "a" FFFD "z" FFFD }, /* U+2028, U+2029 */
+		{ "\xe2\x80\xae"
+		  "1bew",
+		  FFFD "1bew" }, /* U+202E: from right to left */
+		{ "\xd8\x9c\xe2\x81\xa6\xe2\x81\xa9", FFFD FFFD FFFD }, /* ALM, isolates */
+		{ "\xef\xbb\xbfweb1", FFFD "web1" }, /* U+FEFF */
+		{ "\xe3\x85\xa4\xef\xb8\x8f", FFFD FFFD }, /* Hangul filler, a variation selector */
+		{ "\xf3\xa0\x80\x81\xf3\xa0\xbf\xbf", FFFD FFFD }, /* tags */
+		{ "e\xcc\x81\xf0\x9f\x90\xa7", "e\xcc\x81\xf0\x9f\x90\xa7" },
 		/* First and last of each length */
-		{ "\xc2\x80\xdf\xbf", "\xc2\x80\xdf\xbf" },
+		{ "\xc2\xa1\xdf\xbf", "\xc2\xa1\xdf\xbf" },
 		{ "\xe0\xa0\x80\xef\xbf\xbf", "\xe0\xa0\x80\xef\xbf\xbf" },
 		{ "\xf0\x90\x80\x80\xf4\x8f\xbf\xbf", "\xf0\x90\x80\x80\xf4\x8f\xbf\xbf" },
 		/* Around the surrogates */
@@ -102,11 +119,71 @@ static void test_clean_limits(void)
 	}
 }
 
+/* The characters that become U+FFFD, each written out: Unicode 15's Default_Ignorable and others */
+static bool is_unseen(unsigned int c)
+{
+	switch (c) {
+	case 0 ... 0x1f: /* Cc */
+	case 0x7f ... 0x9f:
+	case 0x2028: /* Zl, Zp */
+	case 0x2029:
+	case 0x202a ... 0x202e: /* Bidi_Control */
+	case 0x2066 ... 0x2069:
+	case 0x200e:
+	case 0x200f:
+	case 0x61c:
+	case 0xfff9 ... 0xfffb: /* interlinear annotation */
+	case 0xad: /* the rest of Default_Ignorable_Code_Point */
+	case 0x34f:
+	case 0x115f:
+	case 0x1160:
+	case 0x17b4:
+	case 0x17b5:
+	case 0x180b ... 0x180f:
+	case 0x200b ... 0x200d:
+	case 0x2060 ... 0x2065:
+	case 0x206a ... 0x206f:
+	case 0x3164:
+	case 0xfe00 ... 0xfe0f:
+	case 0xfeff:
+	case 0xffa0:
+	case 0xfff0 ... 0xfff8:
+	case 0x1bca0 ... 0x1bca3:
+	case 0x1d173 ... 0x1d17a:
+	case 0xe0000 ... 0xe0fff:
+		return true;
+	}
+	return false;
+}
+
+/* Every code point, one after the other */
+static void test_clean_characters(void)
+{
+	unsigned int c, wrong = 0;
+
+	for (c = 0; c <= 0x10ffff; c++) {
+		const char in[] = { 0xf0 | c >> 18, 0x80 | (c >> 12 & 0x3f), 0x80 | (c >> 6 & 0x3f),
+				    0x80 | (c & 0x3f) };
+		const char three[] = { 0xe0 | c >> 12, in[2], in[3] };
+		const char two[] = { 0xc0 | c >> 6, in[3] }, one[] = { c };
+		const size_t len = c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
+		const char *text = len == 1 ? one : len == 2 ? two : len == 3 ? three : in;
+		char out[8];
+
+		if (c >= 0xd800 && c <= 0xdfff)
+			continue;
+		utf8__clean(out, sizeof(out), text, len, 1);
+		wrong += is_unseen(c) ? strcmp(out, FFFD) != 0
+				      : strlen(out) != len || memcmp(out, text, len) != 0;
+	}
+	CHECK_INT(wrong, 0);
+}
+
 /*
  * The reference: decodes the way the RFC describes it, by number and not by
- * tables of bytes. Bytes of the character at @p, 0: none.
+ * tables of bytes. Bytes of the character at @p, 0: none. @seen: whether it stays.
  */
-static size_t reference_length(const unsigned char *p, size_t len)
+static size_t reference_length(const unsigned char *p, size_t len, bool *seen)
 {
 	static const unsigned int least[] = { 0, 0, 0x80, 0x800, 0x10000 };
 	size_t n = *p < 0x80 ? 1 : (*p & 0xe0) == 0xc0 ? 2 : (*p & 0xf0) == 0xe0 ? 3 : 4;
@@ -120,6 +197,7 @@ static size_t reference_length(const unsigned char *p, size_t len)
 			return 0;
 		c = c << 6 | (p[i] & 0x3f);
 	}
+	*seen = !is_unseen(c);
 	return c < least[n] || c > 0x10ffff || (c >= 0xd800 && c <= 0xdfff) ? 0 : n;
 }
 
@@ -127,11 +205,13 @@ static bool as_reference(const unsigned char *in, size_t len)
 {
 	char out[32], want[32];
 	size_t used = 0, n, i;
+	bool seen;
 
 	for (i = 0; i < len; i += n ? n : 1) {
-		n = reference_length(in + i, len - i);
-		memcpy(want + used, n ? (const char *)in + i : FFFD, n ? n : 3);
-		used += n ? n : 3;
+		n = reference_length(in + i, len - i, &seen);
+		seen &= n != 0;
+		memcpy(want + used, seen ? (const char *)in + i : FFFD, seen ? n : 3);
+		used += seen ? n : 3;
 	}
 	want[used] = 0;
 	utf8__clean(out, sizeof(out), (const char *)in, len, 99);
@@ -170,6 +250,7 @@ int main(void)
 {
 	test_clean();
 	test_clean_limits();
+	test_clean_characters();
 	test_clean_all();
 	return check__report("utf8");
 }

@@ -192,8 +192,8 @@ static void test_get_running(void)
 	CHECK_STR(vm->comm, "main \xef\xbf\xbd");
 	CHECK_STR(vm->name, "web1");
 	vm = vms__get(vms, b, 0);
-	CHECK_STR(vm->comm, "name\nline");
-	CHECK_STR(vm->name, "name\nline");
+	CHECK_STR(vm->comm, "name\xef\xbf\xbdline");
+	CHECK_STR(vm->name, "name\xef\xbf\xbdline");
 	vms__get(vms, b, 0)->users++;
 	stop(a);
 	/* Still told after its end, until it is forgotten */
@@ -207,7 +207,7 @@ static void test_get_running(void)
 	/* Whoever has its PID now is not asked in its place */
 	snprintf(mark, sizeof(mark), "pid-%u", b);
 	CHECK_STR(vms__get(vms, b, vm__start(b) + 1)->name, mark);
-	CHECK_STR(vms__get(vms, b, vm__start(b))->name, "name\nline");
+	CHECK_STR(vms__get(vms, b, vm__start(b))->name, "name\xef\xbf\xbdline");
 	stop(b);
 	vms__forget(vms);
 	CHECK(vms__get(vms, b, 0) == vm);
@@ -215,6 +215,47 @@ static void test_get_running(void)
 }
 
 /* An output that still holds a VM is told that it has ended */
+/* "pid-4242" says that there is no name, so a VM that is called so is shown in quotes */
+static void test_called_as_none(void)
+{
+	char *const named[] = { "qemu-system-x86_64", "-name", "guest=pid-4242", NULL };
+	char *const similar[] = { "qemu-system-x86_64", "-name", "guest=pid-42a", NULL };
+	pid_t a = start("pid-12345678901", named), b = start("pid-", similar);
+	struct vm hidden = { .name = "pid-4242" };
+	struct vms *vms = vms__new(host.node);
+	const struct vm *vm = vms__get(vms, a, 0);
+
+	CHECK_STR(vm->name, "'pid-4242'");
+	CHECK_STR(vm->comm, "'pid-123456789'");
+	CHECK(vm__is_called(vm, "pid-4242"));
+	CHECK(vm__is_called(vm, "'pid-4242'"));
+	CHECK(vm__is_called(&hidden, "pid-4242"));
+	CHECK(!vm__is_called(&hidden, "pid-424"));
+	vm = vms__get(vms, b, 0);
+	CHECK_STR(vm->name, "pid-42a");
+	CHECK_STR(vm->comm, "pid-");
+	stop(a);
+	stop(b);
+	vms__free(vms);
+}
+
+/* A name is found as the VMM has it, and as it is shown */
+static void test_is_called(void)
+{
+	static const struct vm vm = { .name = "web1\xef\xbf\xbd" };
+	char longer[VM_NAME_MAX + 20];
+	struct vm cut = { .name = "" };
+
+	CHECK(vm__is_called(&vm, "web1\xe2\x80\x8b"));
+	CHECK(vm__is_called(&vm, "web1\xef\xbf\xbd"));
+	CHECK(!vm__is_called(&vm, "web1"));
+	memset(longer, 'x', sizeof(longer));
+	longer[sizeof(longer) - 1] = 0;
+	memcpy(cut.name, longer, VM_NAME_MAX);
+	CHECK(vm__is_called(&cut, longer));
+	CHECK(!vm__is_called(&cut, longer + 20));
+}
+
 static void test_refs(void)
 {
 	struct vms *vms = vms__new(host.node), *others = vms__new(other_host.node);
@@ -318,6 +359,32 @@ static void test_ask_kvm(void)
 	CHECK_INT(system(command), 0);
 }
 
+/* --vms: the columns stay below each other, however long or wide a name is */
+static void test_print(void)
+{
+	struct listed_vcpu vcpus[] = { { .id = 0, .tid = 11 }, { .id = 1 } };
+	struct listed_vm vms[] = {
+		{ .vm = { .pid = 10, .name = "web1", .vmm = "qemu" }, vcpus, 2 },
+		{ .vm = { .pid = 20, .name = "instance-0000abcd-1", .vmm = "qemu" }, vcpus, 1 },
+		{ .vm = { .pid = 30, .name = "\xe4\xbb\xae\xf0\x9f\x90\xa7", .vmm = "other" },
+		  vcpus,
+		  1 },
+	};
+	struct vmlist list = { .vms = vms, .nr_vms = 3 };
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	vmlist__print(out, &list);
+	fclose(out);
+	CHECK_STR(text, "PID      VM                  VMM               VCPUS  VCPU:TID\n"
+			"10       web1                qemu                  2  0:11 1:?\n"
+			"20       instance-0000abcd-1 qemu                  1  0:11\n"
+			"30       \xe4\xbb\xae\xf0\x9f\x90\xa7                other"
+			"                 1  0:11\n");
+	free(text);
+}
+
 static void test_check_target(void)
 {
 	struct options none = { 0 };
@@ -340,8 +407,11 @@ int main(void)
 	test_zombies();
 	test_refs();
 	test_get_running();
+	test_called_as_none();
+	test_is_called();
 	test_get_gone();
 	test_ask_kvm();
+	test_print();
 	test_check_target();
 	return check__report("vm");
 }

@@ -24,9 +24,6 @@ static void test_width(void)
 		{ KARI "\xe6\x83\xb3", 4 },
 		{ "vm-" PENGUIN, 5 },
 		{ "e\xcc\x81", 1 }, /* a combining accent */
-		{ "a\xe2\x80\x8b"
-		  "b",
-		  2 }, /* a space of no width */
 		{ "\xef\xbf\xbd", 1 }, /* U+FFFD */
 		{ "\xf4\x8f\xbf\xbf", 1 }, /* the last one */
 	};
