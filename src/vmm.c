@@ -38,15 +38,76 @@ static void take_value(const char *value, char *name, size_t size)
 	utf8__clean(name, size, value, strlen(value), VM_NAME_MAX);
 }
 
-/* A path's last part, without what follows its last dot */
-static void take_basename(const char *value, char *name, size_t size)
+/* Firecracker's id if it was given none */
+static void take_id(const char *value, char *name, size_t size)
 {
-	const char *base = strrchr(value, '/'), *dot;
+	take_value(strcmp(value, "anonymous-instance") ? value : "", name, size);
+}
 
-	base = base ? base + 1 : value;
-	dot = strrchr(base, '.');
-	utf8__clean(name, size, base, dot && dot > base ? (size_t)(dot - base) : strlen(base),
-		    VM_NAME_MAX);
+/* Whether a part of a socket's path is the same for all VMs of a launcher, and so no name */
+static bool is_common(const char *part, size_t len)
+{
+	static const char *const common[] = {
+		"api",	    "ch",      "ch-api",
+		"clh",	    "clh-api", "cloud-hypervisor",
+		"control",  "crosvm",  "crosvm_control",
+		"fc",	    "fc-api",  "firecracker",
+		"internal", "run",     "root",
+		"socket",   "sockets", "tmp",
+		"var",	    "vm",      "vmm",
+		"vsock",
+	};
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(common); i++)
+		if (strlen(common[i]) == len && !memcmp(common[i], part, len))
+			return true;
+	return !len;
+}
+
+/* Bytes of a socket's path without what says that it is one */
+static size_t without_suffix(const char *path)
+{
+	static const char *const suffixes[] = { ".sock", ".socket", "-socket",
+						"-event-monitor-fifo" };
+	size_t i, len = strlen(path), n;
+
+	for (i = 0; i < ARRAY_SIZE(suffixes); i++) {
+		n = strlen(suffixes[i]);
+		if (len > n && path[len - n - 1] != '/' && !strcmp(path + len - n, suffixes[i]))
+			return len - n;
+	}
+	return len;
+}
+
+/* Whether it is a user's directory, /home/joe or /run/user/1000 */
+static bool is_of_user(const char *path, const char *part)
+{
+	return part - path >= 6 &&
+	       (!memcmp(part - 6, "/home/", 6) || !memcmp(part - 6, "/user/", 6));
+}
+
+/*
+ * Of "/run/ch/web1.sock" web1, of "/run/vc/vm/ID/clh-api.sock" ID: the last part of a socket's
+ * path that may be different from VM to VM
+ */
+static void take_socket(const char *value, char *name, size_t size)
+{
+	const char *path = value + (strncmp(value, "path=", 5) ? 0 : 5), *part;
+	size_t len = strncmp(value, "fd=", 3) ? without_suffix(path) : 0;
+
+	*name = 0;
+	while (len) {
+		for (part = path + len; part > path && part[-1] != '/'; part--)
+			;
+		len -= part - path;
+		if (!is_common(part, len)) {
+			if (!is_of_user(path, part))
+				utf8__clean(name, size, part, len, VM_NAME_MAX);
+			return;
+		}
+		len = part > path ? part - path - 1 : 0;
+	}
 }
 
 /* "550e8400-e29b-11d4-a716-446655440000"; no further character of a UUID may follow */
@@ -77,22 +138,31 @@ static void take_uuid_key(const char *value, char *uuid, size_t size)
 	}
 }
 
-/* The options by which VMMs get a value; in a list, the first option found counts */
+/* The options by which VMMs get a value; in a list, the first option with a value counts */
 struct vmm_option {
 	const char *program; /* how the program's file name begins; NULL: end of the list */
-	const char *option;
+	const char *option; /* LAST_ARGUMENT: none, the value comes last */
 	void (*take)(const char *value, char *text, size_t size);
 };
+
+#define LAST_ARGUMENT ""
 
 static const struct vmm_option name_options[] = {
 	{ "qemu", "-name", parse_qemu_name },
 	{ "qemu", "--name", parse_qemu_name },
+	{ "kvmtool", "--name", take_value },
 	{ "kvm", "-name", parse_qemu_name },
-	{ "firecracker", "--id", take_value },
-	{ "cloud-hypervisor", "--api-socket", take_basename },
+	{ "kvm", "-id", take_value }, /* Proxmox */
+	{ "stratovirt", "-name", parse_qemu_name },
+	{ "firecracker", "--id", take_id },
+	{ "firecracker", "--api-sock", take_socket },
+	{ "cloud-hypervisor", "--api-socket", take_socket },
+	{ "cloud-hypervisor", "--event-monitor", take_socket },
 	{ "crosvm", "--name", take_value },
-	{ "crosvm", "-s", take_basename },
-	{ "crosvm", "--socket", take_basename },
+	{ "crosvm", "-s", take_socket },
+	{ "crosvm", "--socket", take_socket },
+	{ "containerd-shim-kata", "-id", take_value },
+	{ "runsc", LAST_ARGUMENT, take_value }, /* its container's id */
 	{ "lkvm", "--name", take_value },
 	{ "lkvm", "-n", take_value },
 	{ "VBoxHeadless", "--comment", take_value },
@@ -107,6 +177,7 @@ static const struct vmm_option uuid_options[] = {
 	{ "qemu", "--uuid", take_uuid },
 	{ "qemu", "-smbios", take_uuid_key },
 	{ "kvm", "-uuid", take_uuid },
+	{ "stratovirt", "-uuid", take_uuid },
 	{ "cloud-hypervisor", "--platform", take_uuid_key },
 	{ "firecracker", "--id", take_uuid },
 	{ "crosvm", "--smbios", take_uuid_key },
@@ -127,10 +198,14 @@ static const struct {
 	const char *program, *vmm;
 } vmms[] = {
 	{ "qemu", "qemu" },
+	{ "kvmtool", "kvmtool" },
 	{ "kvm", "qemu" },
+	{ "stratovirt", "stratovirt" },
 	{ "firecracker", "firecracker" },
 	{ "cloud-hypervisor", "cloud-hypervisor" },
 	{ "crosvm", "crosvm" },
+	{ "containerd-shim-kata", "dragonball" }, /* the VMM is in Kata's shim */
+	{ "runsc", "gvisor" },
 	{ "lkvm", "kvmtool" },
 	{ "VBox", "virtualbox" },
 	{ "VirtualBox", "virtualbox" },
@@ -161,13 +236,14 @@ const char *vmm__named(const char *name)
 static const char *option_value(const char *arg, const char *end, const char *option)
 {
 	size_t len = strlen(option);
-	const char *next;
+	const char *next = arg + strlen(arg) + 1;
 
+	if (!len)
+		return next == end ? arg : NULL;
 	if (strncmp(arg, option, len))
 		return NULL;
 	if (arg[len] == '=' && option[1] == '-')
 		return arg + len + 1;
-	next = arg + strlen(arg) + 1;
 	return !arg[len] && next < end ? next : NULL;
 }
 
@@ -176,20 +252,20 @@ static bool take_option(const struct vmm_option *o, const char *cmdline, size_t 
 {
 	const char *end = cmdline + len, *arg, *value;
 
+	*text = 0;
 	if (!len || end[-1])
 		return false;
-	for (; o->program; o++) {
+	for (; o->program && !*text; o++) {
 		if (strncmp(program_name(cmdline), o->program, strlen(o->program)))
 			continue;
-		for (arg = cmdline + strlen(cmdline) + 1; arg < end; arg += strlen(arg) + 1) {
+		value = NULL;
+		for (arg = cmdline + strlen(cmdline) + 1; arg < end && !value;
+		     arg += strlen(arg) + 1)
 			value = option_value(arg, end, o->option);
-			if (!value)
-				continue;
+		if (value)
 			o->take(value, text, size);
-			return *text;
-		}
 	}
-	return false;
+	return *text;
 }
 
 bool vmm__parse_name(const char *cmdline, size_t len, char *name, size_t size)
