@@ -23,14 +23,14 @@ COMMIT_H := \#define KVMEXIT_COMMIT "$(or $(COMMIT),unknown)"
 $(shell mkdir -p $(BUILD); [ -z '$(COMMIT)' ] && [ -e $(BUILD)/commit.h ] || \
 	echo '$(COMMIT_H)' | cmp -s - $(BUILD)/commit.h || echo '$(COMMIT_H)' >$(BUILD)/commit.h)
 LIBS := libbpf libelf zlib jansson
-SRCS := kvmexit.c $(filter-out src/guest_%.c,$(wildcard src/*.c)) $(GUEST)
+SRCS := kvmexit.c $(filter-out src/%/guest_x86.c src/%/guest_arm64.c src/guest_x86.c src/guest_arm64.c %.bpf.c,$(wildcard src/*.c src/*/*.c)) $(GUEST)
 OBJS := $(SRCS:%.c=$(BUILD)/%.o)
 SKEL := $(BUILD)/kvmexit.skel.h $(BUILD)/plain.skel.h $(BUILD)/vmstate.skel.h
 
 # No path of the build's in what it makes
 MAP := -ffile-prefix-map=$(CURDIR)=.
 override CFLAGS += $(MAP) -std=gnu11 -Wall -Wextra -Wshadow -Wmissing-prototypes -Wstrict-prototypes \
-	-D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -I$(BUILD) $(shell $(PKG_CONFIG) --cflags $(LIBS))
+	-D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -I$(BUILD) -I. -Isrc $(shell $(PKG_CONFIG) --cflags $(LIBS))
 # What an exploit has to get past; tests/test_hardening.sh looks for it in the
 # binary. No -fcf-protection: Debian's static libraries are built without, so the
 # linker takes it off the whole.
@@ -48,7 +48,7 @@ override CFLAGS += $(HARDEN)
 # kvm_exit has other arguments on arm64
 BPF_TARGET := $(if $(ON_ARM64),-D__TARGET_ARCH_arm64,-D__TARGET_ARCH_x86)
 BPF_CFLAGS := -g -O2 -target bpf -mcpu=v3 -Wall -Wextra -Werror $(BPF_TARGET) $(MAP) \
-	-I/usr/include/$(MULTIARCH)
+	-I. -Isrc -I/usr/include/$(MULTIARCH)
 
 ifeq ($(V),1)
 Q :=
@@ -168,7 +168,7 @@ FUZZ_TIME ?= 20
 FUZZ := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*.c))
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 FUZZ_CFLAGS := -g -O1 -fsanitize=fuzzer-no-link $(SANITIZE) -std=gnu11 -Wall -Wextra -D_GNU_SOURCE \
-	-I$(BUILD)
+	-I$(BUILD) -I. -Isrc
 
 $(BUILD)/fuzz/%.o: %.c | $(SKEL)
 	$(say) FUZZ $@
@@ -208,12 +208,12 @@ soak: all $(BUILD)/guest
 # The manual page made of explain.def and reasons.def, by a program for this machine
 man: $(BUILD)/kvmexit-reasons.7
 
-MAN_SRCS := man/kvmexit-reasons.c src/texts.c src/reasons.c src/util.c
+MAN_SRCS := man/kvmexit-reasons.c src/texts.c src/reasons.c src/lib/util.c
 
 $(BUILD)/kvmexit-reasons.7: $(MAN_SRCS) src/texts.h src/reasons.h src/options.h explain.def reasons.def
 	$(say) MAN $@
 	@mkdir -p $(@D)
-	$(Q)$(HOSTCC) -std=gnu11 -D_GNU_SOURCE -o $(@:.7=) $(MAN_SRCS)
+	$(Q)$(HOSTCC) -std=gnu11 -D_GNU_SOURCE -I. -Isrc -o $(@:.7=) $(MAN_SRCS)
 	$(Q)$(@:.7=) >$@.tmp
 	$(Q)mv $@.tmp $@
 
@@ -247,7 +247,7 @@ install: $(PROGRAM) man
 dist deb rpm:
 	$(Q)scripts/package $@
 
-C_FILES := $(wildcard *.[ch] src/*.[ch] man/*.[ch] tests/*.[ch] tests/bench/*.[ch] tests/fuzz/*.[ch])
+C_FILES := $(wildcard *.[ch] src/*.[ch] src/*/*.[ch] man/*.[ch] tests/*.[ch] tests/bench/*.[ch] tests/fuzz/*.[ch])
 SHELL_FILES := $(shell grep -ls '^\#!/bin/.*sh' scripts/* tests/*.sh tests/run tests/hosts/* \
 	tests/bench/* .ci/run) tests/check.sh tests/cli/harness.sh tests/hosts/vms.sh \
 	tests/hosts/faults.sh scripts/kvmexit.bash-completion

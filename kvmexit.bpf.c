@@ -6,7 +6,7 @@
  * that also notes when the exit was, and further programs on other events are attached
  * (src/bpf/time.h). With --detail they note what was behind the exit (src/bpf/detail.h).
  */
-#include "src/bpf/detail.h"
+#include "bpf/detail.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
@@ -93,7 +93,7 @@ static __always_inline void enter(const struct task_struct *task, __u64 thread, 
 }
 
 #ifdef __TARGET_ARCH_arm64
-#include "src/bpf/arm64.h"
+#include "bpf/arm64.h"
 #else
 
 /* KVM's id of the vCPU. 0: read. */

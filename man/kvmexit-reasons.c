@@ -3,10 +3,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "../kvmexit.h"
-#include "../src/options.h"
-#include "../src/reasons.h"
-#include "../src/texts.h"
+#include "kvmexit.h"
+#include "options.h"
+#include "reasons.h"
+#include "texts.h"
 
 /* As troff takes it: hyphens are to be copied, a point or quote may begin a line */
 static void put(const char *text)

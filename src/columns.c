@@ -4,9 +4,9 @@
 #include <string.h>
 
 #include "run.h"
-#include "util.h"
+#include "lib/util.h"
 #include "vm.h"
-#include "width.h"
+#include "lib/width.h"
 
 /* From left to right, before those of the measures; rank, handy: see struct column */
 static const struct {

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "threads.h"
-#include "util.h"
+#include "lib/util.h"
 #include "vm.h"
 
 /*

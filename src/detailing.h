@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "../kvmexit.h"
+#include "kvmexit.h"
 #include "times.h"
 
 /* All exits with the same detail */

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "reason_codes.h"
-#include "util.h"
+#include "lib/util.h"
 
 /* How a part of a detail's value is written */
 enum form {
@@ -107,13 +107,13 @@ static const struct of_reason {
 #define ARM64_DETAIL(reason, source, kind, known, value) \
 	{ ISA_ARM64, REASON_ARM64_##reason, kind, known, value },
 #define DETAIL_TOO(isa, reason, kind) { ISA_##isa, REASON_##isa##_##reason, kind, 0, 0 },
-#include "../reasons.def"
+#include "reasons.def"
 };
 
 /* clang-format off */
 const struct named_detail named_details[] = {
 #define DETAIL(kind, first, last, name) { kind, first, last, name },
-#include "../details.def"
+#include "details.def"
 };
 /* clang-format on */
 
@@ -121,7 +121,7 @@ const size_t named_details_count = ARRAY_SIZE(named_details);
 
 #define DETAIL(kind, first, last, name) \
 	_Static_assert((first) <= (last) && sizeof(name) <= DETAIL_NAME_MAX, "details.def: " name);
-#include "../details.def"
+#include "details.def"
 
 /* NULL: exits of the reason can have no such detail */
 static const struct of_reason *find_of(__u32 isa, __u32 code, enum detail_kind kind)

@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "../kvmexit.h"
+#include "kvmexit.h"
 
 /* Room for any detail's text, and for any name of details.def, with the NUL */
 #define DETAIL_TEXT_MAX 64

@@ -17,7 +17,7 @@ enum {
 #define EXCEPTION(nr, name) name##_VECTOR = nr,
 #define AVIC(nr, name) AVIC_IPI_FAILURE_##name = nr,
 #define PSCI(prefix, nr, name) PSCI_##prefix##_##name = (int)(nr),
-#include "../details.def"
+#include "details.def"
 };
 
 #if defined(__x86_64__) || defined(__i386__)
@@ -43,4 +43,4 @@ enum {
 #define EXCEPTION(nr, name) SAME(name##_VECTOR, nr)
 #define AVIC(nr, name) SAME(AVIC_IPI_FAILURE_##name, nr)
 #define PSCI(prefix, nr, name) SAME(PSCI_##prefix##_##name, nr)
-#include "../details.def"
+#include "details.def"

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "details.h"
-#include "util.h"
+#include "lib/util.h"
 
 struct range {
 	__u64 first;

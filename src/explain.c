@@ -5,13 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../kvmexit.h"
+#include "kvmexit.h"
 #include "filter.h"
 #include "groups.h"
-#include "privileges.h"
+#include "lib/privileges.h"
 #include "reasons.h"
 #include "times.h"
-#include "util.h"
+#include "lib/util.h"
 #include "vmlist.h"
 
 /* How long VMs that have ended are still explained, ns */

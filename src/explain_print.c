@@ -2,12 +2,12 @@
 /* Explanations as text and as records */
 #include <string.h>
 
-#include "../kvmexit.h"
+#include "kvmexit.h"
 #include "explain.h"
 #include "reasons.h"
-#include "record.h"
+#include "lib/ndjson.h"
 #include "run.h"
-#include "util.h"
+#include "lib/util.h"
 
 #define COLUMNS 80
 

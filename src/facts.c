@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "util.h"
+#include "lib/util.h"
 
 /* The type behind typedefs, const and the like; NULL: there is none */
 static const struct btf_type *plain_type(const struct btf *btf, __u32 id)

@@ -6,7 +6,7 @@
 #include <linux/types.h>
 #include <stdbool.h>
 
-#include "../kvmexit.h"
+#include "kvmexit.h"
 
 enum prototype {
 	PROTO_UNKNOWN, /* no BTF, or a prototype that is not one of these */

@@ -4,7 +4,7 @@
 #include "details.h"
 #include "devices.h"
 #include "reasons.h"
-#include "util.h"
+#include "lib/util.h"
 #include "vm.h"
 
 _Static_assert(FIELD_SIZE >= VM_NAME_SIZE && FIELD_SIZE >= REASON_NAME_MAX, "FIELD_SIZE");

@@ -9,7 +9,7 @@
 
 #include "details.h"
 #include "reasons.h"
-#include "util.h"
+#include "lib/util.h"
 
 #define CACHE_SIZE 256
 

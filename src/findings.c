@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "record.h"
-#include "util.h"
+#include "lib/ndjson.h"
+#include "lib/util.h"
 
 static const char *const verdicts[] = {
 	[VERDICT_NONE] = "none",

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "fields.h"
-#include "util.h"
+#include "lib/util.h"
 #include "vm.h"
 
 struct groups {

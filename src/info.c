@@ -13,7 +13,7 @@
 #include "options.h"
 #include "reasons.h"
 #include "run.h"
-#include "util.h"
+#include "lib/util.h"
 #include "vmlist.h"
 
 void info__banner(const struct options *o)

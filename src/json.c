@@ -10,9 +10,9 @@
 #include "filter.h"
 #include "groups.h"
 #include "reasons.h"
-#include "record.h"
+#include "lib/ndjson.h"
 #include "run.h"
-#include "util.h"
+#include "lib/util.h"
 
 /* The pieces of lines; each piece is filled with the same keys every time */
 enum piece {

@@ -9,10 +9,10 @@
 #include "columns.h"
 #include "explain.h"
 #include "groups.h"
-#include "terminal.h"
-#include "utf8.h"
-#include "util.h"
-#include "width.h"
+#include "lib/terminal.h"
+#include "lib/utf8.h"
+#include "lib/util.h"
+#include "lib/width.h"
 
 /* If a terminal does not tell its size */
 #define LINES 24

@@ -5,7 +5,7 @@
 
 #include <stddef.h>
 
-#include "../kvmexit.h"
+#include "kvmexit.h"
 
 enum {
 	LOST_MISSED = NR_LOST, /* the program was not run: bpf_prog_info.recursion_misses */

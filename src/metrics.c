@@ -16,7 +16,7 @@
 #include "fields.h"
 #include "groups.h"
 #include "run.h"
-#include "util.h"
+#include "lib/util.h"
 #include "vm.h"
 
 /* A VM that has ended is left out after this time; by then it was scraped more than once */

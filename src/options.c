@@ -11,8 +11,8 @@
 #include "commit.h"
 #include "filter.h"
 #include "rules.h"
-#include "terminal.h"
-#include "util.h"
+#include "lib/terminal.h"
+#include "lib/util.h"
 #include "variants.h"
 #include "view.h"
 

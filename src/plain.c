@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "plain.h"
 
-#include "../kvmexit.h"
+#include "kvmexit.h"
 #include "plain.skel.h"
 
 /* libbpf does not write to it */

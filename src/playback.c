@@ -12,7 +12,7 @@
 #include "replay.h"
 #include "screen.h"
 #include "select.h"
-#include "util.h"
+#include "lib/util.h"
 #include "view.h"
 
 /* Whether the output is the file that is read: this would never end */

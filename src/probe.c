@@ -19,9 +19,9 @@
 #include "filter.h"
 #include "kvmexit.skel.h"
 #include "plain.h"
-#include "privileges.h"
+#include "lib/privileges.h"
 #include "selection.h"
-#include "util.h"
+#include "lib/util.h"
 #include "variants.h"
 
 struct probe {

@@ -8,7 +8,7 @@ enum reason_code {
 #define VMX(code, name, meaning) REASON_VMX_##name = code,
 #define SVM(code, name, meaning) REASON_SVM_##name = code,
 #define ARM64(code, name, meaning) REASON_ARM64_##name = code,
-#include "../reasons.def"
+#include "reasons.def"
 };
 
 /* The first codes of SVM are in groups; the number of the register or vector is added */

@@ -7,14 +7,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../kvmexit.h"
-#include "util.h"
+#include "kvmexit.h"
+#include "lib/util.h"
 
 enum {
 #define VMX(code, name, meaning) IDX_VMX_##name,
 #define SVM(code, name, meaning) IDX_SVM_##name,
 #define ARM64(code, name, meaning) IDX_ARM64_##name,
-#include "../reasons.def"
+#include "reasons.def"
 	NR_REASONS
 };
 
@@ -23,7 +23,7 @@ const struct reason reasons[] = {
 #define VMX(code, name, meaning) { ISA_VMX, code, #name, meaning },
 #define SVM(code, name, meaning) { ISA_SVM, code, #name, meaning },
 #define ARM64(code, name, meaning) { ISA_ARM64, code, #name, meaning },
-#include "../reasons.def"
+#include "reasons.def"
 };
 /* clang-format on */
 
@@ -34,7 +34,7 @@ const size_t reasons_count = NR_REASONS;
 #define VMX(code, name, meaning) NAME_FITS(name)
 #define SVM(code, name, meaning) NAME_FITS(name)
 #define ARM64(code, name, meaning) NAME_FITS(name)
-#include "../reasons.def"
+#include "reasons.def"
 
 /* A switch and not a search, as it makes a duplicate code a compile error. */
 static int vmx_index(unsigned int code)
@@ -43,7 +43,7 @@ static int vmx_index(unsigned int code)
 #define VMX(code, name, meaning) \
 	case code:               \
 		return IDX_VMX_##name;
-#include "../reasons.def"
+#include "reasons.def"
 	default:
 		return -1;
 	}
@@ -55,7 +55,7 @@ static int svm_index(unsigned int code)
 #define SVM(code, name, meaning) \
 	case code:               \
 		return IDX_SVM_##name;
-#include "../reasons.def"
+#include "reasons.def"
 	default:
 		return -1;
 	}
@@ -67,7 +67,7 @@ static int arm64_index(unsigned int code)
 #define ARM64(code, name, meaning) \
 	case code:                 \
 		return IDX_ARM64_##name;
-#include "../reasons.def"
+#include "reasons.def"
 	default:
 		return -1;
 	}

@@ -14,7 +14,7 @@ enum {
 #define SVM(code, name, meaning) SVM_EXIT_##name = (int)code,
 #define SVM_EXCP(vector, name, meaning) name##_VECTOR = vector,
 #define SVM_GHCB(code, name, meaning) SVM_##name = (int)code,
-#include "../reasons.def"
+#include "reasons.def"
 	SVM_EXIT_EXCP_BASE = 0x40,
 };
 
@@ -33,4 +33,4 @@ enum {
 #define SVM_EXCP(vector, name, meaning) \
 	SAME(SVM_EXIT_EXCP_BASE + name##_VECTOR, 0x40 + (vector), name)
 #define SVM_GHCB(code, name, meaning) SAME(SVM_##name, code, name)
-#include "../reasons.def"
+#include "reasons.def"

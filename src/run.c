@@ -11,8 +11,8 @@
 #include <sys/utsname.h>
 
 #include "options.h"
-#include "utf8.h"
-#include "util.h"
+#include "lib/utf8.h"
+#include "lib/util.h"
 
 #ifdef __x86_64__
 const char *run__isa(void)

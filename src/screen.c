@@ -8,8 +8,8 @@
 
 #include "live.h"
 #include "options.h"
-#include "terminal.h"
-#include "util.h"
+#include "lib/terminal.h"
+#include "lib/util.h"
 
 void screen__measure(struct session *s)
 {

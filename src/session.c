@@ -14,13 +14,13 @@
 #include "live.h"
 #include "metrics.h"
 #include "options.h"
-#include "privileges.h"
+#include "lib/privileges.h"
 #include "probe.h"
 #include "recording.h"
 #include "reports.h"
 #include "sight.h"
-#include "terminal.h"
-#include "util.h"
+#include "lib/terminal.h"
+#include "lib/util.h"
 
 /* How long the end of the run waits for a reader that takes nothing, ns */
 #define PATIENCE (2 * NSEC_PER_SEC)

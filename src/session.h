@@ -6,13 +6,13 @@
 #ifndef SESSION_H
 #define SESSION_H
 
-#include "output.h"
-#include "replaced.h"
+#include "lib/output.h"
+#include "lib/atomic_file.h"
 #include "report.h"
 #include "run.h"
 #include "snapshot.h"
-#include "terminal.h"
-#include "ticker.h"
+#include "lib/terminal.h"
+#include "lib/events.h"
 
 struct counters;
 struct devices;

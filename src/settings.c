@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "utf8.h"
-#include "util.h"
+#include "lib/utf8.h"
+#include "lib/util.h"
 
 /* Files with one setting each; from "always [madvise] never" the one in brackets is taken */
 static const struct {

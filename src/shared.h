@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "../kvmexit.h"
+#include "kvmexit.h"
 
 /* Memory shared with the kernel (kvmexit.h): each has an element for each slot */
 struct shared {

@@ -8,8 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "privileges.h"
-#include "util.h"
+#include "lib/privileges.h"
+#include "lib/util.h"
 
 /* How /proc is mounted */
 struct hiding {

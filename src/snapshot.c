@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "snapshot.h"
 
-#include "util.h"
+#include "lib/util.h"
 #include "vm.h"
 
 int sample__compare_threads(const struct sample *x, const struct sample *y)

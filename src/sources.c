@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "util.h"
+#include "lib/util.h"
 #include "vm.h"
 
 /* See counters.c: gcc cannot see that tsearch() keeps what it is given */

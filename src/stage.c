@@ -14,8 +14,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "privileges.h"
-#include "util.h"
+#include "lib/privileges.h"
+#include "lib/util.h"
 
 /* How long a VM may take for its known exits */
 #define PATIENCE_MS 15000

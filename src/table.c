@@ -10,8 +10,8 @@
 #include "explain.h"
 #include "groups.h"
 #include "run.h"
-#include "terminal.h"
-#include "util.h"
+#include "lib/terminal.h"
+#include "lib/util.h"
 #include "vm.h"
 
 struct table {

@@ -9,7 +9,7 @@
 
 #include "options.h"
 #include "sight.h"
-#include "util.h"
+#include "lib/util.h"
 #include "vmlist.h"
 
 /* The ids as text, as many as fit */

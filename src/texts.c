@@ -5,11 +5,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "../kvmexit.h"
-#include "util.h"
+#include "kvmexit.h"
+#include "lib/util.h"
 
 const struct text texts[] = {
-#include "../explain.def"
+#include "explain.def"
 };
 
 const size_t texts_count = ARRAY_SIZE(texts);

@@ -4,7 +4,7 @@
 #include <search.h>
 #include <stdlib.h>
 
-#include "util.h"
+#include "lib/util.h"
 #include "vm.h"
 
 /*

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "util.h"
+#include "lib/util.h"
 
 /* As in counters.c: gcc -fanalyzer cannot follow reallocarray() */
 #ifndef __clang__

@@ -12,7 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "../kvmexit.h"
+#include "kvmexit.h"
 
 enum part {
 	PART_GUEST, /* in the guest: no exit's time */

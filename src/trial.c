@@ -9,7 +9,7 @@
 #include "reasons.h"
 #include "snapshot.h"
 #include "stage.h"
-#include "util.h"
+#include "lib/util.h"
 
 /* A kind of exit, or two that are one reason, and its reason's names; "": the last */
 struct deed {

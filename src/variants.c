@@ -11,7 +11,7 @@
 #include "reason_codes.h"
 #include "selection.h"
 #include "times.h"
-#include "util.h"
+#include "lib/util.h"
 
 /* Each returns why a variant cannot be used; NULL: it can */
 
@@ -217,7 +217,7 @@ static const struct {
 #define VMX_DETAIL(reason, source, kind, known, value) { ISA_VMX, REASON_VMX_##reason, source },
 #define SVM_DETAIL(reason, source, kind, known, value) { ISA_SVM, REASON_SVM_##reason, source },
 #endif
-#include "../reasons.def"
+#include "reasons.def"
 };
 
 /* BTF shows AMD's structs but not Intel's: kvm_intel is not loaded */

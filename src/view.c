@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "util.h"
+#include "lib/util.h"
 
 /* First the keys that say whose rows are, from coarse to fine, then the others */
 static const struct {

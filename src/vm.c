@@ -9,8 +9,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "utf8.h"
-#include "util.h"
+#include "lib/utf8.h"
+#include "lib/util.h"
 #include "vmm.h"
 
 /* Whether a namespace is the initial one; @initial: PROC_*_INIT_INO of linux/proc_ns.h */

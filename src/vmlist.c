@@ -12,8 +12,8 @@
 #include <unistd.h>
 
 #include "sight.h"
-#include "util.h"
-#include "width.h"
+#include "lib/util.h"
+#include "lib/width.h"
 
 static const char vcpu_file[] = "anon_inode:kvm-vcpu:";
 

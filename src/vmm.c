@@ -4,8 +4,8 @@
 #include <ctype.h>
 #include <string.h>
 
-#include "utf8.h"
-#include "util.h"
+#include "lib/utf8.h"
+#include "lib/util.h"
 #include "vm.h"
 
 /* QEMU's -name: "NAME[,...]" or "guest=NAME[,...]"; ",," stands for a comma */

@@ -14,7 +14,7 @@
 #include "bpf/vmstate.h"
 #include "facts.h"
 #include "run.h"
-#include "util.h"
+#include "lib/util.h"
 #include "vmstate.skel.h"
 
 _Static_assert(NR_STATES <= MAX_STATE_FIELDS, "more states than the program reads");

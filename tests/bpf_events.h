@@ -16,9 +16,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "../kvmexit.h"
-#include "../src/plain.h"
-#include "../src/probe.h"
+#include "kvmexit.h"
+#include "plain.h"
+#include "probe.h"
 #include "check.h"
 #include "kvmexit.skel.h"
 

@@ -8,10 +8,10 @@
 
 #include <stdlib.h>
 
-#include "../src/counters.h"
-#include "../src/run.h"
-#include "../src/util.h"
-#include "../src/vm.h"
+#include "counters.h"
+#include "run.h"
+#include "lib/util.h"
+#include "vm.h"
 #include "check.h"
 
 #define MAX_SLOTS 80

@@ -4,7 +4,7 @@
 #include <pthread.h>
 #include <sys/syscall.h>
 
-#include "../src/util.h"
+#include "lib/util.h"
 #include "bpf_events.h"
 
 static __u32 vcpu_id; /* what the program read there, as test_codes() found */

@@ -14,11 +14,11 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "../kvmexit.h"
-#include "../src/facts.h"
-#include "../src/plain.h"
-#include "../src/probe.h"
-#include "../src/util.h"
+#include "kvmexit.h"
+#include "facts.h"
+#include "plain.h"
+#include "probe.h"
+#include "lib/util.h"
 #include "check.h"
 #include "kvmexit.skel.h"
 

@@ -3,7 +3,7 @@
 #include <pthread.h>
 #include <sched.h>
 
-#include "../src/util.h"
+#include "lib/util.h"
 #include "bpf_events.h"
 
 static void run_prog(struct bpf_program *prog, __u64 arg0, __u64 arg1, __u64 arg2)

@@ -7,11 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../src/counters.h"
-#include "../src/detailing.h"
-#include "../src/run.h"
-#include "../src/util.h"
-#include "../src/vm.h"
+#include "counters.h"
+#include "detailing.h"
+#include "run.h"
+#include "lib/util.h"
+#include "vm.h"
 #include "check.h"
 
 enum {

@@ -2,9 +2,9 @@
 /* Details: packed, as text, and back; their names; which reasons can have them */
 #include <stdlib.h>
 
-#include "../src/details.h"
-#include "../src/reasons.h"
-#include "../src/util.h"
+#include "details.h"
+#include "reasons.h"
+#include "lib/util.h"
 #include "check.h"
 
 #define VMX(code) ISA_VMX, code

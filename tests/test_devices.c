@@ -2,9 +2,9 @@
 /* --devices: what QEMU 7.2 told of a q35, and what it never tells. To be run where tests/ is. */
 #include <errno.h>
 
-#include "../src/details.h"
-#include "../src/devices.h"
-#include "../src/util.h"
+#include "details.h"
+#include "devices.h"
+#include "lib/util.h"
 #include "check.h"
 
 #define PLAIN "tests/fuzz/corpus/devices/plain" /* of a terminal, with its prompts */

@@ -14,12 +14,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "../src/explain.h"
-#include "../src/filter.h"
-#include "../src/reasons.h"
-#include "../src/run.h"
-#include "../src/times.h"
-#include "../src/util.h"
+#include "explain.h"
+#include "filter.h"
+#include "reasons.h"
+#include "run.h"
+#include "times.h"
+#include "lib/util.h"
 #include "check.h"
 
 static char root[] = "/tmp/kvmexit-explain-XXXXXX";

@@ -3,10 +3,10 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "../src/facts.h"
-#include "../src/probe.h"
-#include "../src/selection.h"
-#include "../src/variants.h"
+#include "facts.h"
+#include "probe.h"
+#include "selection.h"
+#include "variants.h"
 #include "check.h"
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))

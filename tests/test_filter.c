@@ -3,9 +3,9 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "../src/filter.h"
-#include "../src/select.h"
-#include "../src/util.h"
+#include "filter.h"
+#include "select.h"
+#include "lib/util.h"
 #include "check.h"
 
 #pragma GCC diagnostic ignored "-Wmissing-field-initializers"

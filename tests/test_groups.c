@@ -3,11 +3,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../src/fields.h"
-#include "../src/groups.h"
-#include "../src/run.h"
-#include "../src/util.h"
-#include "../src/vm.h"
+#include "fields.h"
+#include "groups.h"
+#include "run.h"
+#include "lib/util.h"
+#include "vm.h"
 #include "check.h"
 
 /* Rows are written down as far as they are told apart */

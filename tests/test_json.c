@@ -8,12 +8,12 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "../src/devices.h"
-#include "../src/json.h"
-#include "../src/reasons.h"
-#include "../src/run.h"
-#include "../src/utf8.h"
-#include "../src/util.h"
+#include "devices.h"
+#include "json.h"
+#include "reasons.h"
+#include "run.h"
+#include "lib/utf8.h"
+#include "lib/util.h"
 #include "check.h"
 
 /* Rows are written down as far as they are told apart */

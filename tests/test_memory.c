@@ -9,15 +9,15 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "../src/counters.h"
-#include "../src/json.h"
-#include "../src/live.h"
-#include "../src/recording.h"
-#include "../src/run.h"
-#include "../src/table.h"
-#include "../src/terminal.h"
-#include "../src/util.h"
-#include "../src/vm.h"
+#include "counters.h"
+#include "json.h"
+#include "live.h"
+#include "recording.h"
+#include "run.h"
+#include "table.h"
+#include "lib/terminal.h"
+#include "lib/util.h"
+#include "vm.h"
 #include "check.h"
 #include "failing_malloc.h"
 

@@ -6,13 +6,13 @@
  */
 #include <stdlib.h>
 
-#include "../src/metrics.h"
-#include "../src/run.h"
-#include "../src/times.h"
-#include "../src/utf8.h"
-#include "../src/util.h"
-#include "../src/view.h"
-#include "../src/vm.h"
+#include "metrics.h"
+#include "run.h"
+#include "times.h"
+#include "lib/utf8.h"
+#include "lib/util.h"
+#include "view.h"
+#include "vm.h"
 #include "check.h"
 
 #pragma GCC diagnostic ignored "-Wmissing-field-initializers"

@@ -25,11 +25,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "../src/output.h"
-#include "../src/privileges.h"
-#include "../src/replaced.h"
-#include "../src/util.h"
-#include "../src/vm.h"
+#include "lib/output.h"
+#include "lib/privileges.h"
+#include "lib/atomic_file.h"
+#include "lib/util.h"
+#include "vm.h"
 #include "check.h"
 
 #define SIZE 64

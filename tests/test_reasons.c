@@ -7,8 +7,8 @@
 #include <asm/vmx.h>
 #endif
 
-#include "../kvmexit.h"
-#include "../src/reasons.h"
+#include "kvmexit.h"
+#include "reasons.h"
 #include "check.h"
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))

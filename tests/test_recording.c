@@ -7,13 +7,13 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "../src/json.h"
-#include "../src/metrics.h"
-#include "../src/recording.h"
-#include "../src/run.h"
-#include "../src/table.h"
-#include "../src/util.h"
-#include "../src/vm.h"
+#include "json.h"
+#include "metrics.h"
+#include "recording.h"
+#include "run.h"
+#include "table.h"
+#include "lib/util.h"
+#include "vm.h"
 #include "check.h"
 
 /* Samples are written down as far as they are needed */

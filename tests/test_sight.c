@@ -13,10 +13,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "../src/privileges.h"
-#include "../src/sight.h"
-#include "../src/util.h"
-#include "../src/vm.h"
+#include "lib/privileges.h"
+#include "sight.h"
+#include "lib/util.h"
+#include "vm.h"
 #include "check.h"
 
 #define GROUP 4321

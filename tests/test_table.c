@@ -6,12 +6,12 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "../src/options.h"
-#include "../src/reports.h"
-#include "../src/table.h"
-#include "../src/terminal.h"
-#include "../src/util.h"
-#include "../src/vm.h"
+#include "options.h"
+#include "reports.h"
+#include "table.h"
+#include "lib/terminal.h"
+#include "lib/util.h"
+#include "vm.h"
 #include "check.h"
 
 /* Most cases have no need of the last fields */

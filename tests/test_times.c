@@ -2,10 +2,10 @@
 /* Where the time went, on clocks made here as src/bpf/time.h makes them */
 #include <stdlib.h>
 
-#include "../src/counters.h"
-#include "../src/run.h"
-#include "../src/util.h"
-#include "../src/vm.h"
+#include "counters.h"
+#include "run.h"
+#include "lib/util.h"
+#include "vm.h"
 #include "check.h"
 
 #define MSEC NSEC_PER_MSEC

@@ -7,13 +7,13 @@
  */
 #include <stdlib.h>
 
-#include "../src/details.h"
-#include "../src/findings.h"
-#include "../src/reasons.h"
-#include "../src/snapshot.h"
-#include "../src/stage.h"
-#include "../src/trial.h"
-#include "../src/util.h"
+#include "details.h"
+#include "findings.h"
+#include "reasons.h"
+#include "snapshot.h"
+#include "stage.h"
+#include "trial.h"
+#include "lib/util.h"
 #include "check.h"
 
 #define NOW 5000000000ull

@@ -2,8 +2,8 @@
 /* Text made fit to be shown: cases, lengths, and all there is beside a reference */
 #include <stdlib.h>
 
-#include "../src/utf8.h"
-#include "../src/util.h"
+#include "lib/utf8.h"
+#include "lib/util.h"
 #include "check.h"
 
 #define FFFD "\xef\xbf\xbd"

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "../src/util.h"
+#include "lib/util.h"
 #include "check.h"
 
 #define UNTOUCHED 0xdeadbeefcafef00dull

@@ -2,10 +2,10 @@
 /* What -g takes, and which view the options ask for */
 #include <errno.h>
 
-#include "../src/options.h"
-#include "../src/reports.h"
-#include "../src/util.h"
-#include "../src/view.h"
+#include "options.h"
+#include "reports.h"
+#include "lib/util.h"
+#include "view.h"
 #include "check.h"
 
 #define THREADS (KEY_VM | KEY_THREAD | KEY_REASON)

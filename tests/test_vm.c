@@ -10,12 +10,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "../src/options.h"
-#include "../src/run.h"
-#include "../src/target.h"
-#include "../src/util.h"
-#include "../src/vm.h"
-#include "../src/vmlist.h"
+#include "options.h"
+#include "run.h"
+#include "target.h"
+#include "lib/util.h"
+#include "vm.h"
+#include "vmlist.h"
 #include "check.h"
 
 static const struct run host = { .node = "host" }, other_host = { .node = "other" };

@@ -2,9 +2,9 @@
 /* The name and UUID of a VM in the command line of its VMM */
 #include <stdlib.h>
 
-#include "../src/util.h"
-#include "../src/vm.h"
-#include "../src/vmm.h"
+#include "lib/util.h"
+#include "vm.h"
+#include "vmm.h"
 #include "check.h"
 
 #define NAME_SIZE (4 * VM_NAME_MAX + 1)

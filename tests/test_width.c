@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* What a text takes of a terminal's columns, and where it is cut */
-#include "../src/width.h"
+#include "lib/width.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#include "../src/util.h"
+#include "lib/util.h"
 #include "check.h"
 
 #define PENGUIN "\xf0\x9f\x90\xa7"

@@ -6,8 +6,8 @@
 #ifndef BPF_DETAIL_H
 #define BPF_DETAIL_H
 
-#include "../reason_codes.h"
-#include "time.h"
+#include "reason_codes.h"
+#include "bpf/time.h"
 
 /* The details of a slot; only with --detail. Inlined, because user space patches the offset. */
 static __always_inline struct details *details_in(struct slot *slot)
@@ -27,7 +27,7 @@ static __always_inline struct details *details_in(struct slot *slot)
  */
 const volatile __u8 vmx_sources[NR_COUNTERS] = {
 #define VMX_DETAIL(reason, source, kind, known, value) [COUNTER(REASON_VMX_##reason)] = source,
-#include "../../reasons.def"
+#include "reasons.def"
 };
 
 const volatile __u8 svm_sources[NR_COUNTERS] = {
@@ -36,12 +36,12 @@ const volatile __u8 svm_sources[NR_COUNTERS] = {
 	[REASON_SVM_CR0_SEL_WRITE] = FROM_CODE,
 	[SVM_CR_WRITE_TRAP... SVM_CR_WRITE_TRAP + 0xf] = FROM_CODE,
 #define SVM_DETAIL(reason, source, kind, known, value) [COUNTER(REASON_SVM_##reason)] = source,
-#include "../../reasons.def"
+#include "reasons.def"
 };
 
 const volatile __u8 arm64_sources[NR_COUNTERS] = {
 #define ARM64_DETAIL(reason, source, kind, known, value) [COUNTER(REASON_ARM64_##reason)] = source,
-#include "../../reasons.def"
+#include "reasons.def"
 };
 
 /* The index plus one, at its place in a key */
@@ -165,9 +165,9 @@ static __always_inline void settle(struct details *d, __u64 value)
 }
 
 #ifdef __TARGET_ARCH_arm64
-#include "detail_arm64.h"
+#include "bpf/detail_arm64.h"
 #else
-#include "detail_x86.h"
+#include "bpf/detail_x86.h"
 #endif
 
 static __always_inline void settle_at_entry(struct details *d, const struct kvm_vcpu *vcpu,

@@ -3,7 +3,7 @@
 #ifndef BPF_REASONS_H
 #define BPF_REASONS_H
 
-#include "slots.h"
+#include "bpf/slots.h"
 
 /* isa << 32 | code: the number of the extra counter */
 struct {

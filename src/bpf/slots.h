@@ -11,7 +11,7 @@
 #ifndef BPF_SLOTS_H
 #define BPF_SLOTS_H
 
-#include "kernel.h"
+#include "bpf/kernel.h"
 
 #define DRAIN 8
 

@@ -15,7 +15,7 @@
 #define halt_poll_success_ns last_update_time
 #define halt_poll_fail_ns load_sum
 #define halt_wait_ns runnable_sum
-#include "../../kvmexit.bpf.c"
+#include "kvmexit.bpf.c"
 
 /* To the compiler any ISA, as an argument of kvm_exit is */
 static __always_inline __u32 some_isa(void)

@@ -11,9 +11,9 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "../../src/facts.h"
-#include "../../src/probe.h"
-#include "../../src/util.h"
+#include "facts.h"
+#include "probe.h"
+#include "lib/util.h"
 
 struct own {
 	struct bpf_object *obj;

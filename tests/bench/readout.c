@@ -26,14 +26,14 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "../../src/counters.h"
-#include "../../src/json.h"
-#include "../../src/options.h"
-#include "../../src/reports.h"
-#include "../../src/run.h"
-#include "../../src/table.h"
-#include "../../src/util.h"
-#include "../../src/vm.h"
+#include "counters.h"
+#include "json.h"
+#include "options.h"
+#include "reports.h"
+#include "run.h"
+#include "table.h"
+#include "lib/util.h"
+#include "vm.h"
 
 enum {
 	VMS = 64,

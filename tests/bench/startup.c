@@ -14,7 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "../../src/util.h"
+#include "lib/util.h"
 
 /* Until @ready was read; false: the other end is closed */
 static bool wait_for(int fd, const char *ready)

@@ -2,7 +2,7 @@
 /* parse_uint() and parse_duration(): what they take is what is written there */
 #include <errno.h>
 
-#include "../../src/util.h"
+#include "lib/util.h"
 #include "fuzz.h"
 
 static void check_uint(const char *text)

@@ -8,7 +8,7 @@
 #include <setjmp.h>
 #include <stdlib.h>
 
-#include "../../src/util.h"
+#include "lib/util.h"
 
 static jmp_buf ended;
 
@@ -30,7 +30,7 @@ static error_t parse_silently(const struct argp *argp, int argc, char **argv, un
 #define complain(...) leave(NULL)
 #define exit(code) leave(NULL)
 #define argp_parse parse_silently
-#include "../../src/options.c"
+#include "options.c"
 
 #include "fuzz.h"
 

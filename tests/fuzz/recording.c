@@ -4,11 +4,11 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "../../src/json.h"
-#include "../../src/recording.h"
-#include "../../src/run.h"
-#include "../../src/view.h"
-#include "../../src/vm.h"
+#include "json.h"
+#include "recording.h"
+#include "run.h"
+#include "view.h"
+#include "vm.h"
 #include "fuzz.h"
 
 static void check(const struct snapshot *snap, unsigned int keys)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-#include "host.h"
+#include "lib/host.h"
 
 #ifdef __x86_64__
 #include <cpuid.h>
@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "util.h"
+#include "lib/util.h"
 
 #ifdef __x86_64__
 void host__cpu(char *model, size_t size)

@@ -3,7 +3,7 @@
  * Uses plain sequences that every terminal of today knows. curses would need its database
  * on each host, and a tenth of a megabyte.
  */
-#include "terminal.h"
+#include "lib/terminal.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -14,7 +14,7 @@
 #include <termios.h>
 #include <unistd.h>
 
-#include "util.h"
+#include "lib/util.h"
 
 #define PATIENCE_MS 2000
 

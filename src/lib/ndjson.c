@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-#include "record.h"
+#include "lib/ndjson.h"
 
 #include <errno.h>
 #include <string.h>
 #include <time.h>
 
-#include "util.h"
+#include "lib/util.h"
 
 /* The next member to set. On the first line it is created, in this order. */
 static json_t *member(struct record *r, const char *key, json_t *(*make)(void))

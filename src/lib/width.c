@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-#include "width.h"
+#include "lib/width.h"
 
 #include <string.h>
 
-#include "utf8.h"
-#include "util.h"
+#include "lib/utf8.h"
+#include "lib/util.h"
 
 #define ELLIPSIS "\xe2\x80\xa6"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-#include "ticker.h"
+#include "lib/events.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -8,7 +8,7 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
-#include "util.h"
+#include "lib/util.h"
 
 /* How often to look for new VMs between reports, to read their names */
 #define UPKEEP (NSEC_PER_SEC / 5)

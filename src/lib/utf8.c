@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-#include "utf8.h"
+#include "lib/utf8.h"
 
 #include <stdbool.h>
 #include <string.h>
 
-#include "util.h"
+#include "lib/util.h"
 
 /* The bytes of the UTF-8 character at @p; 0: there is no valid one (RFC 3629) */
 static size_t utf8_length(const unsigned char *p, size_t len)
