@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "counters.h"
-#include "devices.h"
+#include "names/devices.h"
 #include "explain.h"
 #include "info.h"
 #include "live.h"
@@ -21,7 +21,7 @@
 #include "playback.h"
 #include "lib/privileges.h"
 #include "probe.h"
-#include "reasons.h"
+#include "names/reasons.h"
 #include "recording.h"
 #include "screen.h"
 #include "select.h"

@@ -5,7 +5,7 @@
 
 #include "kvmexit.h"
 #include "options.h"
-#include "reasons.h"
+#include "names/reasons.h"
 #include "texts.h"
 
 /* As troff takes it: hyphens are to be copied, a point or quote may begin a line */

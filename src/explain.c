@@ -6,10 +6,10 @@
 #include <string.h>
 
 #include "kvmexit.h"
-#include "filter.h"
+#include "names/reason_filter.h"
 #include "groups.h"
 #include "lib/privileges.h"
-#include "reasons.h"
+#include "names/reasons.h"
 #include "times.h"
 #include "lib/util.h"
 #include "vmlist.h"

@@ -4,7 +4,7 @@
 
 #include "kvmexit.h"
 #include "explain.h"
-#include "reasons.h"
+#include "names/reasons.h"
 #include "lib/ndjson.h"
 #include "run.h"
 #include "lib/util.h"

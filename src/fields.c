@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "fields.h"
 
-#include "details.h"
-#include "devices.h"
-#include "reasons.h"
+#include "names/details.h"
+#include "names/devices.h"
+#include "names/reasons.h"
 #include "lib/util.h"
 #include "vm.h"
 

@@ -6,12 +6,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "details.h"
+#include "names/details.h"
 #include "explain.h"
-#include "filter.h"
+#include "names/reason_filter.h"
 #include "json.h"
 #include "options.h"
-#include "reasons.h"
+#include "names/reasons.h"
 #include "run.h"
 #include "lib/util.h"
 #include "vmlist.h"

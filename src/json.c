@@ -5,11 +5,11 @@
 #include <string.h>
 
 #include "explain.h"
-#include "details.h"
+#include "names/details.h"
 #include "fields.h"
-#include "filter.h"
+#include "names/reason_filter.h"
 #include "groups.h"
-#include "reasons.h"
+#include "names/reasons.h"
 #include "lib/ndjson.h"
 #include "run.h"
 #include "lib/util.h"

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "details.h"
+#include "names/details.h"
 #include "fields.h"
 #include "groups.h"
 #include "run.h"

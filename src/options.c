@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "commit.h"
-#include "filter.h"
+#include "names/reason_filter.h"
 #include "rules.h"
 #include "lib/terminal.h"
 #include "lib/util.h"

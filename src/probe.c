@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 #include "facts.h"
-#include "filter.h"
+#include "names/reason_filter.h"
 #include "kvmexit.skel.h"
 #include "plain.h"
 #include "lib/privileges.h"

@@ -12,8 +12,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "details.h"
-#include "reasons.h"
+#include "names/details.h"
+#include "names/reasons.h"
 #include "sources.h"
 #include "lib/utf8.h"
 #include "lib/util.h"

@@ -3,8 +3,8 @@
 
 #include <string.h>
 
-#include "details.h"
-#include "filter.h"
+#include "names/details.h"
+#include "names/reason_filter.h"
 #include "vm.h"
 
 static bool is_wanted(const struct selection *sel, const struct sample *s)

@@ -18,7 +18,7 @@
 
 #include "counters.h"
 #include "facts.h"
-#include "filter.h"
+#include "names/reason_filter.h"
 #include "findings.h"
 #include "lib/host.h"
 #include "probe.h"

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "counters.h"
-#include "devices.h"
+#include "names/devices.h"
 #include "explain.h"
 #include "json.h"
 #include "live.h"

@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "lost.h"
+#include "names/lost.h"
 #include "times.h"
 
 struct explanation;

@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "details.h"
-#include "reasons.h"
+#include "names/details.h"
+#include "names/reasons.h"
 #include "snapshot.h"
 #include "stage.h"
 #include "lib/util.h"

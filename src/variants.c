@@ -6,9 +6,9 @@
 #include <string.h>
 
 #include "facts.h"
-#include "filter.h"
+#include "names/reason_filter.h"
 #include "probe.h"
-#include "reason_codes.h"
+#include "names/reason_codes.h"
 #include "selection.h"
 #include "times.h"
 #include "lib/util.h"

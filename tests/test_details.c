@@ -2,8 +2,8 @@
 /* Details: packed, as text, and back; their names; which reasons can have them */
 #include <stdlib.h>
 
-#include "details.h"
-#include "reasons.h"
+#include "names/details.h"
+#include "names/reasons.h"
 #include "lib/util.h"
 #include "check.h"
 

@@ -2,8 +2,8 @@
 /* --devices: what QEMU 7.2 told of a q35, and what it never tells. To be run where tests/ is. */
 #include <errno.h>
 
-#include "details.h"
-#include "devices.h"
+#include "names/details.h"
+#include "names/devices.h"
 #include "lib/util.h"
 #include "check.h"
 

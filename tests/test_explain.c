@@ -15,8 +15,8 @@
 #include <unistd.h>
 
 #include "explain.h"
-#include "filter.h"
-#include "reasons.h"
+#include "names/reason_filter.h"
+#include "names/reasons.h"
 #include "run.h"
 #include "times.h"
 #include "lib/util.h"

@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "filter.h"
+#include "names/reason_filter.h"
 #include "select.h"
 #include "lib/util.h"
 #include "check.h"

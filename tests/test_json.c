@@ -8,9 +8,9 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "devices.h"
+#include "names/devices.h"
 #include "json.h"
-#include "reasons.h"
+#include "names/reasons.h"
 #include "run.h"
 #include "lib/utf8.h"
 #include "lib/util.h"

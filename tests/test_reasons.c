@@ -8,7 +8,7 @@
 #endif
 
 #include "kvmexit.h"
-#include "reasons.h"
+#include "names/reasons.h"
 #include "check.h"
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))

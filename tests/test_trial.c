@@ -7,9 +7,9 @@
  */
 #include <stdlib.h>
 
-#include "details.h"
+#include "names/details.h"
 #include "findings.h"
-#include "reasons.h"
+#include "names/reasons.h"
 #include "snapshot.h"
 #include "stage.h"
 #include "trial.h"

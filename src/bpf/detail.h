@@ -6,7 +6,7 @@
 #ifndef BPF_DETAIL_H
 #define BPF_DETAIL_H
 
-#include "reason_codes.h"
+#include "names/reason_codes.h"
 #include "bpf/time.h"
 
 /* The details of a slot; only with --detail. Inlined, because user space patches the offset. */

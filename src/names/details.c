@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-#include "details.h"
+#include "names/details.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "reason_codes.h"
+#include "names/reason_codes.h"
 #include "lib/util.h"
 
 /* How a part of a detail's value is written */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* Exit reasons: from an ISA and a code to a name and a meaning. */
-#include "reasons.h"
+#include "names/reasons.h"
 
 #include <stdint.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-#include "lost.h"
+#include "names/lost.h"
 
 const struct cause causes[NR_CAUSES] = {
 	[LOST_FULL] = { "full", "more vCPU threads than --max-vcpus" },

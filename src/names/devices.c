@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-#include "devices.h"
+#include "names/devices.h"
 
 #include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "details.h"
+#include "names/details.h"
 #include "lib/util.h"
 
 struct range {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-#include "filter.h"
+#include "names/reason_filter.h"
 
 #include <errno.h>
 #include <fnmatch.h>
@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "details.h"
-#include "reasons.h"
+#include "names/details.h"
+#include "names/reasons.h"
 #include "lib/util.h"
 
 #define CACHE_SIZE 256
