@@ -27,10 +27,10 @@
 #include "select.h"
 #include "selftest.h"
 #include "session.h"
-#include "sight.h"
+#include "vm/hidepid.h"
 #include "target.h"
 #include "lib/util.h"
-#include "vm.h"
+#include "vm/vm.h"
 
 static void tell_lost(struct session *s)
 {

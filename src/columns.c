@@ -5,7 +5,7 @@
 
 #include "run.h"
 #include "lib/util.h"
-#include "vm.h"
+#include "vm/vm.h"
 #include "lib/width.h"
 
 /* From left to right, before those of the measures; rank, handy: see struct column */

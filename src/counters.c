@@ -7,7 +7,7 @@
 
 #include "threads.h"
 #include "lib/util.h"
-#include "vm.h"
+#include "vm/vm.h"
 
 /*
  * A slot is retired if nothing was counted in it for this time, even if its owner is

@@ -12,7 +12,7 @@
 #include "names/reasons.h"
 #include "times.h"
 #include "lib/util.h"
-#include "vmlist.h"
+#include "vm/vmlist.h"
 
 /* How long VMs that have ended are still explained, ns */
 #define REMEMBERED (600 * NSEC_PER_SEC)

@@ -11,7 +11,7 @@
 #include "settings.h"
 #include "snapshot.h"
 #include "texts.h"
-#include "vm.h"
+#include "vm/vm.h"
 #include "vmstate.h"
 
 struct filter;

@@ -5,7 +5,7 @@
 #include "names/devices.h"
 #include "names/reasons.h"
 #include "lib/util.h"
-#include "vm.h"
+#include "vm/vm.h"
 
 _Static_assert(FIELD_SIZE >= VM_NAME_SIZE && FIELD_SIZE >= REASON_NAME_MAX, "FIELD_SIZE");
 

@@ -7,7 +7,7 @@
 
 #include "fields.h"
 #include "lib/util.h"
-#include "vm.h"
+#include "vm/vm.h"
 
 struct groups {
 	unsigned int keys;

@@ -14,7 +14,7 @@
 #include "names/reasons.h"
 #include "run.h"
 #include "lib/util.h"
-#include "vmlist.h"
+#include "vm/vmlist.h"
 
 void info__banner(const struct options *o)
 {

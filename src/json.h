@@ -5,7 +5,7 @@
 
 #include "report.h"
 #include "view.h"
-#include "vmlist.h"
+#include "vm/vmlist.h"
 
 struct filter;
 

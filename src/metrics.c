@@ -17,7 +17,7 @@
 #include "groups.h"
 #include "run.h"
 #include "lib/util.h"
-#include "vm.h"
+#include "vm/vm.h"
 
 /* A VM that has ended is left out after this time; by then it was scraped more than once */
 #define GRACE (300 * NSEC_PER_SEC)

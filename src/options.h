@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "selection.h"
+#include "vm/selection.h"
 
 #define KVMEXIT_VERSION "0.2.0"
 #define DEFAULT_MAX_VCPUS 4096

@@ -20,7 +20,7 @@
 #include "kvmexit.skel.h"
 #include "plain.h"
 #include "lib/privileges.h"
-#include "selection.h"
+#include "vm/selection.h"
 #include "lib/util.h"
 #include "variants.h"
 

@@ -18,8 +18,8 @@
 #include "lib/utf8.h"
 #include "lib/util.h"
 #include "view.h"
-#include "vm.h"
-#include "vmm.h"
+#include "vm/vm.h"
+#include "vm/vmm.h"
 
 /* A line of records is at most a quarter of it */
 #define LINE_SIZE (64 << 10)

@@ -5,7 +5,7 @@
 
 #include "names/details.h"
 #include "names/reason_filter.h"
-#include "vm.h"
+#include "vm/vm.h"
 
 static bool is_wanted(const struct selection *sel, const struct sample *s)
 {

@@ -3,7 +3,7 @@
 #ifndef SELECT_H
 #define SELECT_H
 
-#include "selection.h"
+#include "vm/selection.h"
 #include "snapshot.h"
 
 struct filter;

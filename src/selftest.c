@@ -23,13 +23,13 @@
 #include "lib/host.h"
 #include "probe.h"
 #include "run.h"
-#include "selection.h"
+#include "vm/selection.h"
 #include "snapshot.h"
 #include "stage.h"
 #include "trial.h"
 #include "lib/util.h"
 #include "variants.h"
-#include "vm.h"
+#include "vm/vm.h"
 
 #define MAX_SLOTS 16
 

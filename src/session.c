@@ -18,7 +18,7 @@
 #include "probe.h"
 #include "recording.h"
 #include "reports.h"
-#include "sight.h"
+#include "vm/hidepid.h"
 #include "lib/terminal.h"
 #include "lib/util.h"
 

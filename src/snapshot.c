@@ -2,7 +2,7 @@
 #include "snapshot.h"
 
 #include "lib/util.h"
-#include "vm.h"
+#include "vm/vm.h"
 
 int sample__compare_threads(const struct sample *x, const struct sample *y)
 {

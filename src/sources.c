@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "lib/util.h"
-#include "vm.h"
+#include "vm/vm.h"
 
 /* See counters.c: gcc cannot see that tsearch() keeps what it is given */
 #ifndef __clang__

@@ -12,7 +12,7 @@
 #include "run.h"
 #include "lib/terminal.h"
 #include "lib/util.h"
-#include "vm.h"
+#include "vm/vm.h"
 
 struct table {
 	struct renderer renderer;

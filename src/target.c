@@ -8,9 +8,9 @@
 #include <string.h>
 
 #include "options.h"
-#include "sight.h"
+#include "vm/hidepid.h"
 #include "lib/util.h"
-#include "vmlist.h"
+#include "vm/vmlist.h"
 
 /* The ids as text, as many as fit */
 static void list_vcpus(char *text, size_t size, const struct listed_vm *vm)

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #include "lib/util.h"
-#include "vm.h"
+#include "vm/vm.h"
 
 /*
  * gcc -fanalyzer reports leaks for what goes into the tree of vCPUs and the array of

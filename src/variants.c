@@ -9,7 +9,7 @@
 #include "names/reason_filter.h"
 #include "probe.h"
 #include "names/reason_codes.h"
-#include "selection.h"
+#include "vm/selection.h"
 #include "times.h"
 #include "lib/util.h"
 

@@ -11,7 +11,7 @@
 #include "counters.h"
 #include "run.h"
 #include "lib/util.h"
-#include "vm.h"
+#include "vm/vm.h"
 #include "check.h"
 
 #define MAX_SLOTS 80

@@ -11,7 +11,7 @@
 #include "detailing.h"
 #include "run.h"
 #include "lib/util.h"
-#include "vm.h"
+#include "vm/vm.h"
 #include "check.h"
 
 enum {

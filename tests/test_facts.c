@@ -5,7 +5,7 @@
 
 #include "facts.h"
 #include "probe.h"
-#include "selection.h"
+#include "vm/selection.h"
 #include "variants.h"
 #include "check.h"
 

@@ -7,7 +7,7 @@
 #include "groups.h"
 #include "run.h"
 #include "lib/util.h"
-#include "vm.h"
+#include "vm/vm.h"
 #include "check.h"
 
 /* Rows are written down as far as they are told apart */

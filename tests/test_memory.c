@@ -17,7 +17,7 @@
 #include "table.h"
 #include "lib/terminal.h"
 #include "lib/util.h"
-#include "vm.h"
+#include "vm/vm.h"
 #include "check.h"
 #include "failing_malloc.h"
 

@@ -12,7 +12,7 @@
 #include "lib/utf8.h"
 #include "lib/util.h"
 #include "view.h"
-#include "vm.h"
+#include "vm/vm.h"
 #include "check.h"
 
 #pragma GCC diagnostic ignored "-Wmissing-field-initializers"

@@ -29,7 +29,7 @@
 #include "lib/privileges.h"
 #include "lib/atomic_file.h"
 #include "lib/util.h"
-#include "vm.h"
+#include "vm/vm.h"
 #include "check.h"
 
 #define SIZE 64

@@ -13,7 +13,7 @@
 #include "run.h"
 #include "table.h"
 #include "lib/util.h"
-#include "vm.h"
+#include "vm/vm.h"
 #include "check.h"
 
 /* Samples are written down as far as they are needed */

@@ -14,9 +14,9 @@
 #include <unistd.h>
 
 #include "lib/privileges.h"
-#include "sight.h"
+#include "vm/hidepid.h"
 #include "lib/util.h"
-#include "vm.h"
+#include "vm/vm.h"
 #include "check.h"
 
 #define GROUP 4321

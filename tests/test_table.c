@@ -11,7 +11,7 @@
 #include "table.h"
 #include "lib/terminal.h"
 #include "lib/util.h"
-#include "vm.h"
+#include "vm/vm.h"
 #include "check.h"
 
 /* Most cases have no need of the last fields */

@@ -5,7 +5,7 @@
 #include "counters.h"
 #include "run.h"
 #include "lib/util.h"
-#include "vm.h"
+#include "vm/vm.h"
 #include "check.h"
 
 #define MSEC NSEC_PER_MSEC

@@ -14,8 +14,8 @@
 #include "run.h"
 #include "target.h"
 #include "lib/util.h"
-#include "vm.h"
-#include "vmlist.h"
+#include "vm/vm.h"
+#include "vm/vmlist.h"
 #include "check.h"
 
 static const struct run host = { .node = "host" }, other_host = { .node = "other" };

@@ -3,8 +3,8 @@
 #include <stdlib.h>
 
 #include "lib/util.h"
-#include "vm.h"
-#include "vmm.h"
+#include "vm/vm.h"
+#include "vm/vmm.h"
 #include "check.h"
 
 #define NAME_SIZE (4 * VM_NAME_MAX + 1)

@@ -33,7 +33,7 @@
 #include "run.h"
 #include "table.h"
 #include "lib/util.h"
-#include "vm.h"
+#include "vm/vm.h"
 
 enum {
 	VMS = 64,

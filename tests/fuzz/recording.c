@@ -8,7 +8,7 @@
 #include "recording.h"
 #include "run.h"
 #include "view.h"
-#include "vm.h"
+#include "vm/vm.h"
 #include "fuzz.h"
 
 static void check(const struct snapshot *snap, unsigned int keys)

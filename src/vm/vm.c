@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-#include "vm.h"
+#include "vm/vm.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -11,7 +11,7 @@
 
 #include "lib/utf8.h"
 #include "lib/util.h"
-#include "vmm.h"
+#include "vm/vmm.h"
 
 /* Whether a namespace is the initial one; @initial: PROC_*_INIT_INO of linux/proc_ns.h */
 static bool is_initial(const char *path, ino_t initial)

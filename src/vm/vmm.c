@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-#include "vmm.h"
+#include "vm/vmm.h"
 
 #include <ctype.h>
 #include <string.h>
 
 #include "lib/utf8.h"
 #include "lib/util.h"
-#include "vm.h"
+#include "vm/vm.h"
 
 /* QEMU's -name: "NAME[,...]" or "guest=NAME[,...]"; ",," stands for a comma */
 static void parse_qemu_name(const char *value, char *name, size_t size)

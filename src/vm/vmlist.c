@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-#include "vmlist.h"
+#include "vm/vmlist.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -11,7 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "sight.h"
+#include "vm/hidepid.h"
 #include "lib/util.h"
 #include "lib/width.h"
 

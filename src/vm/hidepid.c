@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-#include "sight.h"
+#include "vm/hidepid.h"
 
 #include <grp.h>
 #include <mntent.h>

@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdio.h>
 
-#include "vm.h"
+#include "vm/vm.h"
 
 struct listed_vcpu {
 	__u32 id; /* KVM's */
