@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "run.h"
+#include "snapshot/run.h"
 #include "lib/util.h"
 #include "vm/vm.h"
 #include "lib/width.h"

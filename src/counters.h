@@ -7,7 +7,7 @@
 #define COUNTERS_H
 
 #include "shared.h"
-#include "snapshot.h"
+#include "snapshot/snapshot.h"
 
 struct counters;
 struct vms;

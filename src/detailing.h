@@ -11,7 +11,7 @@
 #include <stddef.h>
 
 #include "kvmexit.h"
-#include "times.h"
+#include "snapshot/times.h"
 
 /* All exits with the same detail */
 struct behind {

@@ -10,7 +10,7 @@
 #include "groups.h"
 #include "lib/privileges.h"
 #include "names/reasons.h"
-#include "times.h"
+#include "snapshot/times.h"
 #include "lib/util.h"
 #include "vm/vmlist.h"
 

@@ -9,7 +9,7 @@
 #include <stdio.h>
 
 #include "settings.h"
-#include "snapshot.h"
+#include "snapshot/snapshot.h"
 #include "texts.h"
 #include "vm/vm.h"
 #include "vmstate.h"

@@ -6,7 +6,7 @@
 #include "explain.h"
 #include "names/reasons.h"
 #include "lib/ndjson.h"
-#include "run.h"
+#include "snapshot/run.h"
 #include "lib/util.h"
 
 #define COLUMNS 80

@@ -8,8 +8,8 @@
 
 #include <stdbool.h>
 
-#include "snapshot.h"
-#include "view.h"
+#include "snapshot/snapshot.h"
+#include "snapshot/keys.h"
 
 /* Room for any field's text */
 #define FIELD_SIZE 260

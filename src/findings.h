@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdio.h>
 
-#include "run.h"
+#include "snapshot/run.h"
 
 enum verdict {
 	VERDICT_NONE, /* it was not tried, or could not be */

@@ -3,8 +3,8 @@
 #ifndef GROUPS_H
 #define GROUPS_H
 
-#include "snapshot.h"
-#include "view.h"
+#include "snapshot/snapshot.h"
+#include "snapshot/keys.h"
 
 /*
  * The rows of one output. They stay from one interval to the next, so that their

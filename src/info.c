@@ -12,7 +12,7 @@
 #include "json.h"
 #include "options.h"
 #include "names/reasons.h"
-#include "run.h"
+#include "snapshot/run.h"
 #include "lib/util.h"
 #include "vm/vmlist.h"
 

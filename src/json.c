@@ -11,7 +11,7 @@
 #include "groups.h"
 #include "names/reasons.h"
 #include "lib/ndjson.h"
-#include "run.h"
+#include "snapshot/run.h"
 #include "lib/util.h"
 
 /* The pieces of lines; each piece is filled with the same keys every time */

@@ -4,7 +4,7 @@
 #define JSON_H
 
 #include "report.h"
-#include "view.h"
+#include "snapshot/keys.h"
 #include "vm/vmlist.h"
 
 struct filter;

@@ -15,7 +15,7 @@
 #include "names/details.h"
 #include "fields.h"
 #include "groups.h"
-#include "run.h"
+#include "snapshot/run.h"
 #include "lib/util.h"
 #include "vm/vm.h"
 

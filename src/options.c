@@ -14,7 +14,7 @@
 #include "lib/terminal.h"
 #include "lib/util.h"
 #include "variants.h"
-#include "view.h"
+#include "snapshot/keys.h"
 
 enum {
 	KEY_MAX_VCPUS = 256,

@@ -13,7 +13,7 @@
 #include "screen.h"
 #include "select.h"
 #include "lib/util.h"
-#include "view.h"
+#include "snapshot/keys.h"
 
 /* Whether the output is the file that is read: this would never end */
 static bool writes_what_it_reads(const struct session *s)

@@ -17,7 +17,7 @@
 #include "sources.h"
 #include "lib/utf8.h"
 #include "lib/util.h"
-#include "view.h"
+#include "snapshot/keys.h"
 #include "vm/vm.h"
 #include "vm/vmm.h"
 

@@ -6,7 +6,7 @@
 #ifndef RECORDING_H
 #define RECORDING_H
 
-#include "snapshot.h"
+#include "snapshot/snapshot.h"
 
 struct recording;
 

@@ -2,7 +2,7 @@
 #include "replay.h"
 
 #include "options.h"
-#include "view.h"
+#include "snapshot/keys.h"
 
 unsigned int replay__keys(const struct options *o)
 {

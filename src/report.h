@@ -5,7 +5,7 @@
 
 #include <stdio.h>
 
-#include "snapshot.h"
+#include "snapshot/snapshot.h"
 
 /*
  * Makes text from snapshots. It knows only these and a FILE: no BPF, no clock, no globals.

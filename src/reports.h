@@ -3,7 +3,7 @@
 #ifndef REPORTS_H
 #define REPORTS_H
 
-#include "view.h"
+#include "snapshot/keys.h"
 
 struct options;
 

@@ -4,7 +4,7 @@
 #define SELECT_H
 
 #include "vm/selection.h"
-#include "snapshot.h"
+#include "snapshot/snapshot.h"
 
 struct filter;
 

@@ -9,8 +9,8 @@
 #include "lib/output.h"
 #include "lib/atomic_file.h"
 #include "report.h"
-#include "run.h"
-#include "snapshot.h"
+#include "snapshot/run.h"
+#include "snapshot/snapshot.h"
 #include "lib/terminal.h"
 #include "lib/events.h"
 

@@ -6,8 +6,8 @@
 #ifndef SOURCES_H
 #define SOURCES_H
 
-#include "run.h"
-#include "snapshot.h"
+#include "snapshot/run.h"
+#include "snapshot/snapshot.h"
 
 /* The VM that a run's records mean by a PID */
 struct process {

@@ -9,7 +9,7 @@
 #include "columns.h"
 #include "explain.h"
 #include "groups.h"
-#include "run.h"
+#include "snapshot/run.h"
 #include "lib/terminal.h"
 #include "lib/util.h"
 #include "vm/vm.h"

@@ -5,7 +5,7 @@
 
 #include "fields.h"
 #include "report.h"
-#include "view.h"
+#include "snapshot/keys.h"
 
 struct window;
 

@@ -7,7 +7,7 @@
 
 #include "names/details.h"
 #include "names/reasons.h"
-#include "snapshot.h"
+#include "snapshot/snapshot.h"
 #include "stage.h"
 #include "lib/util.h"
 

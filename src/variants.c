@@ -10,7 +10,7 @@
 #include "probe.h"
 #include "names/reason_codes.h"
 #include "vm/selection.h"
-#include "times.h"
+#include "snapshot/times.h"
 #include "lib/util.h"
 
 /* Each returns why a variant cannot be used; NULL: it can */

@@ -13,7 +13,7 @@
 
 #include "bpf/vmstate.h"
 #include "facts.h"
-#include "run.h"
+#include "snapshot/run.h"
 #include "lib/util.h"
 #include "vmstate.skel.h"
 

@@ -9,7 +9,7 @@
 
 #include "counters.h"
 #include "detailing.h"
-#include "run.h"
+#include "snapshot/run.h"
 #include "lib/util.h"
 #include "vm/vm.h"
 #include "check.h"

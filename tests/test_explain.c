@@ -17,8 +17,8 @@
 #include "explain.h"
 #include "names/reason_filter.h"
 #include "names/reasons.h"
-#include "run.h"
-#include "times.h"
+#include "snapshot/run.h"
+#include "snapshot/times.h"
 #include "lib/util.h"
 #include "check.h"
 

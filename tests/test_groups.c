@@ -5,7 +5,7 @@
 
 #include "fields.h"
 #include "groups.h"
-#include "run.h"
+#include "snapshot/run.h"
 #include "lib/util.h"
 #include "vm/vm.h"
 #include "check.h"

@@ -11,7 +11,7 @@
 #include "names/devices.h"
 #include "json.h"
 #include "names/reasons.h"
-#include "run.h"
+#include "snapshot/run.h"
 #include "lib/utf8.h"
 #include "lib/util.h"
 #include "check.h"

@@ -41,7 +41,7 @@ check "kvmexit.bpf.c does not rebuild probe.o" rebuilds kvmexit.bpf.c '-o build/
 check "reasons.def does not rebuild reasons.o" rebuilds reasons.def '-o build/src/reasons.o'
 check "reasons.def does not rebuild reasons_check.o" rebuilds reasons.def '-o build/src/reasons_check.o'
 check "reasons.def does not rebuild the binary" rebuilds reasons.def '-o kvmexit'
-check "src/view.h rebuilds the BPF object" leaves src/view.h '-o build/kvmexit.bpf.o'
+check "src/snapshot/keys.h rebuilds the BPF object" leaves src/snapshot/keys.h '-o build/kvmexit.bpf.o'
 
 static() { ! readelf -d kvmexit | grep -q NEEDED; }
 check "the binary needs shared libraries" static

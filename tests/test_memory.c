@@ -13,7 +13,7 @@
 #include "json.h"
 #include "live.h"
 #include "recording.h"
-#include "run.h"
+#include "snapshot/run.h"
 #include "table.h"
 #include "lib/terminal.h"
 #include "lib/util.h"

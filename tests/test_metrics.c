@@ -7,11 +7,11 @@
 #include <stdlib.h>
 
 #include "metrics.h"
-#include "run.h"
-#include "times.h"
+#include "snapshot/run.h"
+#include "snapshot/times.h"
 #include "lib/utf8.h"
 #include "lib/util.h"
-#include "view.h"
+#include "snapshot/keys.h"
 #include "vm/vm.h"
 #include "check.h"
 

@@ -10,7 +10,7 @@
 #include "json.h"
 #include "metrics.h"
 #include "recording.h"
-#include "run.h"
+#include "snapshot/run.h"
 #include "table.h"
 #include "lib/util.h"
 #include "vm/vm.h"

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "counters.h"
-#include "run.h"
+#include "snapshot/run.h"
 #include "lib/util.h"
 #include "vm/vm.h"
 #include "check.h"

@@ -10,7 +10,7 @@
 #include "names/details.h"
 #include "findings.h"
 #include "names/reasons.h"
-#include "snapshot.h"
+#include "snapshot/snapshot.h"
 #include "stage.h"
 #include "trial.h"
 #include "lib/util.h"

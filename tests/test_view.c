@@ -5,7 +5,7 @@
 #include "options.h"
 #include "reports.h"
 #include "lib/util.h"
-#include "view.h"
+#include "snapshot/keys.h"
 #include "check.h"
 
 #define THREADS (KEY_VM | KEY_THREAD | KEY_REASON)

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "options.h"
-#include "run.h"
+#include "snapshot/run.h"
 #include "target.h"
 #include "lib/util.h"
 #include "vm/vm.h"

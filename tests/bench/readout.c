@@ -30,7 +30,7 @@
 #include "json.h"
 #include "options.h"
 #include "reports.h"
-#include "run.h"
+#include "snapshot/run.h"
 #include "table.h"
 #include "lib/util.h"
 #include "vm/vm.h"
@@ -114,7 +114,7 @@ static __u64 exits_of(int thread, int reason)
 
 /*
  * Half of the time is the reasons', in equal parts, and half of that waiting; one is open.
- * With the guest's it is all the time there was, as src/times.c asks for.
+ * With the guest's it is all the time there was, as src/snapshot/times.c asks for.
  */
 static void take_time(int thread, struct clock *clock, __u64 now)
 {

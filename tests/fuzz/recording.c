@@ -6,8 +6,8 @@
 
 #include "json.h"
 #include "recording.h"
-#include "run.h"
-#include "view.h"
+#include "snapshot/run.h"
+#include "snapshot/keys.h"
 #include "vm/vm.h"
 #include "fuzz.h"
 

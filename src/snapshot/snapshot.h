@@ -11,7 +11,7 @@
 #include <stddef.h>
 
 #include "names/lost.h"
-#include "times.h"
+#include "snapshot/times.h"
 
 struct explanation;
 struct vm;

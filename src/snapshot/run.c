@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-#include "run.h"
+#include "snapshot/run.h"
 
 #ifdef __x86_64__
 #include <cpuid.h>

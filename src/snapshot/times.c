@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-#include "times.h"
+#include "snapshot/times.h"
 
 #include <errno.h>
 #include <poll.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-#include "snapshot.h"
+#include "snapshot/snapshot.h"
 
 #include "lib/util.h"
 #include "vm/vm.h"
