@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * The programs on kvm_exit: one for each way to learn of a VM exit, its vCPU and its
- * reason. src/probe.c chooses one of them, loads and attaches it. It counts each event
+ * reason. src/probe/probe.c chooses one of them, loads and attaches it. It counts each event
  * once, in the slot of its vCPU thread (src/bpf/slots.h). With --time, a program is taken
  * that also notes when the exit was, and further programs on other events are attached
  * (src/bpf/time.h). With --detail they note what was behind the exit (src/bpf/detail.h).

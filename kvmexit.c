@@ -20,7 +20,7 @@
 #include "options.h"
 #include "playback.h"
 #include "lib/privileges.h"
-#include "probe.h"
+#include "probe/probe.h"
 #include "names/reasons.h"
 #include "recording.h"
 #include "screen.h"

@@ -6,7 +6,7 @@
 #ifndef COUNTERS_H
 #define COUNTERS_H
 
-#include "shared.h"
+#include "probe/shared.h"
 #include "snapshot/snapshot.h"
 
 struct counters;

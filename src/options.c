@@ -13,7 +13,7 @@
 #include "rules.h"
 #include "lib/terminal.h"
 #include "lib/util.h"
-#include "variants.h"
+#include "probe/variants.h"
 #include "snapshot/keys.h"
 
 enum {

@@ -17,18 +17,18 @@
 #include <unistd.h>
 
 #include "counters.h"
-#include "facts.h"
+#include "probe/facts.h"
 #include "names/reason_filter.h"
 #include "findings.h"
 #include "lib/host.h"
-#include "probe.h"
+#include "probe/probe.h"
 #include "snapshot/run.h"
 #include "vm/selection.h"
 #include "snapshot/snapshot.h"
 #include "stage.h"
 #include "trial.h"
 #include "lib/util.h"
-#include "variants.h"
+#include "probe/variants.h"
 #include "vm/vm.h"
 
 #define MAX_SLOTS 16

@@ -15,7 +15,7 @@
 #include "metrics.h"
 #include "options.h"
 #include "lib/privileges.h"
-#include "probe.h"
+#include "probe/probe.h"
 #include "recording.h"
 #include "reports.h"
 #include "vm/hidepid.h"

@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "bpf/vmstate.h"
-#include "facts.h"
+#include "probe/facts.h"
 #include "snapshot/run.h"
 #include "lib/util.h"
 #include "vmstate.skel.h"

@@ -17,8 +17,8 @@
 #include <unistd.h>
 
 #include "kvmexit.h"
-#include "plain.h"
-#include "probe.h"
+#include "probe/load.h"
+#include "probe/probe.h"
 #include "check.h"
 #include "kvmexit.skel.h"
 

@@ -15,9 +15,9 @@
 #include <unistd.h>
 
 #include "kvmexit.h"
-#include "facts.h"
-#include "plain.h"
-#include "probe.h"
+#include "probe/facts.h"
+#include "probe/load.h"
+#include "probe/probe.h"
 #include "lib/util.h"
 #include "check.h"
 #include "kvmexit.skel.h"

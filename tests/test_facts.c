@@ -3,10 +3,10 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "facts.h"
-#include "probe.h"
+#include "probe/facts.h"
+#include "probe/probe.h"
 #include "vm/selection.h"
-#include "variants.h"
+#include "probe/variants.h"
 #include "check.h"
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))

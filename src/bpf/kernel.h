@@ -2,7 +2,7 @@
 /*
  * What the programs read from the kernel: the types that CO-RE finds, and guarded loads.
  * Structs of KVM's vendor modules are not here. User space looks up their offsets in BTF
- * (src/facts.c) and puts them into `config`, so that the programs need no privilege for it.
+ * (src/probe/facts.c) and puts them into `config`, so that the programs need no privilege for it.
  */
 #ifndef BPF_KERNEL_H
 #define BPF_KERNEL_H

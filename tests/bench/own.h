@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Loads a program of own.bpf.c or plain.bpf.c as src/probe.c loads kvmexit's */
+/* Loads a program of own.bpf.c or plain.bpf.c as src/probe/probe.c loads kvmexit's */
 #ifndef OWN_H
 #define OWN_H
 
@@ -11,8 +11,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "facts.h"
-#include "probe.h"
+#include "probe/facts.h"
+#include "probe/probe.h"
 #include "lib/util.h"
 
 struct own {

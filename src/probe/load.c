@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-#include "plain.h"
+#include "probe/load.h"
 
 #include "kvmexit.h"
 #include "plain.skel.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-#include "facts.h"
+#include "probe/facts.h"
 
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>

@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "shared.h"
+#include "probe/shared.h"
 
 struct bpf_map;
 struct bpf_program;

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-#include "variants.h"
+#include "probe/variants.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "facts.h"
+#include "probe/facts.h"
 #include "names/reason_filter.h"
-#include "probe.h"
+#include "probe/probe.h"
 #include "names/reason_codes.h"
 #include "vm/selection.h"
 #include "snapshot/times.h"

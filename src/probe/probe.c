@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-#include "probe.h"
+#include "probe/probe.h"
 
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
@@ -15,14 +15,14 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "facts.h"
+#include "probe/facts.h"
 #include "names/reason_filter.h"
 #include "kvmexit.skel.h"
-#include "plain.h"
+#include "probe/load.h"
 #include "lib/privileges.h"
 #include "vm/selection.h"
 #include "lib/util.h"
-#include "variants.h"
+#include "probe/variants.h"
 
 struct probe {
 	struct kvmexit_bpf *skel; /* only until attached */
