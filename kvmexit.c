@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "counters.h"
+#include "collect/counters.h"
 #include "names/devices.h"
 #include "explain.h"
 #include "info.h"

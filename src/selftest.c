@@ -16,7 +16,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "counters.h"
+#include "collect/counters.h"
 #include "probe/facts.h"
 #include "names/reason_filter.h"
 #include "findings.h"

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "counters.h"
+#include "collect/counters.h"
 #include "names/devices.h"
 #include "explain.h"
 #include "json.h"

@@ -8,7 +8,7 @@
 
 #include <stdlib.h>
 
-#include "counters.h"
+#include "collect/counters.h"
 #include "snapshot/run.h"
 #include "lib/util.h"
 #include "vm/vm.h"

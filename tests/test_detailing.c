@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "counters.h"
-#include "detailing.h"
+#include "collect/counters.h"
+#include "collect/detail_table.h"
 #include "snapshot/run.h"
 #include "lib/util.h"
 #include "vm/vm.h"

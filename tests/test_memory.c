@@ -9,7 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "counters.h"
+#include "collect/counters.h"
 #include "json.h"
 #include "live.h"
 #include "recording.h"

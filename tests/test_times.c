@@ -2,7 +2,7 @@
 /* Where the time went, on clocks made here as src/bpf/time.h makes them */
 #include <stdlib.h>
 
-#include "counters.h"
+#include "collect/counters.h"
 #include "snapshot/run.h"
 #include "lib/util.h"
 #include "vm/vm.h"

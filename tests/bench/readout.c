@@ -26,7 +26,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "counters.h"
+#include "collect/counters.h"
 #include "json.h"
 #include "options.h"
 #include "reports.h"

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-#include "counters.h"
+#include "collect/counters.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "threads.h"
+#include "collect/threads.h"
 #include "lib/util.h"
 #include "vm/vm.h"
 

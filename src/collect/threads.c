@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-#include "threads.h"
+#include "collect/threads.h"
 
 #include <search.h>
 #include <stdlib.h>

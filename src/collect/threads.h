@@ -6,8 +6,8 @@
 #ifndef THREADS_H
 #define THREADS_H
 
-#include "counters.h"
-#include "detailing.h"
+#include "collect/counters.h"
+#include "collect/detail_table.h"
 
 /* One exit reason of a thread */
 struct cell {
