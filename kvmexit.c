@@ -22,7 +22,7 @@
 #include "lib/privileges.h"
 #include "probe/probe.h"
 #include "names/reasons.h"
-#include "recording.h"
+#include "recording/recording.h"
 #include "screen.h"
 #include "select.h"
 #include "selftest.h"

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "options.h"
-#include "recording.h"
+#include "recording/recording.h"
 #include "replay.h"
 #include "screen.h"
 #include "select.h"

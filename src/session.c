@@ -16,7 +16,7 @@
 #include "options.h"
 #include "lib/privileges.h"
 #include "probe/probe.h"
-#include "recording.h"
+#include "recording/recording.h"
 #include "reports.h"
 #include "vm/hidepid.h"
 #include "lib/terminal.h"

@@ -12,7 +12,7 @@
 #include "collect/counters.h"
 #include "json.h"
 #include "live.h"
-#include "recording.h"
+#include "recording/recording.h"
 #include "snapshot/run.h"
 #include "table.h"
 #include "lib/terminal.h"

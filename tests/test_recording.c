@@ -9,7 +9,7 @@
 
 #include "json.h"
 #include "metrics.h"
-#include "recording.h"
+#include "recording/recording.h"
 #include "snapshot/run.h"
 #include "table.h"
 #include "lib/util.h"

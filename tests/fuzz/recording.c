@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "json.h"
-#include "recording.h"
+#include "recording/recording.h"
 #include "snapshot/run.h"
 #include "snapshot/keys.h"
 #include "vm/vm.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-#include "recording.h"
+#include "recording/recording.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,7 +14,7 @@
 
 #include "names/details.h"
 #include "names/reasons.h"
-#include "sources.h"
+#include "recording/runs.h"
 #include "lib/utf8.h"
 #include "lib/util.h"
 #include "snapshot/keys.h"
