@@ -24,7 +24,7 @@
 #include "names/reasons.h"
 #include "recording/recording.h"
 #include "screen.h"
-#include "select.h"
+#include "rows/select.h"
 #include "selftest.h"
 #include "session.h"
 #include "vm/hidepid.h"

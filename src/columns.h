@@ -5,7 +5,7 @@
 
 #include <stdio.h>
 
-#include "fields.h"
+#include "rows/fields.h"
 
 /* LEFT is for the views of the tool that kvmexit replaces, NUMBERS_RIGHT for our own */
 enum alignment {

@@ -7,7 +7,7 @@
 
 #include "kvmexit.h"
 #include "names/reason_filter.h"
-#include "groups.h"
+#include "rows/groups.h"
 #include "lib/privileges.h"
 #include "names/reasons.h"
 #include "snapshot/times.h"

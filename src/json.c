@@ -6,9 +6,9 @@
 
 #include "explain.h"
 #include "names/details.h"
-#include "fields.h"
+#include "rows/fields.h"
 #include "names/reason_filter.h"
-#include "groups.h"
+#include "rows/groups.h"
 #include "names/reasons.h"
 #include "lib/ndjson.h"
 #include "snapshot/run.h"

@@ -8,7 +8,7 @@
 
 #include "columns.h"
 #include "explain.h"
-#include "groups.h"
+#include "rows/groups.h"
 #include "lib/terminal.h"
 #include "lib/utf8.h"
 #include "lib/util.h"

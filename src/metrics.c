@@ -13,8 +13,8 @@
 #include <string.h>
 
 #include "names/details.h"
-#include "fields.h"
-#include "groups.h"
+#include "rows/fields.h"
+#include "rows/groups.h"
 #include "snapshot/run.h"
 #include "lib/util.h"
 #include "vm/vm.h"

@@ -11,7 +11,7 @@
 #include "recording/recording.h"
 #include "replay.h"
 #include "screen.h"
-#include "select.h"
+#include "rows/select.h"
 #include "lib/util.h"
 #include "snapshot/keys.h"
 

@@ -3,7 +3,7 @@
 #ifndef TABLE_H
 #define TABLE_H
 
-#include "fields.h"
+#include "rows/fields.h"
 #include "report.h"
 #include "snapshot/keys.h"
 

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "names/reason_filter.h"
-#include "select.h"
+#include "rows/select.h"
 #include "lib/util.h"
 #include "check.h"
 

@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "fields.h"
-#include "groups.h"
+#include "rows/fields.h"
+#include "rows/groups.h"
 #include "snapshot/run.h"
 #include "lib/util.h"
 #include "vm/vm.h"

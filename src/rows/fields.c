@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-#include "fields.h"
+#include "rows/fields.h"
 
 #include "names/details.h"
 #include "names/devices.h"

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-#include "groups.h"
+#include "rows/groups.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "fields.h"
+#include "rows/fields.h"
 #include "lib/util.h"
 #include "vm/vm.h"
 

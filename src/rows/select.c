@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-#include "select.h"
+#include "rows/select.h"
 
 #include <string.h>
 
