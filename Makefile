@@ -208,9 +208,9 @@ soak: all $(BUILD)/guest
 # The manual page made of explain.def and reasons.def, by a program for this machine
 man: $(BUILD)/kvmexit-reasons.7
 
-MAN_SRCS := man/kvmexit-reasons.c src/texts.c src/names/reasons.c src/lib/util.c
+MAN_SRCS := man/kvmexit-reasons.c src/explain/texts.c src/names/reasons.c src/lib/util.c
 
-$(BUILD)/kvmexit-reasons.7: $(MAN_SRCS) src/texts.h src/names/reasons.h src/options.h explain.def reasons.def
+$(BUILD)/kvmexit-reasons.7: $(MAN_SRCS) src/explain/texts.h src/names/reasons.h src/options.h explain.def reasons.def
 	$(say) MAN $@
 	@mkdir -p $(@D)
 	$(Q)$(HOSTCC) -std=gnu11 -D_GNU_SOURCE -I. -Isrc -o $(@:.7=) $(MAN_SRCS)

@@ -14,7 +14,7 @@
 
 #include "collect/counters.h"
 #include "names/devices.h"
-#include "explain.h"
+#include "explain/explain.h"
 #include "info.h"
 #include "live.h"
 #include "options.h"

@@ -6,7 +6,7 @@
 #include "kvmexit.h"
 #include "options.h"
 #include "names/reasons.h"
-#include "texts.h"
+#include "explain/texts.h"
 
 /* As troff takes it: hyphens are to be copied, a point or quote may begin a line */
 static void put(const char *text)

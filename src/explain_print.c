@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "kvmexit.h"
-#include "explain.h"
+#include "explain/explain.h"
 #include "names/reasons.h"
 #include "lib/ndjson.h"
 #include "snapshot/run.h"

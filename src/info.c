@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "names/details.h"
-#include "explain.h"
+#include "explain/explain.h"
 #include "names/reason_filter.h"
 #include "json.h"
 #include "options.h"

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "explain.h"
+#include "explain/explain.h"
 #include "names/details.h"
 #include "rows/fields.h"
 #include "names/reason_filter.h"

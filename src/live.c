@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "columns.h"
-#include "explain.h"
+#include "explain/explain.h"
 #include "rows/groups.h"
 #include "lib/terminal.h"
 #include "lib/utf8.h"

@@ -9,7 +9,7 @@
 
 #include "collect/counters.h"
 #include "names/devices.h"
-#include "explain.h"
+#include "explain/explain.h"
 #include "json.h"
 #include "live.h"
 #include "metrics.h"

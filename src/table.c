@@ -7,7 +7,7 @@
 #include <time.h>
 
 #include "columns.h"
-#include "explain.h"
+#include "explain/explain.h"
 #include "rows/groups.h"
 #include "snapshot/run.h"
 #include "lib/terminal.h"

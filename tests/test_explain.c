@@ -14,7 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "explain.h"
+#include "explain/explain.h"
 #include "names/reason_filter.h"
 #include "names/reasons.h"
 #include "snapshot/run.h"

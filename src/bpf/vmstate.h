@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Between vmstate.bpf.c and src/vmstate.c, which reads what the program writes */
+/* Between vmstate.bpf.c and src/explain/kvm_state.c, which reads what the program writes */
 #ifndef BPF_VMSTATE_H
 #define BPF_VMSTATE_H
 

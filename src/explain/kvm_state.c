@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-#include "vmstate.h"
+#include "explain/kvm_state.h"
 
 #include <bpf/bpf.h>
 #include <bpf/btf.h>

@@ -8,11 +8,11 @@
 
 #include <stdio.h>
 
-#include "settings.h"
+#include "explain/settings.h"
 #include "snapshot/snapshot.h"
-#include "texts.h"
+#include "explain/texts.h"
 #include "vm/vm.h"
-#include "vmstate.h"
+#include "explain/kvm_state.h"
 
 struct filter;
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-#include "texts.h"
+#include "explain/texts.h"
 
 #include <fnmatch.h>
 #include <stdio.h>

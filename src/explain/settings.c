@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-#include "settings.h"
+#include "explain/settings.h"
 
 #include <dirent.h>
 #include <limits.h>
