@@ -13,7 +13,7 @@ BUILD ?= build
 PROGRAM ?= kvmexit
 MULTIARCH := $(shell $(CC) -print-multiarch)
 ON_ARM64 := $(filter aarch64-%,$(MULTIARCH))
-GUEST := src/guest_$(if $(ON_ARM64),arm64,x86).c
+GUEST := src/selftest/guest_$(if $(ON_ARM64),arm64,x86).c
 # The one place of the version, and what it was built from; kept where git cannot tell
 VERSION := $(shell sed -n 's/^\#define KVMEXIT_VERSION "\(.*\)"/\1/p' src/options.h)
 ifndef COMMIT
@@ -23,7 +23,7 @@ COMMIT_H := \#define KVMEXIT_COMMIT "$(or $(COMMIT),unknown)"
 $(shell mkdir -p $(BUILD); [ -z '$(COMMIT)' ] && [ -e $(BUILD)/commit.h ] || \
 	echo '$(COMMIT_H)' | cmp -s - $(BUILD)/commit.h || echo '$(COMMIT_H)' >$(BUILD)/commit.h)
 LIBS := libbpf libelf zlib jansson
-SRCS := kvmexit.c $(filter-out src/%/guest_x86.c src/%/guest_arm64.c src/guest_x86.c src/guest_arm64.c %.bpf.c,$(wildcard src/*.c src/*/*.c)) $(GUEST)
+SRCS := kvmexit.c $(filter-out src/%/guest_x86.c src/%/guest_arm64.c src/selftest/guest_x86.c src/selftest/guest_arm64.c %.bpf.c,$(wildcard src/*.c src/*/*.c)) $(GUEST)
 OBJS := $(SRCS:%.c=$(BUILD)/%.o)
 SKEL := $(BUILD)/kvmexit.skel.h $(BUILD)/plain.skel.h $(BUILD)/vmstate.skel.h
 
@@ -122,7 +122,7 @@ $(BUILD)/kvmexit-dynamic: $(OBJS)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pie -o $@ $(OBJS) $$($(PKG_CONFIG) --libs $(LIBS))
 
 # Makes VM exits in known numbers; static, to run on any emulated host
-$(BUILD)/guest: tests/guest.c tests/guest_slow.c src/guest.c $(GUEST) src/guest.h tests/guest_slow.h
+$(BUILD)/guest: tests/guest.c tests/guest_slow.c src/selftest/guest.c $(GUEST) src/selftest/guest.h tests/guest_slow.h
 	$(say) GUEST $@
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) -static -pthread -o $@ $(filter %.c,$^)

@@ -25,7 +25,7 @@
 #include "recording/recording.h"
 #include "screen.h"
 #include "rows/select.h"
-#include "selftest.h"
+#include "selftest/selftest.h"
 #include "session.h"
 #include "vm/hidepid.h"
 #include "target.h"

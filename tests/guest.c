@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * Guests that exit a known number of times (src/guest.h), in every constellation of
+ * Guests that exit a known number of times (src/selftest/guest.h), in every constellation of
  * processes, VMs, threads and vCPUs: what a counter of exits must show.
  */
 #include <err.h>

@@ -7,7 +7,7 @@
 #ifndef GUEST_SLOW_H
 #define GUEST_SLOW_H
 
-#include "guest.h"
+#include "selftest/guest.h"
 
 /* The bit of a setting's name; one that is unknown ends the program with 64 */
 unsigned int slow__parse(const char *name);

@@ -8,11 +8,11 @@
 #include <stdlib.h>
 
 #include "names/details.h"
-#include "findings.h"
+#include "selftest/result.h"
 #include "names/reasons.h"
 #include "snapshot/snapshot.h"
-#include "stage.h"
-#include "trial.h"
+#include "selftest/guest_process.h"
+#include "selftest/expect.h"
 #include "lib/util.h"
 #include "check.h"
 

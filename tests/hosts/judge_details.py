@@ -77,7 +77,7 @@ def case_selftest(sections):
                                               if t["time"] else "") for t in tried)
 
 
-# What is behind a kind's exits, as far as the reason tells the rest (src/guest.h)
+# What is behind a kind's exits, as far as the reason tells the rest (src/selftest/guest.h)
 PORTS = ["port 0x3f8 out 1", "port 0x3fd in 1", "port 0x1f0 out 2", "port 0x1f0 in 2",
          "port 0xcf8 out 4", "port 0xcfc in 4", "port 0x402 outs 1", "port 0x402 ins 1"]
 LEAVES = ["leaf 0x1", "leaf 0x7 subleaf 0", "leaf 0x7 subleaf 1", "leaf 0xd subleaf 2",

@@ -4,7 +4,7 @@ import collections
 import json
 
 # What a guest's kind of exit is called; the memory reasons and interrupts come
-# in numbers that are not known beforehand (src/guest.h)
+# in numbers that are not known beforehand (src/selftest/guest.h)
 REASONS = {
     "svm": {"io": "IOIO", "cpuid": "CPUID", "rdmsr": "MSR", "wrmsr": "MSR",
             "icr": "MSR", "deadline": "MSR", "idle": "HLT MSR MSR", "nested": "VMRUN CPUID",

@@ -3,7 +3,7 @@
 #ifndef TRIAL_H
 #define TRIAL_H
 
-#include "findings.h"
+#include "selftest/result.h"
 
 struct deed;
 struct plan;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* Guests on arm64: vCPUs that start in EL1, without MMU */
-#include "guest.h"
+#include "selftest/guest.h"
 
 #include <errno.h>
 #include <signal.h>

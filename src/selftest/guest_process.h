@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-#include "guest.h"
+#include "selftest/guest.h"
 
 #define STAGE_VCPUS 2
 

@@ -5,7 +5,7 @@
  * keeps its privileges meanwhile, because it loads one program after the other. It reads
  * nothing but what the kernel and the guest's process tell.
  */
-#include "selftest.h"
+#include "selftest/selftest.h"
 
 #include <errno.h>
 #include <linux/perf_event.h>
@@ -19,14 +19,14 @@
 #include "collect/counters.h"
 #include "probe/facts.h"
 #include "names/reason_filter.h"
-#include "findings.h"
+#include "selftest/result.h"
 #include "lib/host.h"
 #include "probe/probe.h"
 #include "snapshot/run.h"
 #include "vm/selection.h"
 #include "snapshot/snapshot.h"
-#include "stage.h"
-#include "trial.h"
+#include "selftest/guest_process.h"
+#include "selftest/expect.h"
 #include "lib/util.h"
 #include "probe/variants.h"
 #include "vm/vm.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-#include "stage.h"
+#include "selftest/guest_process.h"
 
 #include <errno.h>
 #include <poll.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-#include "trial.h"
+#include "selftest/expect.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -8,7 +8,7 @@
 #include "names/details.h"
 #include "names/reasons.h"
 #include "snapshot/snapshot.h"
-#include "stage.h"
+#include "selftest/guest_process.h"
 #include "lib/util.h"
 
 /* A kind of exit, or two that are one reason, and its reason's names; "": the last */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* Guests on Intel and AMD: vCPUs that start in 64-bit mode */
-#include "guest.h"
+#include "selftest/guest.h"
 
 #include <cpuid.h>
 #include <errno.h>
