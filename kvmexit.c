@@ -16,7 +16,7 @@
 #include "names/devices.h"
 #include "explain/explain.h"
 #include "info.h"
-#include "live.h"
+#include "render/live.h"
 #include "options.h"
 #include "playback.h"
 #include "lib/privileges.h"

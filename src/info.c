@@ -9,7 +9,7 @@
 #include "names/details.h"
 #include "explain/explain.h"
 #include "names/reason_filter.h"
-#include "json.h"
+#include "render/json.h"
 #include "options.h"
 #include "names/reasons.h"
 #include "snapshot/run.h"

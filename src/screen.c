@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "live.h"
+#include "render/live.h"
 #include "options.h"
 #include "lib/terminal.h"
 #include "lib/util.h"

@@ -8,7 +8,7 @@
 
 #include "lib/output.h"
 #include "lib/atomic_file.h"
-#include "report.h"
+#include "render/renderer.h"
 #include "snapshot/run.h"
 #include "snapshot/snapshot.h"
 #include "lib/terminal.h"

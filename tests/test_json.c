@@ -9,7 +9,7 @@
 #include <time.h>
 
 #include "names/devices.h"
-#include "json.h"
+#include "render/json.h"
 #include "names/reasons.h"
 #include "snapshot/run.h"
 #include "lib/utf8.h"

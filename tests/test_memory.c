@@ -10,11 +10,11 @@
 #include <unistd.h>
 
 #include "collect/counters.h"
-#include "json.h"
-#include "live.h"
+#include "render/json.h"
+#include "render/live.h"
 #include "recording/recording.h"
 #include "snapshot/run.h"
-#include "table.h"
+#include "render/table.h"
 #include "lib/terminal.h"
 #include "lib/util.h"
 #include "vm/vm.h"

@@ -6,7 +6,7 @@
  */
 #include <stdlib.h>
 
-#include "metrics.h"
+#include "render/metrics.h"
 #include "snapshot/run.h"
 #include "snapshot/times.h"
 #include "lib/utf8.h"

@@ -7,11 +7,11 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "json.h"
-#include "metrics.h"
+#include "render/json.h"
+#include "render/metrics.h"
 #include "recording/recording.h"
 #include "snapshot/run.h"
-#include "table.h"
+#include "render/table.h"
 #include "lib/util.h"
 #include "vm/vm.h"
 #include "check.h"

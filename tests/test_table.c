@@ -8,7 +8,7 @@
 
 #include "options.h"
 #include "reports.h"
-#include "table.h"
+#include "render/table.h"
 #include "lib/terminal.h"
 #include "lib/util.h"
 #include "vm/vm.h"

@@ -27,11 +27,11 @@
 #include <unistd.h>
 
 #include "collect/counters.h"
-#include "json.h"
+#include "render/json.h"
 #include "options.h"
 #include "reports.h"
 #include "snapshot/run.h"
-#include "table.h"
+#include "render/table.h"
 #include "lib/util.h"
 #include "vm/vm.h"
 

@@ -4,7 +4,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "json.h"
+#include "render/json.h"
 #include "recording/recording.h"
 #include "snapshot/run.h"
 #include "snapshot/keys.h"

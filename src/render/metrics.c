@@ -6,7 +6,7 @@
  * of OpenMetrics wants TYPE without _total, but then node_exporter would see counters
  * without a type.
  */
-#include "metrics.h"
+#include "render/metrics.h"
 
 #include <errno.h>
 #include <stdlib.h>

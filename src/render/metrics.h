@@ -3,7 +3,7 @@
 #ifndef METRICS_H
 #define METRICS_H
 
-#include "report.h"
+#include "render/renderer.h"
 
 struct metrics_style {
 	unsigned int keys; /* enum key (view.h): a time series for each row */

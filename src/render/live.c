@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-#include "live.h"
+#include "render/live.h"
 
 #include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "columns.h"
+#include "render/columns.h"
 #include "explain/explain.h"
 #include "rows/groups.h"
 #include "lib/terminal.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-#include "columns.h"
+#include "render/columns.h"
 
 #include <string.h>
 

@@ -4,7 +4,7 @@
 #define TABLE_H
 
 #include "rows/fields.h"
-#include "report.h"
+#include "render/renderer.h"
 #include "snapshot/keys.h"
 
 struct window;

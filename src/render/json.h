@@ -3,7 +3,7 @@
 #ifndef JSON_H
 #define JSON_H
 
-#include "report.h"
+#include "render/renderer.h"
 #include "snapshot/keys.h"
 #include "vm/vmlist.h"
 

@@ -6,7 +6,7 @@
 #ifndef LIVE_H
 #define LIVE_H
 
-#include "table.h"
+#include "render/table.h"
 
 struct live_style {
 	unsigned int known; /* what samples can be told apart by, enum key */
