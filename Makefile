@@ -15,7 +15,7 @@ MULTIARCH := $(shell $(CC) -print-multiarch)
 ON_ARM64 := $(filter aarch64-%,$(MULTIARCH))
 GUEST := src/selftest/guest_$(if $(ON_ARM64),arm64,x86).c
 # The one place of the version, and what it was built from; kept where git cannot tell
-VERSION := $(shell sed -n 's/^\#define KVMEXIT_VERSION "\(.*\)"/\1/p' src/options.h)
+VERSION := $(shell sed -n 's/^\#define KVMEXIT_VERSION "\(.*\)"/\1/p' src/app/options.h)
 ifndef COMMIT
 COMMIT := $(shell GIT_OPTIONAL_LOCKS=0 git describe --always --dirty=+ --abbrev=12 --exclude='*' 2>/dev/null)
 endif
@@ -210,7 +210,7 @@ man: $(BUILD)/kvmexit-reasons.7
 
 MAN_SRCS := man/kvmexit-reasons.c src/explain/texts.c src/names/reasons.c src/lib/util.c
 
-$(BUILD)/kvmexit-reasons.7: $(MAN_SRCS) src/explain/texts.h src/names/reasons.h src/options.h explain.def reasons.def
+$(BUILD)/kvmexit-reasons.7: $(MAN_SRCS) src/explain/texts.h src/names/reasons.h src/app/options.h explain.def reasons.def
 	$(say) MAN $@
 	@mkdir -p $(@D)
 	$(Q)$(HOSTCC) -std=gnu11 -D_GNU_SOURCE -I. -Isrc -o $(@:.7=) $(MAN_SRCS)

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "kvmexit.h"
-#include "options.h"
+#include "app/options.h"
 #include "names/reasons.h"
 #include "explain/texts.h"
 

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "options.h"
-#include "reports.h"
+#include "app/options.h"
+#include "app/reports.h"
 #include "render/table.h"
 #include "lib/terminal.h"
 #include "lib/util.h"

@@ -2,8 +2,8 @@
 /* What -g takes, and which view the options ask for */
 #include <errno.h>
 
-#include "options.h"
-#include "reports.h"
+#include "app/options.h"
+#include "app/reports.h"
 #include "lib/util.h"
 #include "snapshot/keys.h"
 #include "check.h"

@@ -10,9 +10,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "options.h"
+#include "app/options.h"
 #include "snapshot/run.h"
-#include "target.h"
+#include "app/target.h"
 #include "lib/util.h"
 #include "vm/vm.h"
 #include "vm/vmlist.h"

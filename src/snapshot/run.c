@@ -10,7 +10,7 @@
 #include <sys/random.h>
 #include <sys/utsname.h>
 
-#include "options.h"
+#include "app/options.h"
 #include "lib/utf8.h"
 #include "lib/util.h"
 

@@ -28,8 +28,8 @@
 
 #include "collect/counters.h"
 #include "render/json.h"
-#include "options.h"
-#include "reports.h"
+#include "app/options.h"
+#include "app/reports.h"
 #include "snapshot/run.h"
 #include "render/table.h"
 #include "lib/util.h"

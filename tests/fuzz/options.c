@@ -30,7 +30,7 @@ static error_t parse_silently(const struct argp *argp, int argc, char **argv, un
 #define complain(...) leave(NULL)
 #define exit(code) leave(NULL)
 #define argp_parse parse_silently
-#include "options.c"
+#include "app/options.c"
 
 #include "fuzz.h"
 

@@ -3,7 +3,7 @@
 #ifndef PLAYBACK_H
 #define PLAYBACK_H
 
-#include "session.h"
+#include "app/session.h"
 
 /* Opens the recording, drops the capabilities, opens the outputs; the exit code */
 int playback__start(struct session *s);

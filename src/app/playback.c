@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-#include "playback.h"
+#include "app/playback.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -7,10 +7,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "options.h"
+#include "app/options.h"
 #include "recording/recording.h"
-#include "replay.h"
-#include "screen.h"
+#include "app/replay.h"
+#include "app/screen.h"
 #include "rows/select.h"
 #include "lib/util.h"
 #include "snapshot/keys.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-#include "session.h"
+#include "app/session.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -13,11 +13,11 @@
 #include "render/json.h"
 #include "render/live.h"
 #include "render/metrics.h"
-#include "options.h"
+#include "app/options.h"
 #include "lib/privileges.h"
 #include "probe/probe.h"
 #include "recording/recording.h"
-#include "reports.h"
+#include "app/reports.h"
 #include "vm/hidepid.h"
 #include "lib/terminal.h"
 #include "lib/util.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-#include "options.h"
+#include "app/options.h"
 
 #include <argp.h>
 #include <bpf/libbpf.h>
@@ -10,7 +10,7 @@
 
 #include "commit.h"
 #include "names/reason_filter.h"
-#include "rules.h"
+#include "app/option_rules.h"
 #include "lib/terminal.h"
 #include "lib/util.h"
 #include "probe/variants.h"

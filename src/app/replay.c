@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-#include "replay.h"
+#include "app/replay.h"
 
-#include "options.h"
+#include "app/options.h"
 #include "snapshot/keys.h"
 
 unsigned int replay__keys(const struct options *o)

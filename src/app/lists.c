@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-#include "info.h"
+#include "app/lists.h"
 
 #include <dirent.h>
 #include <stdio.h>
@@ -10,7 +10,7 @@
 #include "explain/explain.h"
 #include "names/reason_filter.h"
 #include "render/json.h"
-#include "options.h"
+#include "app/options.h"
 #include "names/reasons.h"
 #include "snapshot/run.h"
 #include "lib/util.h"

@@ -3,7 +3,7 @@
 #ifndef SCREEN_H
 #define SCREEN_H
 
-#include "session.h"
+#include "app/session.h"
 
 /* The size of the terminal's window, as it is now */
 void screen__measure(struct session *s);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-#include "reports.h"
+#include "app/reports.h"
 
-#include "options.h"
+#include "app/options.h"
 
 unsigned int reports__summary(const struct options *o)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-#include "screen.h"
+#include "app/screen.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "render/live.h"
-#include "options.h"
+#include "app/options.h"
 #include "lib/terminal.h"
 #include "lib/util.h"
 
