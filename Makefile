@@ -25,7 +25,7 @@ $(shell mkdir -p $(BUILD); [ -z '$(COMMIT)' ] && [ -e $(BUILD)/commit.h ] || \
 LIBS := libbpf libelf zlib jansson
 SRCS := kvmexit.c $(filter-out src/%/guest_x86.c src/%/guest_arm64.c src/selftest/guest_x86.c src/selftest/guest_arm64.c %.bpf.c,$(wildcard src/*.c src/*/*.c)) $(GUEST)
 OBJS := $(SRCS:%.c=$(BUILD)/%.o)
-SKEL := $(BUILD)/kvmexit.skel.h $(BUILD)/plain.skel.h $(BUILD)/vmstate.skel.h
+SKEL := $(BUILD)/kvmexit.skel.h $(BUILD)/plain.skel.h $(BUILD)/kvm_state.skel.h
 
 # No path of the build's in what it makes
 MAP := -ffile-prefix-map=$(CURDIR)=.
@@ -89,7 +89,7 @@ $(BUILD)/plain.bpf.o: kvmexit.bpf.c
 	$(Q)$(CLANG) $(BPF_CFLAGS) -MMD -MP -c -o $@ $<
 
 # What --explain reads of VMs
-$(BUILD)/vmstate.bpf.o: src/bpf/vmstate.bpf.c
+$(BUILD)/kvm_state.bpf.o: src/bpf/kvm_state.bpf.c
 	$(say) BPF $@
 	@mkdir -p $(@D)
 	$(Q)$(CLANG) $(BPF_CFLAGS) -MMD -MP -c -o $@ $<

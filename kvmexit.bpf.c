@@ -2,11 +2,11 @@
 /*
  * The programs on kvm_exit: one for each way to learn of a VM exit, its vCPU and its
  * reason. src/probe/probe.c chooses one of them, loads and attaches it. It counts each event
- * once, in the slot of its vCPU thread (src/bpf/slots.h). With --time, a program is taken
+ * once, in the slot of its vCPU thread (src/bpf/slots.bpf.h). With --time, a program is taken
  * that also notes when the exit was, and further programs on other events are attached
- * (src/bpf/time.h). With --detail they note what was behind the exit (src/bpf/detail.h).
+ * (src/bpf/time.bpf.h). With --detail they note what was behind the exit (src/bpf/detail.bpf.h).
  */
-#include "bpf/detail.h"
+#include "bpf/detail.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
@@ -93,7 +93,7 @@ static __always_inline void enter(const struct task_struct *task, __u64 thread, 
 }
 
 #ifdef __TARGET_ARCH_arm64
-#include "bpf/arm64.h"
+#include "bpf/programs_arm64.bpf.h"
 #else
 
 /* KVM's id of the vCPU. 0: read. */

@@ -197,7 +197,7 @@ static inline void name_slot(struct host *h, struct slot *slot, __u32 pid, __u32
 	h->owned[slot - h->slots] = 1;
 }
 
-/* By hint, by the thread map, or a new one: as src/bpf/slots.h does it */
+/* By hint, by the thread map, or a new one: as src/bpf/slots.bpf.h does it */
 static inline struct slot *slot_of(struct host *h, __u32 pid, __u32 tid, __u32 vcpu, __u32 isa)
 {
 	__u64 key = key_of(pid, tid, vcpu);

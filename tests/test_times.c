@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* Where the time went, on clocks made here as src/bpf/time.h makes them */
+/* Where the time went, on clocks made here as src/bpf/time.bpf.h makes them */
 #include <stdlib.h>
 
 #include "collect/counters.h"

@@ -11,11 +11,11 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "bpf/vmstate.h"
+#include "bpf/kvm_state.h"
 #include "probe/facts.h"
 #include "snapshot/run.h"
 #include "lib/util.h"
-#include "vmstate.skel.h"
+#include "kvm_state.skel.h"
 
 _Static_assert(NR_STATES <= MAX_STATE_FIELDS, "more states than the program reads");
 
@@ -345,25 +345,25 @@ static int load(struct vmstate *state, const char **what)
 {
 	/* Until 5.10 BPF memory counts as locked memory */
 	struct rlimit unlimited = { RLIM_INFINITY, RLIM_INFINITY };
-	struct vmstate_bpf *skel;
+	struct kvm_state_bpf *skel;
 	int err;
 
 	setrlimit(RLIMIT_MEMLOCK, &unlimited);
 	*what = "opening the BPF object";
-	skel = vmstate_bpf__open();
+	skel = kvm_state_bpf__open();
 	if (!skel)
 		return -errno;
 	*what = "reading BTF";
 	err = read_layout(&state->layout, (struct vmstate_config *)&skel->rodata->config);
 	if (!err) {
 		*what = "loading the BPF program";
-		err = vmstate_bpf__load(skel);
+		err = kvm_state_bpf__load(skel);
 	}
 	if (!err) {
 		*what = "making an iterator";
 		err = make_iterators(state, skel->progs.read_vm_state);
 	}
-	vmstate_bpf__destroy(skel);
+	kvm_state_bpf__destroy(skel);
 	return err;
 }
 

@@ -3,7 +3,7 @@
 #ifndef BPF_REASONS_H
 #define BPF_REASONS_H
 
-#include "bpf/slots.h"
+#include "bpf/slots.bpf.h"
 
 /* isa << 32 | code: the number of the extra counter */
 struct {

@@ -11,7 +11,7 @@
 #ifndef BPF_SLOTS_H
 #define BPF_SLOTS_H
 
-#include "bpf/kernel.h"
+#include "bpf/kernel.bpf.h"
 
 #define DRAIN 8
 

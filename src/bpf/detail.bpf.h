@@ -7,7 +7,7 @@
 #define BPF_DETAIL_H
 
 #include "names/reason_codes.h"
-#include "bpf/time.h"
+#include "bpf/time.bpf.h"
 
 /* The details of a slot; only with --detail. Inlined, because user space patches the offset. */
 static __always_inline struct details *details_in(struct slot *slot)
@@ -165,9 +165,9 @@ static __always_inline void settle(struct details *d, __u64 value)
 }
 
 #ifdef __TARGET_ARCH_arm64
-#include "bpf/detail_arm64.h"
+#include "bpf/detail_arm64.bpf.h"
 #else
-#include "bpf/detail_x86.h"
+#include "bpf/detail_x86.bpf.h"
 #endif
 
 static __always_inline void settle_at_entry(struct details *d, const struct kvm_vcpu *vcpu,

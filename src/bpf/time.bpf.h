@@ -10,7 +10,7 @@
 #ifndef BPF_TIME_H
 #define BPF_TIME_H
 
-#include "bpf/reasons.h"
+#include "bpf/reasons.bpf.h"
 
 /* The slot of the vCPU that a thread, by current_thread_anyhow(), ran last */
 struct {

@@ -6,7 +6,7 @@
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_core_read.h>
-#include "bpf/vmstate.h"
+#include "bpf/kvm_state.h"
 
 #define CORE __attribute__((preserve_access_index))
 #define ANON_INODE_FS_MAGIC 0x09041934
