@@ -15,7 +15,7 @@ MULTIARCH := $(shell $(CC) -print-multiarch)
 ON_ARM64 := $(filter aarch64-%,$(MULTIARCH))
 GUEST := src/selftest/guest_$(if $(ON_ARM64),arm64,x86).c
 # The one place of the version, and what it was built from; kept where git cannot tell
-VERSION := $(shell sed -n 's/^\#define KVMEXIT_VERSION "\(.*\)"/\1/p' src/app/options.h)
+VERSION := $(shell sed -n 's/^\#define KVMEXIT_VERSION "\(.*\)"/\1/p' src/lib/version.h)
 ifndef COMMIT
 COMMIT := $(shell GIT_OPTIONAL_LOCKS=0 git describe --always --dirty=+ --abbrev=12 --exclude='*' 2>/dev/null)
 endif
@@ -179,7 +179,7 @@ $(BUILD)/fuzz/%.o: %.c | $(SKEL)
 $(FUZZ:%=$(BUILD)/fuzz/%): $(BUILD)/fuzz/%: $(BUILD)/fuzz/tests/fuzz/%.o $(SRCS:%.c=$(BUILD)/fuzz/%.o)
 	$(say) FUZZ $@
 	$(Q)$(CLANG) -fsanitize=fuzzer $(SANITIZE) -o $@ \
-		$(filter-out %/fuzz/kvmexit.o $(if $(filter options,$*),%/src/options.o),$^) \
+		$(filter-out %/fuzz/kvmexit.o $(if $(filter options,$*),%/src/app/options.o),$^) \
 		$$($(PKG_CONFIG) --libs $(LIBS))
 
 # What is found new stays in $(BUILD); a finding becomes a file there, and a test
@@ -210,7 +210,7 @@ man: $(BUILD)/kvmexit-reasons.7
 
 MAN_SRCS := man/kvmexit-reasons.c src/explain/texts.c src/names/reasons.c src/lib/util.c
 
-$(BUILD)/kvmexit-reasons.7: $(MAN_SRCS) src/explain/texts.h src/names/reasons.h src/app/options.h explain.def reasons.def
+$(BUILD)/kvmexit-reasons.7: $(MAN_SRCS) src/explain/texts.h src/names/reasons.h src/lib/version.h explain.def reasons.def
 	$(say) MAN $@
 	@mkdir -p $(@D)
 	$(Q)$(HOSTCC) -std=gnu11 -D_GNU_SOURCE -I. -Isrc -o $(@:.7=) $(MAN_SRCS)
@@ -247,7 +247,7 @@ install: $(PROGRAM) man
 dist deb rpm:
 	$(Q)scripts/package $@
 
-C_FILES := $(wildcard *.[ch] src/*.[ch] src/*/*.[ch] man/*.[ch] tests/*.[ch] tests/bench/*.[ch] tests/fuzz/*.[ch])
+C_FILES := $(wildcard *.[ch] src/*/*.[ch] man/*.[ch] tests/*.[ch] tests/bench/*.[ch] tests/fuzz/*.[ch])
 SHELL_FILES := $(shell grep -ls '^\#!/bin/.*sh' scripts/* tests/*.sh tests/run tests/hosts/* \
 	tests/bench/* .ci/run) tests/check.sh tests/cli/harness.sh tests/hosts/vms.sh \
 	tests/hosts/faults.sh scripts/kvmexit.bash-completion

@@ -3,10 +3,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "kvmexit.h"
-#include "app/options.h"
-#include "names/reasons.h"
 #include "explain/texts.h"
+#include "kvmexit.h"
+#include "lib/version.h"
+#include "names/reasons.h"
 
 /* As troff takes it: hyphens are to be copied, a point or quote may begin a line */
 static void put(const char *text)

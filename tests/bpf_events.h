@@ -16,11 +16,12 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "check.h"
 #include "kvmexit.h"
+#include "kvmexit.skel.h"
+#include "lib/util.h"
 #include "probe/load.h"
 #include "probe/probe.h"
-#include "check.h"
-#include "kvmexit.skel.h"
 
 #define MAX_SLOTS 3
 

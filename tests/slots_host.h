@@ -8,11 +8,11 @@
 
 #include <stdlib.h>
 
-#include "collect/counters.h"
-#include "snapshot/run.h"
-#include "lib/util.h"
-#include "vm/vm.h"
 #include "check.h"
+#include "collect/counters.h"
+#include "lib/util.h"
+#include "snapshot/run.h"
+#include "vm/vm.h"
 
 #define MAX_SLOTS 80
 

@@ -4,8 +4,8 @@
 #include <pthread.h>
 #include <sys/syscall.h>
 
-#include "lib/util.h"
 #include "bpf_events.h"
+#include "lib/util.h"
 
 static __u32 vcpu_id; /* what the program read there, as test_codes() found */
 

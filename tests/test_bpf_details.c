@@ -14,13 +14,13 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "check.h"
 #include "kvmexit.h"
+#include "kvmexit.skel.h"
+#include "lib/util.h"
 #include "probe/facts.h"
 #include "probe/load.h"
 #include "probe/probe.h"
-#include "lib/util.h"
-#include "check.h"
-#include "kvmexit.skel.h"
 
 /* Where in the map what is: the vCPU first, with what stands behind it */
 enum {

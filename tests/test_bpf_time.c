@@ -3,8 +3,8 @@
 #include <pthread.h>
 #include <sched.h>
 
-#include "lib/util.h"
 #include "bpf_events.h"
+#include "lib/util.h"
 
 static void run_prog(struct bpf_program *prog, __u64 arg0, __u64 arg1, __u64 arg2)
 {

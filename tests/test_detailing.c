@@ -7,12 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "check.h"
 #include "collect/counters.h"
 #include "collect/detail_table.h"
-#include "snapshot/run.h"
 #include "lib/util.h"
+#include "snapshot/run.h"
 #include "vm/vm.h"
-#include "check.h"
 
 enum {
 	SLOTS = 2,

@@ -2,10 +2,10 @@
 /* Details: packed, as text, and back; their names; which reasons can have them */
 #include <stdlib.h>
 
+#include "check.h"
+#include "lib/util.h"
 #include "names/details.h"
 #include "names/reasons.h"
-#include "lib/util.h"
-#include "check.h"
 
 #define VMX(code) ISA_VMX, code
 #define SVM(code) ISA_SVM, code

@@ -2,10 +2,10 @@
 /* --devices: what QEMU 7.2 told of a q35, and what it never tells. To be run where tests/ is. */
 #include <errno.h>
 
+#include "check.h"
+#include "lib/util.h"
 #include "names/details.h"
 #include "names/devices.h"
-#include "lib/util.h"
-#include "check.h"
 
 #define PLAIN "tests/fuzz/corpus/devices/plain" /* of a terminal, with its prompts */
 #define OWNERS "tests/fuzz/corpus/devices/owners" /* with -o */

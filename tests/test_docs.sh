@@ -31,7 +31,7 @@ for page in *.md docs/*.md scripts/*/*.md; do
 done
 check 'links found' "$((n >= 10))" 1
 
-version=$(sed -n 's/^#define KVMEXIT_VERSION "\(.*\)"/\1/p' src/app/options.h)
+version=$(sed -n 's/^#define KVMEXIT_VERSION "\(.*\)"/\1/p' src/lib/version.h)
 for page in man/*.[78]; do
 	check "$page: version" "$(sed -n 's/^\.TH .*"kvmexit \([^"]*\)".*/\1/p' "$page")" "$version"
 done

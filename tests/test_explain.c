@@ -14,13 +14,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "check.h"
 #include "explain/explain.h"
+#include "lib/util.h"
 #include "names/reason_filter.h"
 #include "names/reasons.h"
 #include "snapshot/run.h"
 #include "snapshot/times.h"
-#include "lib/util.h"
-#include "check.h"
 
 static char root[] = "/tmp/kvmexit-explain-XXXXXX";
 

@@ -3,11 +3,11 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "check.h"
 #include "probe/facts.h"
 #include "probe/probe.h"
-#include "vm/selection.h"
 #include "probe/variants.h"
-#include "check.h"
+#include "vm/selection.h"
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 

@@ -3,10 +3,10 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "check.h"
+#include "lib/util.h"
 #include "names/reason_filter.h"
 #include "rows/select.h"
-#include "lib/util.h"
-#include "check.h"
 
 #pragma GCC diagnostic ignored "-Wmissing-field-initializers"
 

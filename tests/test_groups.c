@@ -3,12 +3,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "check.h"
+#include "lib/util.h"
 #include "rows/fields.h"
 #include "rows/groups.h"
 #include "snapshot/run.h"
-#include "lib/util.h"
 #include "vm/vm.h"
-#include "check.h"
 
 /* Rows are written down as far as they are told apart */
 #pragma GCC diagnostic ignored "-Wmissing-field-initializers"

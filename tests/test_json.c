@@ -8,13 +8,13 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "names/devices.h"
-#include "render/json.h"
-#include "names/reasons.h"
-#include "snapshot/run.h"
+#include "check.h"
 #include "lib/utf8.h"
 #include "lib/util.h"
-#include "check.h"
+#include "names/devices.h"
+#include "names/reasons.h"
+#include "render/json.h"
+#include "snapshot/run.h"
 
 /* Rows are written down as far as they are told apart */
 #pragma GCC diagnostic ignored "-Wmissing-field-initializers"

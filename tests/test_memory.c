@@ -9,17 +9,17 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "check.h"
 #include "collect/counters.h"
-#include "render/json.h"
-#include "render/live.h"
-#include "recording/recording.h"
-#include "snapshot/run.h"
-#include "render/table.h"
+#include "failing_malloc.h"
 #include "lib/terminal.h"
 #include "lib/util.h"
+#include "recording/recording.h"
+#include "render/json.h"
+#include "render/live.h"
+#include "render/table.h"
+#include "snapshot/run.h"
 #include "vm/vm.h"
-#include "check.h"
-#include "failing_malloc.h"
 
 #define MAX_SLOTS 4096
 

@@ -6,14 +6,14 @@
  */
 #include <stdlib.h>
 
-#include "render/metrics.h"
-#include "snapshot/run.h"
-#include "snapshot/times.h"
+#include "check.h"
 #include "lib/utf8.h"
 #include "lib/util.h"
+#include "render/metrics.h"
 #include "snapshot/keys.h"
+#include "snapshot/run.h"
+#include "snapshot/times.h"
 #include "vm/vm.h"
-#include "check.h"
 
 #pragma GCC diagnostic ignored "-Wmissing-field-initializers"
 

@@ -25,12 +25,12 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "check.h"
+#include "lib/atomic_file.h"
 #include "lib/output.h"
 #include "lib/privileges.h"
-#include "lib/atomic_file.h"
 #include "lib/util.h"
 #include "vm/vm.h"
-#include "check.h"
 
 #define SIZE 64
 static char top[] = "/tmp/kvmexit-test-XXXXXX";

@@ -7,9 +7,9 @@
 #include <asm/vmx.h>
 #endif
 
+#include "check.h"
 #include "kvmexit.h"
 #include "names/reasons.h"
-#include "check.h"
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 

@@ -7,14 +7,14 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "check.h"
+#include "lib/util.h"
+#include "recording/recording.h"
 #include "render/json.h"
 #include "render/metrics.h"
-#include "recording/recording.h"
-#include "snapshot/run.h"
 #include "render/table.h"
-#include "lib/util.h"
+#include "snapshot/run.h"
 #include "vm/vm.h"
-#include "check.h"
 
 /* Samples are written down as far as they are needed */
 #pragma GCC diagnostic ignored "-Wmissing-field-initializers"

@@ -13,11 +13,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "lib/privileges.h"
-#include "vm/hidepid.h"
-#include "lib/util.h"
-#include "vm/vm.h"
 #include "check.h"
+#include "lib/privileges.h"
+#include "lib/util.h"
+#include "vm/hidepid.h"
+#include "vm/vm.h"
 
 #define GROUP 4321
 

@@ -8,11 +8,11 @@
 
 #include "app/options.h"
 #include "app/reports.h"
-#include "render/table.h"
+#include "check.h"
 #include "lib/terminal.h"
 #include "lib/util.h"
+#include "render/table.h"
 #include "vm/vm.h"
-#include "check.h"
 
 /* Most cases have no need of the last fields */
 #pragma GCC diagnostic ignored "-Wmissing-field-initializers"

@@ -2,11 +2,11 @@
 /* Where the time went, on clocks made here as src/bpf/time.bpf.h makes them */
 #include <stdlib.h>
 
-#include "collect/counters.h"
-#include "snapshot/run.h"
-#include "lib/util.h"
-#include "vm/vm.h"
 #include "check.h"
+#include "collect/counters.h"
+#include "lib/util.h"
+#include "snapshot/run.h"
+#include "vm/vm.h"
 
 #define MSEC NSEC_PER_MSEC
 #define HLT 12

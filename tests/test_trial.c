@@ -7,14 +7,14 @@
  */
 #include <stdlib.h>
 
-#include "names/details.h"
-#include "selftest/result.h"
-#include "names/reasons.h"
-#include "snapshot/snapshot.h"
-#include "selftest/guest_process.h"
-#include "selftest/expect.h"
-#include "lib/util.h"
 #include "check.h"
+#include "lib/util.h"
+#include "names/details.h"
+#include "names/reasons.h"
+#include "selftest/expect.h"
+#include "selftest/guest_process.h"
+#include "selftest/result.h"
+#include "snapshot/snapshot.h"
 
 #define NOW 5000000000ull
 #define BEGUN 1000000000ull

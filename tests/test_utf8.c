@@ -2,9 +2,9 @@
 /* Text made fit to be shown: cases, lengths, and all there is beside a reference */
 #include <stdlib.h>
 
+#include "check.h"
 #include "lib/utf8.h"
 #include "lib/util.h"
-#include "check.h"
 
 #define FFFD "\xef\xbf\xbd"
 

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "lib/util.h"
 #include "check.h"
+#include "lib/util.h"
 
 #define UNTOUCHED 0xdeadbeefcafef00dull
 

@@ -4,9 +4,9 @@
 
 #include "app/options.h"
 #include "app/reports.h"
+#include "check.h"
 #include "lib/util.h"
 #include "snapshot/keys.h"
-#include "check.h"
 
 #define THREADS (KEY_VM | KEY_THREAD | KEY_REASON)
 #define WIDE (THREADS | KEY_VCPU)

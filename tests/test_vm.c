@@ -11,12 +11,12 @@
 #include <unistd.h>
 
 #include "app/options.h"
-#include "snapshot/run.h"
 #include "app/target.h"
+#include "check.h"
 #include "lib/util.h"
+#include "snapshot/run.h"
 #include "vm/vm.h"
 #include "vm/vmlist.h"
-#include "check.h"
 
 static const struct run host = { .node = "host" }, other_host = { .node = "other" };
 

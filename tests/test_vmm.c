@@ -2,10 +2,10 @@
 /* The name and UUID of a VM in the command line of its VMM */
 #include <stdlib.h>
 
+#include "check.h"
 #include "lib/util.h"
 #include "vm/vm.h"
 #include "vm/vmm.h"
-#include "check.h"
 
 #define NAME_SIZE (4 * VM_NAME_MAX + 1)
 #define A64 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"

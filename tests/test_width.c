@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "lib/util.h"
 #include "check.h"
+#include "lib/util.h"
 
 #define PENGUIN "\xf0\x9f\x90\xa7"
 #define KARI "\xe4\xbb\xae" /* an ideograph, two columns wide */

@@ -6,14 +6,14 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "names/details.h"
-#include "explain/explain.h"
-#include "names/reason_filter.h"
-#include "render/json.h"
 #include "app/options.h"
-#include "names/reasons.h"
-#include "snapshot/run.h"
+#include "explain/explain.h"
 #include "lib/util.h"
+#include "names/details.h"
+#include "names/reason_filter.h"
+#include "names/reasons.h"
+#include "render/json.h"
+#include "snapshot/run.h"
 #include "vm/vmlist.h"
 
 void info__banner(const struct options *o)

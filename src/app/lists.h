@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* What kvmexit prints without counting: the lists, and the first messages to a terminal */
-#ifndef INFO_H
-#define INFO_H
+#ifndef LISTS_H
+#define LISTS_H
 
 struct options;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Which options exclude or need each other: an option that would be ignored is refused */
-#ifndef RULES_H
-#define RULES_H
+#ifndef OPTION_RULES_H
+#define OPTION_RULES_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -8,11 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "commit.h"
-#include "names/reason_filter.h"
 #include "app/option_rules.h"
+#include "commit.h"
 #include "lib/terminal.h"
 #include "lib/util.h"
+#include "lib/version.h"
+#include "names/reason_filter.h"
 #include "probe/variants.h"
 #include "snapshot/keys.h"
 

@@ -9,7 +9,6 @@
 
 #include "vm/selection.h"
 
-#define KVMEXIT_VERSION "0.2.0"
 #define DEFAULT_MAX_VCPUS 4096
 
 struct filter;

@@ -8,11 +8,11 @@
 #include <unistd.h>
 
 #include "app/options.h"
-#include "recording/recording.h"
 #include "app/replay.h"
 #include "app/screen.h"
-#include "rows/select.h"
 #include "lib/util.h"
+#include "recording/recording.h"
+#include "rows/select.h"
 #include "snapshot/keys.h"
 
 /* Whether the output is the file that is read: this would never end */

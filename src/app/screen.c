@@ -6,10 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "render/live.h"
 #include "app/options.h"
 #include "lib/terminal.h"
 #include "lib/util.h"
+#include "render/live.h"
 
 void screen__measure(struct session *s)
 {

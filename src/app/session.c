@@ -7,20 +7,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "app/options.h"
+#include "app/reports.h"
 #include "collect/counters.h"
-#include "names/devices.h"
 #include "explain/explain.h"
+#include "lib/privileges.h"
+#include "lib/terminal.h"
+#include "lib/util.h"
+#include "names/devices.h"
+#include "probe/probe.h"
+#include "recording/recording.h"
 #include "render/json.h"
 #include "render/live.h"
 #include "render/metrics.h"
-#include "app/options.h"
-#include "lib/privileges.h"
-#include "probe/probe.h"
-#include "recording/recording.h"
-#include "app/reports.h"
 #include "vm/hidepid.h"
-#include "lib/terminal.h"
-#include "lib/util.h"
 
 /* How long the end of the run waits for a reader that takes nothing, ns */
 #define PATIENCE (2 * NSEC_PER_SEC)

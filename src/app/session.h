@@ -6,13 +6,13 @@
 #ifndef SESSION_H
 #define SESSION_H
 
-#include "lib/output.h"
 #include "lib/atomic_file.h"
+#include "lib/events.h"
+#include "lib/output.h"
+#include "lib/terminal.h"
 #include "render/renderer.h"
 #include "snapshot/run.h"
 #include "snapshot/snapshot.h"
-#include "lib/terminal.h"
-#include "lib/events.h"
 
 struct counters;
 struct devices;

@@ -8,8 +8,8 @@
 #include <string.h>
 
 #include "app/options.h"
-#include "vm/hidepid.h"
 #include "lib/util.h"
+#include "vm/hidepid.h"
 #include "vm/vmlist.h"
 
 /* The ids as text, as many as fit */

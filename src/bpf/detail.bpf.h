@@ -6,8 +6,8 @@
 #ifndef BPF_DETAIL_H
 #define BPF_DETAIL_H
 
-#include "names/reason_codes.h"
 #include "bpf/time.bpf.h"
+#include "names/reason_codes.h"
 
 /* The details of a slot; only with --detail. Inlined, because user space patches the offset. */
 static __always_inline struct details *details_in(struct slot *slot)

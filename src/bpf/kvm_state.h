@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Between vmstate.bpf.c and src/explain/kvm_state.c, which reads what the program writes */
-#ifndef BPF_VMSTATE_H
-#define BPF_VMSTATE_H
+#ifndef BPF_KVM_STATE_H
+#define BPF_KVM_STATE_H
 
 #include <linux/types.h>
 

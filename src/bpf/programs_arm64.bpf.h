@@ -5,8 +5,8 @@
  * in the vCPU's thread, with preemption off. It fires kvm_exit with interrupts on, after the
  * host has taken those that were waiting.
  */
-#ifndef BPF_ARM64_H
-#define BPF_ARM64_H
+#ifndef BPF_PROGRAMS_ARM64_H
+#define BPF_PROGRAMS_ARM64_H
 
 static __always_inline int count_running(const __u64 *args, int direct, enum extent extent)
 {

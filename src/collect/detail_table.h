@@ -3,8 +3,8 @@
  * User space's side of struct details (kvmexit.h): what was behind a vCPU thread's
  * exits since the last report.
  */
-#ifndef DETAILING_H
-#define DETAILING_H
+#ifndef DETAIL_TABLE_H
+#define DETAIL_TABLE_H
 
 #include <linux/types.h>
 #include <stdbool.h>

@@ -6,12 +6,12 @@
 #include <string.h>
 
 #include "kvmexit.h"
-#include "names/reason_filter.h"
-#include "rows/groups.h"
 #include "lib/privileges.h"
-#include "names/reasons.h"
-#include "snapshot/times.h"
 #include "lib/util.h"
+#include "names/reason_filter.h"
+#include "names/reasons.h"
+#include "rows/groups.h"
+#include "snapshot/times.h"
 #include "vm/vmlist.h"
 
 /* How long VMs that have ended are still explained, ns */

@@ -8,11 +8,11 @@
 
 #include <stdio.h>
 
-#include "explain/settings.h"
-#include "snapshot/snapshot.h"
-#include "explain/texts.h"
-#include "vm/vm.h"
 #include "explain/kvm_state.h"
+#include "explain/settings.h"
+#include "explain/texts.h"
+#include "snapshot/snapshot.h"
+#include "vm/vm.h"
 
 struct filter;
 

@@ -12,10 +12,10 @@
 #include <unistd.h>
 
 #include "bpf/kvm_state.h"
+#include "kvm_state.skel.h"
+#include "lib/util.h"
 #include "probe/facts.h"
 #include "snapshot/run.h"
-#include "lib/util.h"
-#include "kvm_state.skel.h"
 
 _Static_assert(NR_STATES <= MAX_STATE_FIELDS, "more states than the program reads");
 

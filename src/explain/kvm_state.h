@@ -3,8 +3,8 @@
  * What KVM knows of each VM: its own state, which the module's parameters do not tell. A
  * BPF program reads it from the open files of processes (bpf/vmstate.bpf.c).
  */
-#ifndef VMSTATE_H
-#define VMSTATE_H
+#ifndef KVM_STATE_H
+#define KVM_STATE_H
 
 #include <linux/types.h>
 #include <stdbool.h>

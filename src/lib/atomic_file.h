@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* A file that is replaced as a whole: nobody ever reads half of it */
-#ifndef REPLACED_H
-#define REPLACED_H
+#ifndef ATOMIC_FILE_H
+#define ATOMIC_FILE_H
 
 #include <stddef.h>
 

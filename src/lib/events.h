@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* What the main loop waits for: deadlines and signals, without races */
-#ifndef TICKER_H
-#define TICKER_H
+#ifndef EVENTS_H
+#define EVENTS_H
 
 #include <linux/types.h>
 #include <stdbool.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Lines of JSON: records, and the parts that make them up */
-#ifndef RECORD_H
-#define RECORD_H
+#ifndef NDJSON_H
+#define NDJSON_H
 
 #include <jansson.h>
 #include <linux/types.h>

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "names/reason_codes.h"
 #include "lib/util.h"
+#include "names/reason_codes.h"
 
 /* How a part of a detail's value is written */
 enum form {

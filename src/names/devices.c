@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "names/details.h"
 #include "lib/util.h"
+#include "names/details.h"
 
 struct range {
 	__u64 first;

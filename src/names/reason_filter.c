@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/util.h"
 #include "names/details.h"
 #include "names/reasons.h"
-#include "lib/util.h"
 
 #define CACHE_SIZE 256
 

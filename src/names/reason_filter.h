@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* -r: which reasons are reported; --detail: which reasons get details */
-#ifndef FILTER_H
-#define FILTER_H
+#ifndef REASON_FILTER_H
+#define REASON_FILTER_H
 
 #include <linux/types.h>
 #include <stdbool.h>

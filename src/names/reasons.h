@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-#ifndef KVMEXIT_REASONS_H
-#define KVMEXIT_REASONS_H
+#ifndef REASONS_H
+#define REASONS_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -38,4 +38,4 @@ const char *isa__name(unsigned int isa);
 /* The other way round; 0: it is none of these */
 unsigned int isa__parse(const char *name);
 
-#endif /* KVMEXIT_REASONS_H */
+#endif /* REASONS_H */

@@ -15,14 +15,14 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "probe/facts.h"
-#include "names/reason_filter.h"
 #include "kvmexit.skel.h"
-#include "probe/load.h"
 #include "lib/privileges.h"
-#include "vm/selection.h"
 #include "lib/util.h"
+#include "names/reason_filter.h"
+#include "probe/facts.h"
+#include "probe/load.h"
 #include "probe/variants.h"
+#include "vm/selection.h"
 
 struct probe {
 	struct kvmexit_bpf *skel; /* only until attached */

@@ -5,13 +5,13 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "probe/facts.h"
-#include "names/reason_filter.h"
-#include "probe/probe.h"
-#include "names/reason_codes.h"
-#include "vm/selection.h"
-#include "snapshot/times.h"
 #include "lib/util.h"
+#include "names/reason_codes.h"
+#include "names/reason_filter.h"
+#include "probe/facts.h"
+#include "probe/probe.h"
+#include "snapshot/times.h"
+#include "vm/selection.h"
 
 /* Each returns why a variant cannot be used; NULL: it can */
 

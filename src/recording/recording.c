@@ -12,11 +12,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "lib/utf8.h"
+#include "lib/util.h"
 #include "names/details.h"
 #include "names/reasons.h"
 #include "recording/runs.h"
-#include "lib/utf8.h"
-#include "lib/util.h"
 #include "snapshot/keys.h"
 #include "vm/vm.h"
 #include "vm/vmm.h"

@@ -3,8 +3,8 @@
  * The runs that a recording has records of, the VMs of their hosts, and the interval
  * of each run that is being read. Nothing here knows what a record looks like.
  */
-#ifndef SOURCES_H
-#define SOURCES_H
+#ifndef RUNS_H
+#define RUNS_H
 
 #include "snapshot/run.h"
 #include "snapshot/snapshot.h"

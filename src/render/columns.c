@@ -3,10 +3,10 @@
 
 #include <string.h>
 
-#include "snapshot/run.h"
 #include "lib/util.h"
-#include "vm/vm.h"
 #include "lib/width.h"
+#include "snapshot/run.h"
+#include "vm/vm.h"
 
 /* From left to right, before those of the measures; rank, handy: see struct column */
 static const struct {

@@ -2,12 +2,12 @@
 /* Explanations as text and as records */
 #include <string.h>
 
-#include "kvmexit.h"
 #include "explain/explain.h"
-#include "names/reasons.h"
+#include "kvmexit.h"
 #include "lib/ndjson.h"
-#include "snapshot/run.h"
 #include "lib/util.h"
+#include "names/reasons.h"
+#include "snapshot/run.h"
 
 #define COLUMNS 80
 

@@ -5,14 +5,14 @@
 #include <string.h>
 
 #include "explain/explain.h"
-#include "names/details.h"
-#include "rows/fields.h"
-#include "names/reason_filter.h"
-#include "rows/groups.h"
-#include "names/reasons.h"
 #include "lib/ndjson.h"
-#include "snapshot/run.h"
 #include "lib/util.h"
+#include "names/details.h"
+#include "names/reason_filter.h"
+#include "names/reasons.h"
+#include "rows/fields.h"
+#include "rows/groups.h"
+#include "snapshot/run.h"
 
 /* The pieces of lines; each piece is filled with the same keys every time */
 enum piece {

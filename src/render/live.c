@@ -6,13 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "render/columns.h"
 #include "explain/explain.h"
-#include "rows/groups.h"
 #include "lib/terminal.h"
 #include "lib/utf8.h"
 #include "lib/util.h"
 #include "lib/width.h"
+#include "render/columns.h"
+#include "rows/groups.h"
 
 /* If a terminal does not tell its size */
 #define LINES 24

@@ -12,11 +12,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/util.h"
 #include "names/details.h"
 #include "rows/fields.h"
 #include "rows/groups.h"
 #include "snapshot/run.h"
-#include "lib/util.h"
 #include "vm/vm.h"
 
 /* A VM that has ended is left out after this time; by then it was scraped more than once */

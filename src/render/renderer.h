@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* What is made from each snapshot: any number of outputs, each of its own kind */
-#ifndef REPORT_H
-#define REPORT_H
+#ifndef RENDERER_H
+#define RENDERER_H
 
 #include <stdio.h>
 

@@ -6,12 +6,12 @@
 #include <string.h>
 #include <time.h>
 
-#include "render/columns.h"
 #include "explain/explain.h"
-#include "rows/groups.h"
-#include "snapshot/run.h"
 #include "lib/terminal.h"
 #include "lib/util.h"
+#include "render/columns.h"
+#include "rows/groups.h"
+#include "snapshot/run.h"
 #include "vm/vm.h"
 
 struct table {

@@ -3,8 +3,8 @@
 #ifndef TABLE_H
 #define TABLE_H
 
-#include "rows/fields.h"
 #include "render/renderer.h"
+#include "rows/fields.h"
 #include "snapshot/keys.h"
 
 struct window;

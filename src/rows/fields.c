@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "rows/fields.h"
 
+#include "lib/util.h"
 #include "names/details.h"
 #include "names/devices.h"
 #include "names/reasons.h"
-#include "lib/util.h"
 #include "vm/vm.h"
 
 _Static_assert(FIELD_SIZE >= VM_NAME_SIZE && FIELD_SIZE >= REASON_NAME_MAX, "FIELD_SIZE");

@@ -8,8 +8,8 @@
 
 #include <stdbool.h>
 
-#include "snapshot/snapshot.h"
 #include "snapshot/keys.h"
+#include "snapshot/snapshot.h"
 
 /* Room for any field's text */
 #define FIELD_SIZE 260

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "rows/fields.h"
 #include "lib/util.h"
+#include "rows/fields.h"
 #include "vm/vm.h"
 
 struct groups {

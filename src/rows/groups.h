@@ -3,8 +3,8 @@
 #ifndef GROUPS_H
 #define GROUPS_H
 
-#include "snapshot/snapshot.h"
 #include "snapshot/keys.h"
+#include "snapshot/snapshot.h"
 
 /*
  * The rows of one output. They stay from one interval to the next, so that their

@@ -3,8 +3,8 @@
 #ifndef SELECT_H
 #define SELECT_H
 
-#include "vm/selection.h"
 #include "snapshot/snapshot.h"
+#include "vm/selection.h"
 
 struct filter;
 

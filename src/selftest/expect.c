@@ -5,11 +5,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/util.h"
 #include "names/details.h"
 #include "names/reasons.h"
-#include "snapshot/snapshot.h"
 #include "selftest/guest_process.h"
-#include "lib/util.h"
+#include "snapshot/snapshot.h"
 
 /* A kind of exit, or two that are one reason, and its reason's names; "": the last */
 struct deed {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* What the guest of a self-test does, and whether the counts agree with it */
-#ifndef TRIAL_H
-#define TRIAL_H
+#ifndef EXPECT_H
+#define EXPECT_H
 
 #include "selftest/result.h"
 

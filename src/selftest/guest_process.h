@@ -3,8 +3,8 @@
  * A process that runs guests when told to, as a VMM does. Its only privilege is the open
  * /dev/kvm. It has none of its parent's files, and ends with its parent.
  */
-#ifndef STAGE_H
-#define STAGE_H
+#ifndef GUEST_PROCESS_H
+#define GUEST_PROCESS_H
 
 #include <linux/types.h>
 #include <stdbool.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* What a self-test found, and how it is printed */
-#ifndef FINDINGS_H
-#define FINDINGS_H
+#ifndef RESULT_H
+#define RESULT_H
 
 #include <linux/types.h>
 #include <stdbool.h>

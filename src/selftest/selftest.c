@@ -17,18 +17,18 @@
 #include <unistd.h>
 
 #include "collect/counters.h"
-#include "probe/facts.h"
-#include "names/reason_filter.h"
-#include "selftest/result.h"
 #include "lib/host.h"
-#include "probe/probe.h"
-#include "snapshot/run.h"
-#include "vm/selection.h"
-#include "snapshot/snapshot.h"
-#include "selftest/guest_process.h"
-#include "selftest/expect.h"
 #include "lib/util.h"
+#include "names/reason_filter.h"
+#include "probe/facts.h"
+#include "probe/probe.h"
 #include "probe/variants.h"
+#include "selftest/expect.h"
+#include "selftest/guest_process.h"
+#include "selftest/result.h"
+#include "snapshot/run.h"
+#include "snapshot/snapshot.h"
+#include "vm/selection.h"
 #include "vm/vm.h"
 
 #define MAX_SLOTS 16

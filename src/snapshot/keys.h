@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* What tells rows apart and how they are shown: -g, -w, and the views they replace */
-#ifndef VIEW_H
-#define VIEW_H
+#ifndef KEYS_H
+#define KEYS_H
 
 #include <linux/types.h>
 #include <stdbool.h>

@@ -10,9 +10,9 @@
 #include <sys/random.h>
 #include <sys/utsname.h>
 
-#include "app/options.h"
 #include "lib/utf8.h"
 #include "lib/util.h"
+#include "lib/version.h"
 
 #ifdef __x86_64__
 const char *run__isa(void)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Whether other users' processes may be looked at, and what is missing to do so */
-#ifndef SIGHT_H
-#define SIGHT_H
+#ifndef HIDEPID_H
+#define HIDEPID_H
 
 #include <stdbool.h>
 

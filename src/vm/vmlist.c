@@ -11,9 +11,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "vm/hidepid.h"
 #include "lib/util.h"
 #include "lib/width.h"
+#include "vm/hidepid.h"
 
 static const char vcpu_file[] = "anon_inode:kvm-vcpu:";
 

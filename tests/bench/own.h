@@ -11,9 +11,9 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "lib/util.h"
 #include "probe/facts.h"
 #include "probe/probe.h"
-#include "lib/util.h"
 
 struct own {
 	struct bpf_object *obj;

@@ -26,13 +26,13 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "collect/counters.h"
-#include "render/json.h"
 #include "app/options.h"
 #include "app/reports.h"
-#include "snapshot/run.h"
-#include "render/table.h"
+#include "collect/counters.h"
 #include "lib/util.h"
+#include "render/json.h"
+#include "render/table.h"
+#include "snapshot/run.h"
 #include "vm/vm.h"
 
 enum {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* A detail's text, as records have it: what is read is written as what means the same */
-#include "names/details.h"
 #include "fuzz.h"
+#include "names/details.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

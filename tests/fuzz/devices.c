@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* --devices: what QEMU's monitor tells. Names are printable; any detail may be asked for. */
+#include "fuzz.h"
 #include "names/details.h"
 #include "names/devices.h"
-#include "fuzz.h"
 
 static void check_names(const struct devices *d, uint64_t address)
 {

@@ -2,9 +2,9 @@
 /* The tracepoint's format file, and the program's fdinfo */
 #include <errno.h>
 
+#include "fuzz.h"
 #include "probe/facts.h"
 #include "probe/probe.h"
-#include "fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* A VMM's command line: the VM's name is valid UTF-8 within its limits; so the UUID */
+#include "fuzz.h"
 #include "vm/vm.h"
 #include "vm/vmm.h"
-#include "fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

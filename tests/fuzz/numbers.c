@@ -2,8 +2,8 @@
 /* parse_uint() and parse_duration(): what they take is what is written there */
 #include <errno.h>
 
-#include "lib/util.h"
 #include "fuzz.h"
+#include "lib/util.h"
 
 static void check_uint(const char *text)
 {

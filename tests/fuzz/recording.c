@@ -4,12 +4,12 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "render/json.h"
-#include "recording/recording.h"
-#include "snapshot/run.h"
-#include "snapshot/keys.h"
-#include "vm/vm.h"
 #include "fuzz.h"
+#include "recording/recording.h"
+#include "render/json.h"
+#include "snapshot/keys.h"
+#include "snapshot/run.h"
+#include "vm/vm.h"
 
 static void check(const struct snapshot *snap, unsigned int keys)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* Any bytes become valid UTF-8 within the limits; nothing of it moves a cursor */
-#include "lib/utf8.h"
 #include "fuzz.h"
+#include "lib/utf8.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
