@@ -30,8 +30,8 @@ SKEL := $(BUILD)/kvmexit.skel.h $(BUILD)/plain.skel.h $(BUILD)/kvm_state.skel.h
 # No path of the build's in what it makes
 MAP := -ffile-prefix-map=$(CURDIR)=.
 override CFLAGS += $(MAP) -std=gnu11 -Wall -Wextra -Wshadow -Wmissing-prototypes -Wstrict-prototypes \
-	-D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -I$(BUILD) -I. -Isrc $(shell $(PKG_CONFIG) --cflags $(LIBS))
-# What an exploit has to get past; tests/test_hardening.sh looks for it in the
+	-D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -I$(BUILD) -I. -Isrc -Itests/lib $(shell $(PKG_CONFIG) --cflags $(LIBS))
+# What an exploit has to get past; tests/system/test_hardening.sh looks for it in the
 # binary. No -fcf-protection: Debian's static libraries are built without, so the
 # linker takes it off the whole.
 HARDEN ?= -fPIE -fstack-protector-strong -fstack-clash-protection -D_FORTIFY_SOURCE=2
@@ -101,8 +101,8 @@ $(BUILD)/%.skel.h: $(BUILD)/%.bpf.o
 	$(Q)$(BPFTOOL) gen skeleton $(<:.bpf.o=.linked.o) name $*_bpf > $@.tmp
 	$(Q)mv $@.tmp $@
 
-# Unit tests: tests/test_NAME.c, linked with everything but main
-$(BUILD)/tests/test_%: tests/test_%.c $(filter-out $(BUILD)/kvmexit.o,$(OBJS))
+# Unit tests: tests/unit/test_NAME.c, linked with everything but main
+$(BUILD)/tests/test_%: tests/unit/test_%.c $(filter-out $(BUILD)/kvmexit.o,$(OBJS))
 	$(say) TEST $@
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -MMD -MP -o $@ $(filter %.c %.o,$^) \
@@ -110,9 +110,9 @@ $(BUILD)/tests/test_%: tests/test_%.c $(filter-out $(BUILD)/kvmexit.o,$(OBJS))
 
 # For tests with too little memory: an allocator that fails, and kvmexit linked so
 # that it can be preloaded
-$(BUILD)/tests/test_memory: tests/failing_malloc.c
+$(BUILD)/tests/test_memory: tests/lib/failing_malloc.c
 
-$(BUILD)/failing_malloc.so: tests/failing_malloc.c
+$(BUILD)/failing_malloc.so: tests/lib/failing_malloc.c
 	$(say) TEST $@
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) -fPIC -shared -MMD -MP -o $@ $<
@@ -122,7 +122,7 @@ $(BUILD)/kvmexit-dynamic: $(OBJS)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pie -o $@ $(OBJS) $$($(PKG_CONFIG) --libs $(LIBS))
 
 # Makes VM exits in known numbers; static, to run on any emulated host
-$(BUILD)/guest: tests/guest.c tests/guest_slow.c src/selftest/guest.c $(GUEST) src/selftest/guest.h tests/guest_slow.h
+$(BUILD)/guest: tests/guest/guest.c tests/guest/guest_slow.c src/selftest/guest.c $(GUEST) src/selftest/guest.h tests/guest/guest_slow.h
 	$(say) GUEST $@
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) -static -pthread -o $@ $(filter %.c,$^)
@@ -168,7 +168,7 @@ FUZZ_TIME ?= 20
 FUZZ := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*.c))
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 FUZZ_CFLAGS := -g -O1 -fsanitize=fuzzer-no-link $(SANITIZE) -std=gnu11 -Wall -Wextra -D_GNU_SOURCE \
-	-I$(BUILD) -I. -Isrc
+	-I$(BUILD) -I. -Isrc -Itests/lib
 
 $(BUILD)/fuzz/%.o: %.c | $(SKEL)
 	$(say) FUZZ $@
@@ -199,7 +199,7 @@ fuzz: $(FUZZ:%=$(BUILD)/fuzz/%)
 
 # Unit and command line tests under ASan and UBSan, unit tests under valgrind
 check-sanitized:
-	$(Q)tests/sanitized
+	$(Q)tests/system/sanitized
 
 # An hour's worth of VMs starting and ending, in three minutes
 soak: all $(BUILD)/guest
@@ -247,9 +247,9 @@ install: $(PROGRAM) man
 dist deb rpm:
 	$(Q)scripts/package $@
 
-C_FILES := $(wildcard *.[ch] src/*/*.[ch] man/*.[ch] tests/*.[ch] tests/bench/*.[ch] tests/fuzz/*.[ch])
-SHELL_FILES := $(shell grep -ls '^\#!/bin/.*sh' scripts/* tests/*.sh tests/run tests/hosts/* \
-	tests/bench/* .ci/run) tests/check.sh tests/cli/harness.sh tests/hosts/vms.sh \
+C_FILES := $(wildcard *.[ch] src/*/*.[ch] man/*.[ch] tests/*/*.[ch])
+SHELL_FILES := $(shell grep -ls '^\#!/bin/.*sh' scripts/* tests/run tests/cli/*.sh tests/system/* tests/hosts/* tests/bench/* \
+	.ci/run) tests/lib/check.sh tests/cli/harness.sh tests/hosts/vms.sh \
 	tests/hosts/faults.sh scripts/kvmexit.bash-completion
 
 # What is measured is no test, but has to build

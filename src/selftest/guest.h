@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * VMs that exit a known number of times, to check a counter of exits. Both kvmexit's
- * self-test and the tests (tests/guest.c) use this code.
+ * self-test and the tests (tests/guest/guest.c) use this code.
  *
  * Every vCPU starts in 64-bit mode and does each kind as often as it is told to, one
  * of each in turn, then ends with a triple fault (x86) or a store (arm64). There is

@@ -6,8 +6,8 @@
 # kvm:kvm_exit; what cannot be tried without, or with UNTRACED set, is counted as skipped.
 # Usage: . tests/cli/harness.sh [KVMEXIT]
 
-# shellcheck source=tests/check.sh
-. tests/check.sh
+# shellcheck source=tests/lib/check.sh
+. tests/lib/check.sh
 
 dir=$(mktemp -d)
 # Messages begin with the name it was called by

@@ -17,7 +17,7 @@ import sys
 import tempfile
 import time
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), ".."))
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "../lib"))
 from terminal import Run, check, finish, rows
 
 PACKAGE = os.path.realpath(sys.argv[1]) if sys.argv[1:] else ""

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #
 # --help and man/kvmexit.8 list the same options, each once.
-# Usage: tests/test_options.sh [KVMEXIT]
+# Usage: tests/cli/test_options.sh [KVMEXIT]
 set -u
-cd "$(dirname "$0")/.." || exit 1
+cd "$(dirname "$0")/../.." || exit 1
 
 kvmexit=${1:-./kvmexit}
 passed=0 failed=0

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-# shellcheck shell=bash disable=SC2154 # counted in tests/check.sh
+# shellcheck shell=bash disable=SC2154 # counted in tests/lib/check.sh
 #
-# For the tests of scripts/ship, beside tests/check.sh.
+# For the tests of scripts/ship, beside tests/lib/check.sh.
 
 skip() {
 	skipped=$((skipped + 1))

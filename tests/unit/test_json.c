@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * JSON lines, against tests/golden/NAME.ndjson: exact text, limits, worst cases, sizes.
- * To be run where tests/ is. With --print it prints records for tests/test_schema.sh
+ * To be run where tests/ is. With --print it prints records for tests/system/test_schema.sh
  * and tests nothing; with --write the golden files are made anew: read the difference.
  */
 #include <jansson.h>

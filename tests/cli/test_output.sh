@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #
 # What is written where, and what stands in the way: files, FIFOs, closed pipes, full
-# disks, metrics; and what is read back. Usage: tests/test_output.sh [KVMEXIT]
+# disks, metrics; and what is read back. Usage: tests/cli/test_output.sh [KVMEXIT]
 set -u
-cd "$(dirname "$0")/.." || exit 1
+cd "$(dirname "$0")/../.." || exit 1
 # shellcheck source=tests/cli/harness.sh
 . tests/cli/harness.sh
 

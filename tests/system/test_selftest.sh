@@ -3,12 +3,12 @@
 #
 # kvmexit --self-test where it cannot count: no /dev/kvm, one that is not permitted or
 # is none, a KVM that fires no kvm_exit; and that it leaves nothing behind. That it finds
-# wrong counts show tests/test_trial.c and tests/hosts/mutants. Wants root.
-# Usage: tests/test_selftest.sh [KVMEXIT]
+# wrong counts show tests/unit/test_trial.c and tests/hosts/mutants. Wants root.
+# Usage: tests/system/test_selftest.sh [KVMEXIT]
 set -u
-cd "$(dirname "$0")/.." || exit 1
-# shellcheck source=tests/check.sh
-. tests/check.sh
+cd "$(dirname "$0")/../.." || exit 1
+# shellcheck source=tests/lib/check.sh
+. tests/lib/check.sh
 
 kvmexit=$(realpath "${1:-./kvmexit}")
 dir=$(mktemp -d)

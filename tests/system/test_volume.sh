@@ -5,11 +5,11 @@
 # tests/bench/volume measures it, to within a tenth. Last line: "volume: N passed, N
 # failed, N skipped".
 set -uo pipefail
-cd "$(dirname "$(realpath "$0")")/.." || exit
-# shellcheck source=tests/check.sh
-. tests/check.sh
-# shellcheck source=tests/ship.sh
-. tests/ship.sh
+cd "$(dirname "$(realpath "$0")")/../.." || exit
+# shellcheck source=tests/lib/check.sh
+. tests/lib/check.sh
+# shellcheck source=tests/lib/ship.sh
+. tests/lib/ship.sh
 
 # near GOT TOLD
 near() { awk "BEGIN { exit !($1 * 10 >= $2 * 9 && $1 * 10 <= $2 * 11) }"; }

@@ -8,15 +8,15 @@
 # line: "ship: N passed, N failed, N skipped". With KVMEXIT_SHIP=DIR, DIR keeps what was
 # made.
 set -uo pipefail
-cd "$(dirname "$(realpath "$0")")/.." || exit
+cd "$(dirname "$(realpath "$0")")/../.." || exit
 ship=scripts/ship
-# shellcheck source=tests/check.sh
-. tests/check.sh
-# shellcheck source=tests/ship.sh
-. tests/ship.sh
+# shellcheck source=tests/lib/check.sh
+. tests/lib/check.sh
+# shellcheck source=tests/lib/ship.sh
+. tests/lib/ship.sh
 
 # records OPTION... FILE...: nothing, or what is wrong with them
-records() { tests/records.py "$@" 2>&1; }
+records() { tests/lib/records.py "$@" 2>&1; }
 
 # substitute FILE DIR: a configuration whose paths are below DIR, its server here
 substitute() {
@@ -302,7 +302,7 @@ test_rsyslog() {
 	port=$(free_ports 1)
 	rsyslog_configure kvmexit
 	rsyslog_configure server
-	KVMEXIT_SHARE=$work scripts/amd-host -q -c 2 -t 300 -- tests/test_ship.sh --host \
+	KVMEXIT_SHARE=$work scripts/amd-host -q -c 2 -t 300 -- tests/system/test_ship.sh --host \
 		>"$work/host.out" 2>&1 &
 	host=$!
 	rsyslog_start server
@@ -328,7 +328,7 @@ test_rsyslog() {
 	check "stream: promtool check metrics" \
 		"$(promtool check metrics <"$work/kvmexit.prom" 2>&1)" ""
 	check "stream: the metrics are the sums of the records" "$(diff \
-		<(tests/metrics.py sums "$stream") <(tests/metrics.py file "$work/kvmexit.prom") 2>&1)" ""
+		<(tests/lib/metrics.py sums "$stream") <(tests/lib/metrics.py file "$work/kvmexit.prom") 2>&1)" ""
 	await 10 forwarded "$(wc -l <"$stream")"
 	rsyslog_stop kvmexit
 	rsyslog_stop server
@@ -407,7 +407,7 @@ test_units() {
 test_shipper() {
 	local name=$1 out status=0
 	shift
-	check "$name.yaml: structure" "$(tests/shippers.py "$name" "$ship/$name.yaml" 2>&1)" ""
+	check "$name.yaml: structure" "$(tests/lib/shippers.py "$name" "$ship/$name.yaml" 2>&1)" ""
 	if ! command -v "$name" >/dev/null; then
 		skip "$name itself takes $name.yaml" "$name is not on the PATH, and not in Debian"
 		return

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #
 # Every line of JSON obeys tests/kvmexit.schema.json, and the schema refuses
-# lines that break it. Usage: tests/test_schema.sh [BUILD_DIR]
+# lines that break it. Usage: tests/system/test_schema.sh [BUILD_DIR]
 set -u
-cd "$(dirname "$0")/.." || exit 1
+cd "$(dirname "$0")/../.." || exit 1
 
 build=${1:-build}
 python=/usr/bin/python3
@@ -33,7 +33,7 @@ def check(ok, what):
         passed += 1
     else:
         failed += 1
-        print("tests/test_schema.sh: " + what, file=sys.stderr)
+        print("tests/system/test_schema.sh: " + what, file=sys.stderr)
 
 
 def lines(*command, empty=False):

@@ -16,7 +16,7 @@ import sys
 
 import jsonschema
 
-SCHEMA = os.path.join(os.path.dirname(os.path.realpath(__file__)), "kvmexit.schema.json")
+SCHEMA = os.path.join(os.path.dirname(os.path.realpath(__file__)), "..", "kvmexit.schema.json")
 
 
 def blocks(lines, tell, unfinished):

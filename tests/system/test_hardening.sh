@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #
 # That what protects the binary is in effect: in the file, and in the process
-# while it counts. Wants root for the latter. Usage: tests/test_hardening.sh [KVMEXIT]
+# while it counts. Wants root for the latter. Usage: tests/system/test_hardening.sh [KVMEXIT]
 set -u
-cd "$(dirname "$0")/.." || exit 1
-# shellcheck source=tests/check.sh
-. tests/check.sh
+cd "$(dirname "$0")/../.." || exit 1
+# shellcheck source=tests/lib/check.sh
+. tests/lib/check.sh
 kvmexit=${1:-./kvmexit}
 dir=$(mktemp -d)
 tool=''

@@ -5,9 +5,9 @@
 # that is there, one with #ANCHOR to a heading of it. And whatever names the version
 # names the same.
 set -u
-cd "$(dirname "$(realpath "$0")")/.." || exit
-# shellcheck source=tests/check.sh
-. tests/check.sh
+cd "$(dirname "$(realpath "$0")")/../.." || exit
+# shellcheck source=tests/lib/check.sh
+. tests/lib/check.sh
 
 # "## All limits" to all-limits, as Markdown's renderers make anchors
 anchors() {
@@ -19,7 +19,7 @@ links() { grep -oE '\]\([^)]+\)' "$1" | sed 's/^](//; s/)$//' | grep -v '^https\
 
 check 'README.md has at most 150 lines' "$(($(wc -l <README.md) <= 150))" 1
 n=0
-for page in *.md docs/*.md scripts/*/*.md; do
+for page in *.md docs/*.md src/README.md tests/README.md scripts/*/*.md; do
 	while read -r link; do
 		n=$((n + 1))
 		target=$(dirname "$page")/${link%%#*}

@@ -4,7 +4,7 @@
 # The build: a stale BPF object would give wrong numbers, not an error, so what
 # both sides share must rebuild both; and the binary is what README promises.
 set -uo pipefail
-cd "$(dirname "$(realpath "$0")")/.." || exit
+cd "$(dirname "$(realpath "$0")")/../.." || exit
 passed=0 failed=0
 
 check() {
@@ -14,7 +14,7 @@ check() {
 		passed=$((passed + 1))
 	else
 		failed=$((failed + 1))
-		echo "tests/test_make.sh: $what" >&2
+		echo "tests/system/test_make.sh: $what" >&2
 	fi
 }
 
@@ -36,10 +36,10 @@ check "something is done although nothing changed" leaves README.md '-o '
 check "kvmexit.h does not rebuild the BPF object" rebuilds kvmexit.h '-o build/kvmexit.bpf.o'
 check "kvmexit.h does not rebuild the skeleton" rebuilds kvmexit.h 'gen skeleton'
 check "kvmexit.h does not rebuild kvmexit.o" rebuilds kvmexit.h '-o build/kvmexit.o'
-check "kvmexit.h does not rebuild counters.o" rebuilds kvmexit.h '-o build/src/counters.o'
-check "kvmexit.bpf.c does not rebuild probe.o" rebuilds kvmexit.bpf.c '-o build/src/probe.o'
-check "reasons.def does not rebuild reasons.o" rebuilds reasons.def '-o build/src/reasons.o'
-check "reasons.def does not rebuild reasons_check.o" rebuilds reasons.def '-o build/src/reasons_check.o'
+check "kvmexit.h does not rebuild counters.o" rebuilds kvmexit.h '-o build/src/collect/counters.o'
+check "kvmexit.bpf.c does not rebuild probe.o" rebuilds kvmexit.bpf.c '-o build/src/probe/probe.o'
+check "reasons.def does not rebuild reasons.o" rebuilds reasons.def '-o build/src/names/reasons.o'
+check "reasons.def does not rebuild reasons_check.o" rebuilds reasons.def '-o build/src/names/reasons_check.o'
 check "reasons.def does not rebuild the binary" rebuilds reasons.def '-o kvmexit'
 check "src/snapshot/keys.h rebuilds the BPF object" leaves src/snapshot/keys.h '-o build/kvmexit.bpf.o'
 

@@ -3,9 +3,9 @@
 #
 # The command line as a user, a script and cron see it: exit codes, messages,
 # signals, times. What is written where: test_output.sh.
-# Usage: tests/test_cli.sh [KVMEXIT]
+# Usage: tests/cli/test_cli.sh [KVMEXIT]
 set -u
-cd "$(dirname "$0")/.." || exit 1
+cd "$(dirname "$0")/../.." || exit 1
 # shellcheck source=tests/cli/harness.sh
 . tests/cli/harness.sh
 

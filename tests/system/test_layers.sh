@@ -1,14 +1,17 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #
-# test_layers.sh [DIR]: the rules of src/README.md. A file includes only files of its own
+# The rules of src/README.md. A file includes only files of its own
 # folder and of the folders on its folder's line there; folders stand in an order, so that
 # none includes one below itself; includes of files form no circle. libbpf, jansson, terminals
 # and messages are used only where the table's rules say. And no exit reason is a bare number.
 set -u
-cd "${1:-$(dirname "$(realpath "$0")")/..}" || exit
-# shellcheck source=tests/check.sh
-. "$(dirname "$(realpath "$0")")/check.sh"
+cd "$(dirname "$(realpath "$0")")/../.." || exit
+# shellcheck source=tests/lib/check.sh
+. tests/lib/check.sh
+
+# shellcheck disable=SC2016 # no command
+table() { sed -n '/^```$/,/^```$/p' src/README.md | grep -v '^```'; }
 
 # The lines "FOLDER FOLDER..." between the ``` of src/README.md
 declare -A may
@@ -21,7 +24,7 @@ while read -r folder rest; do
 	done
 	may[$folder]="$folder bpf $rest"
 	above+=" $folder"
-done < <(sed -n '/^```$/,/^```$/p' src/README.md | grep -v '^```')
+done < <(table)
 check 'folders in the table' "${#may[@]}" "$(find src -mindepth 1 -type d ! -name bpf | wc -l)"
 
 # "FILE INCLUDED", of files below src/

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * --metrics: exact text, each time series once, totals that only grow. With --print
- * it prints metrics of VMs with hostile names for tests/test_prometheus.sh and tests
+ * it prints metrics of VMs with hostile names for tests/system/test_prometheus.sh and tests
  * nothing.
  */
 #include <stdlib.h>

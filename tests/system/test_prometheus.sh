@@ -7,15 +7,15 @@
 # configuration but for ports and pace, on 127.0.0.1. And the rules' own tests.
 # Last line: "prometheus: N passed, N failed, N skipped".
 set -uo pipefail
-cd "$(dirname "$(realpath "$0")")/.." || exit
+cd "$(dirname "$(realpath "$0")")/../.." || exit
 ship=scripts/ship
-# shellcheck source=tests/check.sh
-. tests/check.sh
-# shellcheck source=tests/ship.sh
-. tests/ship.sh
+# shellcheck source=tests/lib/check.sh
+. tests/lib/check.sh
+# shellcheck source=tests/lib/ship.sh
+. tests/lib/ship.sh
 
 test_rules() {
-	local rules=$ship/kvmexit.rules.yaml tests=tests/kvmexit.rules.test.yaml change
+	local rules=$ship/kvmexit.rules.yaml tests=tests/system/kvmexit.rules.test.yaml change
 	check "promtool check rules" "$(promtool check rules $rules 2>&1)" "*SUCCESS: 6 rules found*"
 	check "promtool test rules" "$(promtool test rules $tests 2>&1)" "*SUCCESS*"
 	# VictoriaMetrics' own programs in place of Prometheus
@@ -72,22 +72,22 @@ start_servers() {
 }
 
 # The answer of the server on PORT is the expected one
-answered() { tests/metrics.py answer "http://127.0.0.1:$1" 2>&1 | cmp -s - "$work/sums"; }
+answered() { tests/lib/metrics.py answer "http://127.0.0.1:$1" 2>&1 | cmp -s - "$work/sums"; }
 
 # compare NAME PORT
 compare() {
 	await 20 answered "$2"
 	check "$1: every sum is the recording's" \
-		"$(diff "$work/sums" <(tests/metrics.py answer "http://127.0.0.1:$2" 2>&1) | head -n 5)" ""
+		"$(diff "$work/sums" <(tests/lib/metrics.py answer "http://127.0.0.1:$2" 2>&1) | head -n 5)" ""
 }
 
 # The recording's first intervals, then all: the counters grow
 test_sums() {
 	local answer exits intervals
-	tests/recording.py >"$work/all.ndjson"
+	tests/lib/recording.py >"$work/all.ndjson"
 	for intervals in 1 3 6; do
 		grep -E "\"seq\":[0-$((intervals - 1))]," "$work/all.ndjson" >"$work/recording.ndjson"
-		tests/metrics.py sums "$work/recording.ndjson" >"$work/sums"
+		tests/lib/metrics.py sums "$work/recording.ndjson" >"$work/sums"
 		check "kvmexit -f makes the metrics" "$(./kvmexit -f "$work/recording.ndjson" -o /dev/null \
 			--metrics "$work/text/kvmexit.prom" 2>&1)" ""
 		check "promtool check metrics" "$(promtool check metrics <"$work/text/kvmexit.prom" 2>&1)" ""
@@ -95,7 +95,7 @@ test_sums() {
 		compare "VictoriaMetrics, $intervals intervals" "$victoria"
 	done
 	check "compact records: every sum is the recording's" "$(./kvmexit -f "$work/all.ndjson" \
-		-j --compact | tests/metrics.py sums /dev/stdin | diff "$work/sums" - 2>&1)" ""
+		-j --compact | tests/lib/metrics.py sums /dev/stdin | diff "$work/sums" - 2>&1)" ""
 	exits=$(jq -n '[inputs | .count // 0] | add' "$work/all.ndjson")
 	answer=$(get "$prometheus/api/v1/query?query=sum(kvmexit_exits_total)" |
 		jq -r '.data.result[0].value[1]')

@@ -3,7 +3,7 @@
  * What a self-test says of counts that are right, and of each way to be wrong; and how
  * that is printed, against tests/golden/selftest*.txt. To be run where tests/ is. With
  * --write the golden file is made anew: read the difference. With --print it prints
- * records for tests/test_schema.sh and tests nothing.
+ * records for tests/system/test_schema.sh and tests nothing.
  */
 #include <stdlib.h>
 

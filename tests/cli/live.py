@@ -4,7 +4,7 @@
 
 The live view as a terminal shows it: kvmexit on a pseudo-terminal, its output on a
 screen of pyte's. Prints what is wrong, then "live: N passed, N failed". RECORDING has
-one of two VMs with 200 vCPUs in all, of tests/recording.py; COUNT_LIVE is 1 where exits
+one of two VMs with 200 vCPUs in all, of tests/lib/recording.py; COUNT_LIVE is 1 where exits
 of this host can be counted.
 """
 import os
@@ -17,6 +17,7 @@ import time
 
 import pyte
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "../lib"))
 from terminal import Run, Screen, check, finish, rows
 
 KVMEXIT, RECORDING, COUNT_LIVE = sys.argv[1], sys.argv[2], sys.argv[3] == "1"

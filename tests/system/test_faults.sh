@@ -4,11 +4,11 @@
 # What goes wrong around kvmexit: full disks, readers that leave, signals at any
 # moment, want of memory, system calls that fail. After each: no crash, the right
 # exit code, whole lines, nothing left in the kernel. Wants root and the
-# tracepoint kvm:kvm_exit. Usage: tests/test_faults.sh [TIMES]
+# tracepoint kvm:kvm_exit. Usage: tests/system/test_faults.sh [TIMES]
 set -u
-cd "$(dirname "$0")/.." || exit 1
-# shellcheck source=tests/check.sh
-. tests/check.sh
+cd "$(dirname "$0")/../.." || exit 1
+# shellcheck source=tests/lib/check.sh
+. tests/lib/check.sh
 times=${1:-200}
 kvmexit=$PWD/kvmexit
 dir=$(mktemp -d)

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #
 # The live view on a pseudo-terminal: recordings need nothing, this host's exits root
-# and the tracepoint kvm:kvm_exit; with UNTRACED set they are left out. Usage: tests/test_live.sh [KVMEXIT]
+# and the tracepoint kvm:kvm_exit; with UNTRACED set they are left out. Usage: tests/cli/test_live.sh [KVMEXIT]
 set -u
-cd "$(dirname "$0")/.." || exit 1
+cd "$(dirname "$0")/../.." || exit 1
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 tool=$(realpath "${1:-./kvmexit}")
@@ -14,7 +14,7 @@ if ! /usr/bin/python3 -c 'import pyte' 2>/dev/null; then
 	exit 0
 fi
 
-tests/recording.py -m 2 -c 100 -r 8 -n 3 >"$dir/vcpus"
+tests/lib/recording.py -m 2 -c 100 -r 8 -n 3 >"$dir/vcpus"
 # Names as OpenStack's, of wide characters, and of 53 characters
 record='{"v":1,"type":"exit","ts":"2026-01-01T00:00:10.000Z","seq":0,"dur_ms":10000'
 while read -r pid count name; do
@@ -31,4 +31,4 @@ printf '%s,"vms":3,"vcpus":3,"records":3,"exits":3210,"lost":0,"final":true,"ver
 printf ',"failed_entries":0,"bus_locks":0,"enclave_exits":0}\n' >>"$dir/names"
 counts=0
 [ -n "${UNTRACED:-}" ] || ! "$tool" 0.01 >/dev/null 2>&1 || counts=1
-tests/live.py "$tool" "$dir/vcpus" $counts "$dir/names"
+tests/cli/live.py "$tool" "$dir/vcpus" $counts "$dir/names"

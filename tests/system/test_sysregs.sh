@@ -3,9 +3,9 @@
 #
 # The system registers of details.def are what an assembler makes of their names
 set -uo pipefail
-cd "$(dirname "$(realpath "$0")")/.." || exit
-# shellcheck source=tests/check.sh
-. tests/check.sh
+cd "$(dirname "$(realpath "$0")")/../.." || exit
+# shellcheck source=tests/lib/check.sh
+. tests/lib/check.sh
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 target="--target=aarch64-linux-gnu -march=armv8.7-a+sve+memtag+rng"
