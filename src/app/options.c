@@ -218,10 +218,15 @@ static void note_option(struct argp_state *state, int key)
 	note(o, name);
 }
 
-/* A DURATION begins with a digit or a point, a reason's name never does */
+/* A DURATION begins with a digit or a point, but not with 0x; a reason's name never does */
+static bool is_name(const char *arg)
+{
+	return !strchr("0123456789.", *arg) || !strncasecmp(arg, "0x", 2);
+}
+
 static bool is_reason(const struct options *o, const char *arg)
 {
-	return o->list_reasons || (o->explain && !strchr("0123456789.", *arg));
+	return o->list_reasons || (o->explain && is_name(arg));
 }
 
 /* Adds @arg to the list of all reasons given so far, and takes that list */
@@ -409,7 +414,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 			take_reason(state, arg);
 			break;
 		}
-		if (o->detail && !strchr("0123456789.", *arg))
+		if (o->detail && is_name(arg))
 			argp_error(state, "%s: write --detail=%s", arg, arg);
 		if (rules__is_given(o->given, "DURATION"))
 			refuse_second(state, arg);

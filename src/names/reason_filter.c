@@ -13,9 +13,16 @@
 
 #define CACHE_SIZE 256
 
+struct pattern {
+	const char *name; /* as reasons.def spells it, with * */
+	__u32 code; /* if by_code: of any ISA */
+	bool by_code;
+	bool out; /* it had a ! */
+};
+
 struct filter {
 	char *list; /* cut into patterns */
-	const char **patterns; /* with their ! */
+	struct pattern *patterns;
 	size_t nr;
 	size_t room;
 	bool all; /* all patterns have a ! */
@@ -28,9 +35,9 @@ struct filter {
 	} cache[CACHE_SIZE];
 };
 
-static bool matches(const char *pattern, const char *name)
+static bool matches(const struct pattern *p, __u32 code, const char *name)
 {
-	return !fnmatch(pattern, name, FNM_CASEFOLD);
+	return p->by_code ? p->code == code : !fnmatch(p->name, name, FNM_CASEFOLD);
 }
 
 static bool keeps(const struct filter *f, __u32 isa, __u32 code)
@@ -41,11 +48,12 @@ static bool keeps(const struct filter *f, __u32 isa, __u32 code)
 	size_t i;
 
 	for (i = 0; i < f->nr; i++) {
-		const char *p = f->patterns[i];
+		const struct pattern *p = &f->patterns[i];
+		bool found = matches(p, code, name);
 
-		if (*p == '!' && matches(p + 1, name))
+		if (found && p->out)
 			return false;
-		kept |= *p != '!' && matches(p, name);
+		kept |= found;
 	}
 	return kept;
 }
@@ -70,19 +78,21 @@ bool filter__wants(struct filter *f, const struct named_detail *named)
 	return false;
 }
 
-/* Whether some reason has this name: a listed one, or UNKNOWN_<code> */
-static bool is_known(const char *pattern)
+/* Whether a reason may be meant: a listed one, UNKNOWN_<code>, or any by its code */
+static bool is_known(const struct pattern *p)
 {
 	static const char unknown[] = "UNKNOWN_";
 	size_t i, len = strlen(unknown);
 
-	if (!*pattern || pattern[strspn(pattern, "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	if (p->by_code)
+		return true;
+	if (!*p->name || p->name[strspn(p->name, "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 						 "abcdefghijklmnopqrstuvwxyz0123456789_*")])
 		return false;
-	if (!strncasecmp(pattern, unknown, len) && pattern[len])
+	if (!strncasecmp(p->name, unknown, len) && p->name[len])
 		return true;
 	for (i = 0; i < reasons_count; i++)
-		if (matches(pattern, reasons[i].name))
+		if (matches(p, reasons[i].code, reasons[i].name))
 			return true;
 	return false;
 }
@@ -106,20 +116,22 @@ static void tell_unknown(const char *part, char *why, size_t size)
 			 hints ? "" : "; see kvmexit --list-reasons");
 }
 
-static int add_pattern(struct filter *f, const char *pattern, char *why, size_t size)
+static int add_pattern(struct filter *f, const char *text, char *why, size_t size)
 {
-	const char *name = pattern + (*pattern == '!');
-	const char **grown = array_grow(f->patterns, &f->room, f->nr, sizeof(*grown));
+	struct pattern p = { .out = *text == '!' },
+		       *grown = array_grow(f->patterns, &f->room, f->nr, sizeof(*grown));
 
 	if (!grown)
 		return -ENOMEM;
 	f->patterns = grown;
-	if (!is_known(name)) {
-		tell_unknown(name, why, size);
+	p.name = reason__translate(text + p.out);
+	p.by_code = reason__parse_code(p.name, &p.code);
+	if (!is_known(&p)) {
+		tell_unknown(p.name, why, size);
 		return -EINVAL;
 	}
-	f->patterns[f->nr++] = pattern;
-	f->all &= *pattern == '!';
+	f->patterns[f->nr++] = p;
+	f->all &= p.out;
 	return 0;
 }
 

@@ -9,7 +9,8 @@
 
 /*
  * A list has names of reasons, separated by commas, in any case, with * for any
- * characters. A name with ! in front is left out; if all have a !, all others are kept.
+ * characters, as kvmexit, the kernel or perf spell them (reason__translate()), or codes
+ * ("119", "0x77"). One with ! in front is left out; if all have a !, all others are kept.
  */
 struct filter;
 

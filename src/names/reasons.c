@@ -132,6 +132,63 @@ bool reason__parse(unsigned int isa, const char *name, __u32 *code)
 	return true;
 }
 
+/* Where perf kvm stat and the tracepoint of AMD print other names: SVM_EXIT_REASONS of asm/svm.h */
+static const struct {
+	const char *theirs, *name;
+} aliases[] = {
+	{ "interrupt", "INTR" },
+	{ "read_idtr", "IDTR_READ" },
+	{ "read_gdtr", "GDTR_READ" },
+	{ "read_ldtr", "LDTR_READ" },
+	{ "read_rt", "TR_READ" },
+	{ "write_idtr", "IDTR_WRITE" },
+	{ "write_gdtr", "GDTR_WRITE" },
+	{ "write_ldtr", "LDTR_WRITE" },
+	{ "write_rt", "TR_WRITE" },
+	{ "io", "IOIO" },
+	{ "hypercall", "VMMCALL" },
+	{ "write_efer_trap", "EFER_WRITE_TRAP" },
+	{ "write_cr0_trap", "CR0_WRITE_TRAP" },
+	{ "write_cr4_trap", "CR4_WRITE_TRAP" },
+	{ "write_cr8_trap", "CR8_WRITE_TRAP" },
+	{ "vmgexit_page_state_change", "VMGEXIT_PSC" },
+	{ "vmgexit_hypervisor_feature", "VMGEXIT_HV_FEATURES" },
+	{ "invalid_guest_state", "ERR" },
+	{ "XF excp", "EXCP_XM" },
+#define SVM_EXCP(vector, name, meaning) { #name " excp", "EXCP_" #name },
+#include "reasons.def"
+};
+
+const char *reason__translate(const char *name)
+{
+	static const char *const prefixes[] = { "EXIT_REASON_", "SVM_EXIT_", "ESR_ELx_EC_",
+						"ARM_EXCEPTION_" };
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(prefixes); i++)
+		if (!strncasecmp(name, prefixes[i], strlen(prefixes[i])))
+			return name + strlen(prefixes[i]);
+	/* SVM_VMGEXIT_MMIO_READ */
+	if (!strncasecmp(name, "SVM_VMGEXIT_", strlen("SVM_VMGEXIT_")))
+		return name + strlen("SVM_");
+	for (i = 0; i < ARRAY_SIZE(aliases); i++)
+		if (!strcasecmp(name, aliases[i].theirs))
+			return aliases[i].name;
+	return name;
+}
+
+bool reason__parse_code(const char *text, __u32 *code)
+{
+	bool hex = !strncasecmp(text, "0x", 2);
+	const char *digits = text + (hex ? 2 : 0);
+	size_t len = strspn(digits, hex ? "0123456789abcdefABCDEF" : "0123456789");
+
+	if (!len || len > 10 || digits[len] || strtoull(digits, NULL, hex ? 16 : 10) > UINT32_MAX)
+		return false;
+	*code = strtoull(digits, NULL, hex ? 16 : 10);
+	return true;
+}
+
 const char *isa__name(unsigned int isa)
 {
 	switch (isa) {

@@ -32,6 +32,16 @@ const char *reason__name(unsigned int isa, unsigned int code, char *buf, size_t 
 /* The code that has this name, or is UNKNOWN_<code>; false: there is none */
 bool reason__parse(unsigned int isa, const char *name, __u32 *code);
 
+/*
+ * The name here of what others call @name, in any case: without the prefix of the kernel's
+ * constant (EXIT_REASON_HLT), or by the spelling of perf kvm stat and of the tracepoint
+ * ("interrupt", "DB excp"). @name itself, or a part of it, if it is none of these.
+ */
+const char *reason__translate(const char *name);
+
+/* "119" or "0x77": a code; false: it is none */
+bool reason__parse_code(const char *text, __u32 *code);
+
 /* "vmx", "svm", "arm64" or "unknown": never NULL. */
 const char *isa__name(unsigned int isa);
 

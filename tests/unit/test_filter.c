@@ -3,9 +3,16 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#ifdef __x86_64__
+#include <asm/kvm.h>
+#include <asm/svm.h>
+#include <asm/vmx.h>
+#endif
+
 #include "check.h"
 #include "lib/util.h"
 #include "names/reason_filter.h"
+#include "names/reasons.h"
 #include "rows/select.h"
 
 #pragma GCC diagnostic ignored "-Wmissing-field-initializers"
@@ -42,6 +49,19 @@ static void test_kept(void)
 		{ "UNKNOWN_65000", 8 },
 		{ "unknown_*", 8 },
 		{ "CPUID", 0 },
+		/* Codes, of any ISA */
+		{ "12", 1 },
+		{ "120", 16 },
+		{ "0x78", 16 },
+		{ "0X1f,!0x20", 2 },
+		{ "!12", ALL - 1 },
+		{ "65000", 8 },
+		{ "4294967295", 0 },
+		/* The kernel's constants */
+		{ "EXIT_REASON_HLT", 17 },
+		{ "svm_exit_hlt", 17 },
+		{ "EXIT_REASON_MSR_*", 6 },
+		{ "!EXIT_REASON_HLT", ALL - 17 },
 	};
 	size_t i, k, round;
 
@@ -67,6 +87,37 @@ static void test_kept(void)
 	}
 }
 
+/* Each name by which the kernel's tracepoint and perf kvm stat know a reason keeps that one */
+static void test_kernel_names(void)
+{
+#ifdef __x86_64__
+	static const struct kernel_name {
+		unsigned int code;
+		const char *name;
+	} vmx[] = { VMX_EXIT_REASONS }, svm[] = { SVM_EXIT_REASONS };
+	const size_t nr = ARRAY_SIZE(vmx) + ARRAY_SIZE(svm);
+	size_t i, found = 0;
+
+	for (i = 0; i < nr; i++) {
+		const bool is_vmx = i < ARRAY_SIZE(vmx);
+		const struct kernel_name *n = is_vmx ? &vmx[i] : &svm[i - ARRAY_SIZE(vmx)];
+		const unsigned int isa = is_vmx ? ISA_VMX : ISA_SVM;
+		struct filter *f = NULL;
+		char why[256] = "";
+
+		/* A flag is none, nor are reasons newer than reasons.def */
+		if (!reason__find(isa, n->code))
+			continue;
+		found++;
+		CHECK_INT(filter__new(&f, n->name, why, sizeof(why)), 0);
+		if (!CHECK(f && filter__keeps(f, isa, n->code)))
+			fprintf(stderr, "\t%s: %s\n", n->name, why);
+		filter__free(f);
+	}
+	CHECK(found > 150);
+#endif
+}
+
 static void test_refused(void)
 {
 	static const struct {
@@ -83,6 +134,13 @@ static void test_refused(void)
 		{ "H?T", "H?T: no exit reason has this name; see kvmexit --list-reasons" },
 		{ "[H]LT", "[H]LT: no exit reason has this name; see kvmexit --list-reasons" },
 		{ "!!HLT", "!HLT: no exit reason has this name; see kvmexit --list-reasons" },
+		{ "4294967296",
+		  "4294967296: no exit reason has this name; see kvmexit --list-reasons" },
+		{ "0x", "0x: no exit reason has this name; see kvmexit --list-reasons" },
+		{ "1e", "1e: no exit reason has this name; see kvmexit --list-reasons" },
+		{ "-1", "-1: no exit reason has this name; see kvmexit --list-reasons" },
+		{ "EXIT_REASON_", ": no exit reason has this name; see kvmexit --list-reasons" },
+		{ "EXIT_REASON_cpui", "cpui: no exit reason has this name; there are CPUID" },
 		{ "HLT CPUID",
 		  "HLT CPUID: no exit reason has this name; see kvmexit --list-reasons" },
 	};
@@ -124,6 +182,7 @@ static void test_times(void)
 int main(void)
 {
 	test_kept();
+	test_kernel_names();
 	test_times();
 	test_refused();
 	return check__report("filter");
