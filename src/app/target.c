@@ -49,10 +49,30 @@ static int tell_absent(const char *option, __u32 id, const char *what)
 	return EXIT_PERMISSION;
 }
 
+/* -n: no VM has this name; the exit code */
+static int tell_nameless(const struct options *opts, const struct vmlist *list)
+{
+	const char *name = opts->selection.name;
+	__u32 pid = vmlist__find_without_vm(name);
+	char unseen[256];
+
+	if (pid) {
+		complain("-n %s: process %u has this name, but no VM (no KVM file is open in it): "
+			 "does it run without KVM (QEMU without -accel kvm)?",
+			 name, pid);
+		return EXIT_NOTHING;
+	}
+	if (vmlist__describe_unseen(list, unseen, sizeof(unseen))) {
+		complain("-n %s: no VM of this name is seen; %s", name, unseen);
+		return EXIT_PERMISSION;
+	}
+	complain("-n %s: there is no VM of this name; kvmexit --vms lists the VMs", name);
+	return EXIT_NOTHING;
+}
+
 /* -n: finds the process of the only VM with that name */
 static int pick(struct options *opts, const struct vmlist *list)
 {
-	char unseen[256];
 	size_t i;
 
 	for (i = 0; i < list->nr_vms; i++) {
@@ -68,21 +88,13 @@ static int pick(struct options *opts, const struct vmlist *list)
 		opts->selection.pid = vm->pid;
 		opts->selection.start = vm->start;
 	}
-	if (opts->selection.pid)
-		return 0;
-	if (vmlist__describe_unseen(list, unseen, sizeof(unseen))) {
-		complain("-n %s: no VM of this name is seen; %s", opts->selection.name, unseen);
-		return EXIT_PERMISSION;
-	}
-	complain("-n %s: there is no VM of this name; kvmexit --vms lists the VMs",
-		 opts->selection.name);
-	return EXIT_NOTHING;
+	return opts->selection.pid ? 0 : tell_nameless(opts, list);
 }
 
 static int find_name(struct options *opts)
 {
 	struct vmlist list;
-	int err = vmlist__read(&list), code = EXIT_INTERNAL;
+	int err = vmlist__find(&list), code = EXIT_INTERNAL;
 
 	if (err)
 		complain("reading /proc: %s", strerror(-err));
@@ -92,11 +104,34 @@ static int find_name(struct options *opts)
 	return code;
 }
 
+/*
+ * Whether a process has a VM, as vmlist__look_at() @found. If it may not be looked at, it is
+ * believed to have one if it looks like a VMM. If not, complains about what @option names.
+ * The exit code.
+ */
+static int need_vm(const char *option, __u32 id, const struct listed_vm *vm, int found)
+{
+	const __u32 pid = vm->vm.pid;
+	char whose[32] = "this process";
+
+	if (found > 0 || ((found || vm->denied) && vmlist__may_have_vm(pid)))
+		return 0;
+	if (strcmp(option, "-p"))
+		snprintf(whose, sizeof(whose), "its process %u", pid);
+	if (!found && !vm->denied) {
+		complain("%s %u: %s has no VM (no KVM file is open in it)", option, id, whose);
+		return EXIT_NOTHING;
+	}
+	complain("%s %u: %s may not be looked at, and does not look like a VM: %s", option, id,
+		 whose, sight__missing());
+	return EXIT_PERMISSION;
+}
+
 static int check_pid(struct options *opts)
 {
 	__u32 tgid = vm__process(opts->selection.pid);
 	struct listed_vm vm;
-	int found, code = 0;
+	int found, code;
 
 	if (!tgid)
 		return tell_absent("-p", opts->selection.pid, "process");
@@ -105,17 +140,12 @@ static int check_pid(struct options *opts)
 			 opts->selection.pid, tgid, tgid, opts->selection.pid);
 		return EXIT_NOTHING;
 	}
-	/* If kvmexit may not look at the process, it believes the user */
 	found = vmlist__look_at(&vm, opts->selection.pid);
 	if (!opts->selection.start)
 		opts->selection.start = vm.vm.start;
-	if (!found && !vm.denied) {
-		complain("-p %u: this process has no VM (no KVM file is open in it)",
-			 opts->selection.pid);
-		code = EXIT_NOTHING;
-	} else if (found > 0 && opts->selection.has_vcpu && !vm.denied) {
+	code = need_vm("-p", opts->selection.pid, &vm, found);
+	if (found > 0 && opts->selection.has_vcpu && !vm.denied)
 		code = check_vcpu(opts, &vm);
-	}
 	free(vm.vcpus);
 	return code;
 }
@@ -138,25 +168,20 @@ static int check_tid(const struct options *opts, struct task *task)
 	}
 	found = vmlist__look_at(&vm, tgid);
 	free(vm.vcpus);
-	if (!found && !vm.denied) {
-		complain("%s %u: its process %u has no VM (no KVM file is open in it)", option, tid,
-			 tgid);
-		return EXIT_NOTHING;
-	}
-	return 0;
+	return need_vm(option, tid, &vm, found);
 }
 
 int target__check(struct options *opts)
 {
-	int code = opts->selection.name ? find_name(opts) : 0;
+	int code = 0;
 	size_t i;
 
-	if (code)
-		return code;
 	if (selection__names_any(&opts->selection) &&
 	    !vm__needs_host_pids("-p, -n, -t and -T name"))
 		return EXIT_NOTHING;
-	if (opts->selection.pid)
+	if (opts->selection.name)
+		code = find_name(opts);
+	if (!code && opts->selection.pid)
 		code = check_pid(opts);
 	for (i = 0; i < opts->selection.nr_tids && !code; i++)
 		code = check_tid(opts, &opts->selection.tids[i]);

@@ -264,12 +264,12 @@ int vmlist__look_at(struct listed_vm *vm, __u32 pid)
 	return is_vm;
 }
 
-int vmlist__read(struct vmlist *list)
+int vmlist__find(struct vmlist *list)
 {
 	DIR *proc = opendir("/proc");
 	struct listed_vm vm, *grown;
 	const struct dirent *e;
-	size_t room = 0, i;
+	size_t room = 0;
 	int err = 0;
 	__u64 pid;
 
@@ -300,10 +300,63 @@ int vmlist__read(struct vmlist *list)
 	closedir(proc);
 	if (list->nr_vms)
 		qsort(list->vms, list->nr_vms, sizeof(*list->vms), compare_pids);
+	return err;
+}
+
+int vmlist__read(struct vmlist *list)
+{
+	int err = vmlist__find(list);
+	size_t i;
+
 	vmlist__ask_kvm(list, "/sys/kernel/debug/kvm");
 	for (i = 0; i < list->nr_vms; i++)
 		find_threads(&list->vms[i]);
 	return err;
+}
+
+bool vmlist__may_have_vm(__u32 pid)
+{
+	struct vm vm = { .pid = pid };
+	const struct dirent *e;
+	bool may = false;
+	char path[64];
+	DIR *dir;
+
+	vm__identify(&vm);
+	if (strcmp(vm.vmm, "other"))
+		return true;
+	snprintf(path, sizeof(path), "/proc/%u/task", pid);
+	dir = opendir(path);
+	while (dir && !may && (e = readdir(dir)))
+		may = vcpu_of_thread(pid, strtoul(e->d_name, NULL, 10)) >= 0;
+	if (dir)
+		closedir(dir);
+	return may;
+}
+
+__u32 vmlist__find_without_vm(const char *name)
+{
+	DIR *proc = opendir("/proc");
+	const struct dirent *e;
+	__u32 found = 0;
+	__u64 pid;
+
+	while (proc && !found && (e = readdir(proc))) {
+		struct listed_vm vm = { 0 };
+
+		if (parse_uint(e->d_name, 1, INT_MAX, &pid))
+			continue;
+		vm.vm.pid = pid;
+		vm__identify(&vm.vm);
+		if (!strcmp(vm.vm.vmm, "other") || !vm__is_called(&vm.vm, name))
+			continue;
+		if (!vmlist__look_at(&vm, pid) && !vm.denied)
+			found = pid;
+		free(vm.vcpus);
+	}
+	if (proc)
+		closedir(proc);
+	return found;
 }
 
 void vmlist__free(struct vmlist *list)

@@ -35,9 +35,21 @@ struct vmlist {
  */
 int vmlist__look_at(struct listed_vm *vm, __u32 pid);
 
-/* Looks through /proc: 0 or -errno. To be freed in either case. */
+/* Looks through /proc for VMs, without their threads: 0 or -errno. To be freed in either case. */
+int vmlist__find(struct vmlist *list);
+
+/* The same, with threads; this can take 0.1 s a VM */
 int vmlist__read(struct vmlist *list);
 void vmlist__free(struct vmlist *list);
+
+/*
+ * Whether a process whose open files may not be looked at may have a VM: it is a VMM that
+ * kvmexit knows, or a thread has a vCPU's name
+ */
+bool vmlist__may_have_vm(__u32 pid);
+
+/* The process of a known VMM with this name, but without a VM; 0: there is none */
+__u32 vmlist__find_without_vm(const char *name);
 
 /*
  * Notes the vCPUs' threads as far as KVM tells them below @dir, the directory kvm of

@@ -9,7 +9,7 @@ cd "$(dirname "$0")/../.." || exit 1
 # shellcheck source=tests/cli/harness.sh
 . tests/cli/harness.sh
 
-thread=''
+thread='' fake=''
 try_help="Try \`kvmexit --help' or \`kvmexit --usage' for more information."
 
 # A process with a VM, its vCPUs 0 and 10, and a second thread; there is one at a time
@@ -187,6 +187,9 @@ test_pid_namespace()
 	$own kvmexit -p 1 0.1 >"$dir/out" 2>"$dir/err"
 	check 'PID namespace, -p: exit code' $? 69
 	check 'PID namespace, -p: message' "$(cat "$dir/err")" 'kvmexit: -p, -n, -t and -T name *--pid=host*'
+	$own kvmexit -n web1 0.1 >"$dir/out" 2>"$dir/err"
+	check 'PID namespace, -n: exit code' $? 69
+	check 'PID namespace, -n: message' "$(cat "$dir/err")" 'kvmexit: -p, -n, -t and -T name *--pid=host*'
 	$own kvmexit --vms >"$dir/out" 2>"$dir/err"
 	check 'PID namespace, --vms: exit code' $? 69
 	check 'PID namespace, --vms: message' "$(cat "$dir/err")" 'kvmexit: --vms lists *--pid=host*'
@@ -194,6 +197,49 @@ test_pid_namespace()
 	check 'PID namespace: exit code' $? 0
 	check 'PID namespace: messages' "$(cat "$dir/err")" ''
 	check 'PID namespace: final' "$(values final "$dir/out")" true
+}
+
+# start_fake_vmm NAME: a process with the command line of QEMU, in $fake; it has no VM
+start_fake_vmm()
+{
+	[ -p "$dir/never" ] || mkfifo "$dir/never"
+	# shellcheck disable=SC2016 # it is for that shell
+	(exec -a qemu-system-x86_64 bash -c 'read -r <>"$0"' "$dir/never" -name "$1") &
+	fake=$!
+	wait_for 'a command line of QEMU' grep -q ^qemu-system "/proc/$fake/cmdline"
+}
+
+# A VMM that emulates the CPU has no VM, whatever it is called
+test_without_kvm()
+{
+	start_fake_vmm nokvm,process=x
+	run -n nokvm 0.1
+	kill "$fake"
+	check '-n of a VMM without KVM: exit code' "$code" 69
+	check '-n of a VMM without KVM: message' "$(cat "$dir/err")" \
+		"kvmexit: -n nokvm: process $fake has this name, but no VM (no KVM file is open in it): *-accel kvm*"
+}
+
+# A process that may not be looked at, and does not look like a VMM, is not believed to be one
+test_not_looked_at()
+{
+	local nobody='setpriv --reuid=65534 --regid=65534 --clear-groups' option
+
+	if [ "$(id -u)" != 0 ] || ! $nobody true; then
+		skip 'processes of others: not root'
+		return
+	fi
+	for option in '-p 1' '-t 1' '-T 1'; do
+		# shellcheck disable=SC2086
+		(cd "$dir" && $nobody ./kvmexit $option 0.1 >"$dir/out" 2>"$dir/err")
+		check "$option of others: exit code" $? 77
+		check "$option of others: message" "$(cat "$dir/err")" \
+			"kvmexit: $option: *process* may not be looked at, and does not look like a VM: *"
+	done
+	start_fake_vmm others
+	(cd "$dir" && $nobody ./kvmexit -p "$fake" 0.1 >"$dir/out" 2>"$dir/err")
+	kill "$fake"
+	check '-p of a VMM of others: it is believed' "$(grep -c 'look like' "$dir/err")" 0
 }
 
 test_signals()
@@ -427,6 +473,8 @@ test_cases
 test_information
 test_permission
 test_sight
+test_without_kvm
+test_not_looked_at
 if $live; then
 	test_pid_namespace
 	test_signals
