@@ -7,6 +7,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "app/option_rules.h"
 #include "commit.h"
@@ -56,7 +57,8 @@ static const struct argp_option argp_options[] = {
 	  "With -p or -n: names for addresses and ports; FILE has QEMU's info mtree -f", 1 },
 	{ NULL, 0, NULL, 0, "When and how to report:", 2 },
 	{ "interval", 'i', "SEC", 0,
-	  "Report every SEC seconds (or 500ms, 10s, 5m); on a terminal in place (h: the keys)", 2 },
+	  "Report every SEC seconds (or 500ms, 5m, 1h30m); on a terminal in place (h: the keys)",
+	  2 },
 	{ "count", 'c', "N", 0, "With -i: stop after N reports", 2 },
 	{ "wide", 'w', NULL, 0, "A row per thread and reason, with vCPU and name of the VM", 2 },
 	{ "group-by", 'g', "LIST", 0,
@@ -99,6 +101,8 @@ static const struct argp_option argp_options[] = {
 	{ 0 },
 };
 
+#define NOT_A_TIME "not a time such as 10, 0.5, 500ms, 5m or 1h30m"
+
 static void need_uint(struct argp_state *state, const char *option, const char *text, __u64 min,
 		      __u64 max, __u64 *out)
 {
@@ -118,7 +122,7 @@ static void need_time(struct argp_state *state, const char *option, const char *
 		argp_error(state, "%s %s: must be more than 0 and less than 100 years", option,
 			   text);
 	else if (err)
-		argp_error(state, "%s %s: not a time such as 10, 0.5, 500ms or 5m", option, text);
+		argp_error(state, "%s %s: " NOT_A_TIME, option, text);
 }
 
 static int compare_tids(const void *a, const void *b)
@@ -242,6 +246,37 @@ static void take_reason(struct argp_state *state, const char *arg)
 		 arg);
 	need_filter(state, option, o->reason_list, &o->reasons);
 	note(o, "REASON");
+}
+
+static bool is_file(const char *arg)
+{
+	return !access(arg, F_OK) || strchr(arg, '/') || strstr(arg, ".ndjson");
+}
+
+/* Whether an operand is no DURATION, but a name or a file */
+static bool is_misplaced(const char *arg)
+{
+	__u64 ns;
+
+	return *arg && *arg != '-' && parse_duration(arg, &ns) == -EINVAL &&
+	       (is_name(arg) || is_file(arg));
+}
+
+/* Says what is meant by such an operand, probably */
+static void refuse_operand(struct argp_state *state, const char *arg)
+{
+	struct filter *reason = NULL;
+	char why[256];
+
+	if (is_file(arg))
+		argp_error(state, "%s: " NOT_A_TIME "; for a recording write -f %s", arg, arg);
+	if (!filter__new(&reason, arg, why, sizeof(why))) {
+		filter__free(reason);
+		argp_error(state,
+			   "%s: " NOT_A_TIME "; for an exit reason write --explain %s, or -r %s",
+			   arg, arg, arg);
+	}
+	argp_error(state, "%s: " NOT_A_TIME "; for a VM write -n %s", arg, arg);
 }
 
 /* "1 5" was the replaced tool's way to ask for five reports, one a second */
@@ -416,6 +451,8 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		}
 		if (o->detail && is_name(arg))
 			argp_error(state, "%s: write --detail=%s", arg, arg);
+		if (is_misplaced(arg))
+			refuse_operand(state, arg);
 		if (rules__is_given(o->given, "DURATION"))
 			refuse_second(state, arg);
 		need_time(state, "DURATION", arg, &o->duration);
@@ -438,7 +475,7 @@ void options__parse(struct options *opts, int argc, char **argv)
 		.args_doc =
 			"[DURATION]\n--explain [REASON...] [DURATION]\n--list-reasons [REASON...]",
 		.doc = "Counts the VM exits of all KVM guests on this host, by exit reason and "
-		       "vCPU, until Ctrl-C or for DURATION (seconds, or 500ms, 5m).\v"
+		       "vCPU, until Ctrl-C or for DURATION (seconds, or 500ms, 5m, 1h30m).\v"
 		       "Examples:\n"
 		       "  kvmexit                    all vCPU threads of all VMs, until Ctrl-C\n"
 		       "  kvmexit 5                  for 5 seconds\n"
@@ -456,10 +493,14 @@ void options__parse(struct options *opts, int argc, char **argv)
 		       "  kvmexit -i 1 -c 10         a report a second, ten times\n"
 		       "  kvmexit -j -i 10 | jq .    JSON, one object a line\n",
 	};
+	static char own_name[] = "kvmexit";
 	error_t err;
 
 	*opts = (struct options){ .max_vcpus = DEFAULT_MAX_VCPUS };
 	argp_err_exit_status = EXIT_USAGE;
+	/* argp begins its messages with it; all others say kvmexit */
+	if (argc)
+		argv[0] = own_name;
 	/* On wrong options this does not return; if memory is short it does */
 	err = argp_parse(&argp, argc, argv, ARGP_NO_HELP, NULL, opts);
 	if (err) {

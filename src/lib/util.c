@@ -91,48 +91,90 @@ int parse_uint(const char *text, __u64 min, __u64 max, __u64 *out)
 	return 0;
 }
 
-/* What follows the number: "" and "s", "ms", "m"; into nanoseconds */
-static int scale(const char *suffix, __u64 sec, __u64 frac, int err, __u64 longest, __u64 *ns)
+/* Digits with up to nine decimals; ".5" has none in front. @frac is in 1e-9. */
+static int parse_decimal(const char **text, __u64 max, __u64 *whole, __u64 *frac)
 {
-	static const struct {
-		const char *suffix;
-		__u64 times, part;
-	} units[] = { { "", 1, 1 }, { "s", 1, 1 }, { "ms", 1, 1000 }, { "m", 60, 1 } };
-	size_t i = 0;
+	__u64 unit = NSEC_PER_SEC / 10;
+	int err = parse_digits(text, max, whole);
+	const char *p = *text;
 
-	while (i < ARRAY_SIZE(units) && strcmp(suffix, units[i].suffix))
-		i++;
-	if (i == ARRAY_SIZE(units) || frac % units[i].part)
-		return -EINVAL;
-	if (err || !(sec || frac) || sec > longest / units[i].times)
-		return -ERANGE;
-	*ns = (sec * NSEC_PER_SEC + frac) * units[i].times / units[i].part;
-	return 0;
+	*frac = 0;
+	if (err == -EINVAL && *p != '.')
+		return err;
+	if (err == -EINVAL)
+		err = 0;
+	if (*p == '.') {
+		p++;
+		if (*p < '0' || *p > '9')
+			return -EINVAL;
+		for (; *p >= '0' && *p <= '9'; p++) {
+			if (!unit && *p != '0')
+				return -EINVAL;
+			*frac += (*p - '0') * unit;
+			unit /= 10;
+		}
+	}
+	*text = p;
+	return err;
+}
+
+/* From the longest to the shortest: @times seconds, or a @part of one */
+static const struct unit {
+	const char *names[5];
+	__u64 times, part;
+} units[] = {
+	{ { "d", "day", "days" }, 24 * 3600, 1 },
+	{ { "h", "hour", "hours" }, 3600, 1 },
+	{ { "m", "min", "mins", "minute", "minutes" }, 60, 1 },
+	{ { "s", "sec", "secs", "second", "seconds" }, 1, 1 },
+	{ { "ms" }, 1, 1000 },
+};
+
+/* The unit that *@text begins with, *@text moved behind it; seconds where nothing follows */
+static const struct unit *parse_unit(const char **text, bool alone)
+{
+	size_t len = strspn(*text, "abcdefghijklmnopqrstuvwxyz"), i, k;
+	const char *name = *text;
+
+	if (!len && !*name && alone)
+		return &units[3];
+	for (i = 0; i < ARRAY_SIZE(units); i++)
+		for (k = 0; k < ARRAY_SIZE(units[i].names) && units[i].names[k]; k++)
+			if (strlen(units[i].names[k]) == len &&
+			    !memcmp(units[i].names[k], name, len)) {
+				*text += len;
+				return &units[i];
+			}
+	return NULL;
 }
 
 int parse_duration(const char *text, __u64 *ns)
 {
 	const __u64 longest = 100ull * 366 * 24 * 3600;
-	__u64 sec = 0, frac = 0, unit = NSEC_PER_SEC / 10;
-	int err = parse_digits(&text, longest, &sec);
+	const struct unit *last = NULL, *unit;
+	__u64 sum = 0, whole, frac;
+	bool over = false;
+	int err;
 
-	/* ".5" has no digits in front */
-	if (err == -EINVAL && *text == '.')
-		err = 0;
-	if (err == -EINVAL)
-		return err;
-	if (*text == '.') {
-		text++;
-		if (*text < '0' || *text > '9')
+	do {
+		whole = 0;
+		err = parse_decimal(&text, longest, &whole, &frac);
+		if (err == -EINVAL)
+			return err;
+		unit = parse_unit(&text, !last);
+		/* Each unit once, the longest first: 1h30m */
+		if (!unit || (last && unit <= last) || frac % unit->part)
 			return -EINVAL;
-		for (; *text >= '0' && *text <= '9'; text++) {
-			if (!unit && *text != '0')
-				return -EINVAL;
-			frac += (*text - '0') * unit;
-			unit /= 10;
-		}
-	}
-	return scale(text, sec, frac, err, longest, ns);
+		last = unit;
+		over |= err || whole > longest / unit->times;
+		if (!over)
+			sum += (whole * NSEC_PER_SEC + frac) * unit->times / unit->part;
+		over |= sum > longest * NSEC_PER_SEC;
+	} while (*text);
+	if (over || !sum)
+		return -ERANGE;
+	*ns = sum;
+	return 0;
 }
 
 void *array_grow(void *array, size_t *room, size_t used, size_t size)

@@ -50,7 +50,8 @@ int parse_uint(const char *text, __u64 min, __u64 max, __u64 *out);
 
 /*
  * A time with up to nine decimals, greater than 0 and at most 100 years, in
- * nanoseconds. The unit is seconds, or the suffix s, ms or m. Returns as parse_uint().
+ * nanoseconds. The unit is seconds, or follows: ms, s, m, h, d, or as words (min); several
+ * may follow each other, the longest first (1h30m). Returns as parse_uint().
  */
 int parse_duration(const char *text, __u64 *ns);
 

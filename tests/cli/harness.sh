@@ -10,7 +10,7 @@
 . tests/lib/check.sh
 
 dir=$(mktemp -d)
-# Messages begin with the name it was called by
+# Messages begin with kvmexit:, whatever it was called by
 mkdir "$dir/bin"
 ln -s "$(realpath "${1:-./kvmexit}")" "$dir/bin/kvmexit"
 PATH=$dir/bin:$PATH

@@ -199,6 +199,22 @@ test_pid_namespace()
 	check 'PID namespace: final' "$(values final "$dir/out")" true
 }
 
+# All messages call it by one name, those of the options too, however it was called
+test_own_name()
+{
+	local option
+
+	ln -sf kvmexit "$dir/bin/other"
+	for option in -x --nonsense '-i x' '-n no-such-vm' '-p 99999999'; do
+		# shellcheck disable=SC2086
+		"$dir/bin/other" $option >"$dir/out" 2>"$dir/err"
+		check "called by another name, $option" "$(first_line "$dir/err")" 'kvmexit: *'
+		check "called by another name, $option: hint" "$(grep -c 'other' "$dir/err")" 0
+	done
+	"$dir/bin/other" --usage >"$dir/out" 2>&1
+	check 'called by another name, --usage' "$(first_line "$dir/out")" 'Usage: kvmexit *'
+}
+
 # start_fake_vmm NAME: a process with the command line of QEMU, in $fake; it has no VM
 start_fake_vmm()
 {
@@ -471,6 +487,7 @@ test_probes()
 start_vm
 test_cases
 test_information
+test_own_name
 test_permission
 test_sight
 test_without_kvm
