@@ -442,11 +442,12 @@ static void undo_variant(struct probe *probe)
 	probe->max = max;
 }
 
-/* @missing: the capabilities that would help; NULL: no capability would */
+/* Begins with the remedy. @missing: the capabilities that would help; NULL: none would */
 static int tell_permission(const char *what, int err, const char *missing)
 {
 	if (missing)
-		complain("%s: %s; missing %s (root has all)", what, strerror(-err), missing);
+		complain("%sgive kvmexit %s: %s: %s", geteuid() ? "use sudo, or " : "", missing,
+			 what, strerror(-err));
 	else if (privileges__locked_down())
 		complain("%s: %s: kernel lockdown (confidentiality) forbids it", what,
 			 strerror(-err));

@@ -116,7 +116,8 @@ test_permission()
 		(cd "$dir" && timeout 20 setpriv --reuid=65534 --regid=65534 --clear-groups \
 			./kvmexit --probe "$probe" 0.05 >"$dir/out" 2>"$dir/err")
 		check "unprivileged --probe $probe: exit code" $? 77
-		check "unprivileged --probe $probe: message" "$(cat "$dir/err")" 'kvmexit: *CAP_*'
+		check "unprivileged --probe $probe: message" "$(cat "$dir/err")" \
+			'kvmexit: use sudo, or give kvmexit CAP_BPF and CAP_PERFMON: *denied'
 		check "unprivileged --probe $probe: lines" "$(count_lines "$dir/err")" 1
 		check "unprivileged --probe $probe: output" "$(cat "$dir/out")" ''
 	done

@@ -36,7 +36,7 @@ case_caps() {
 						>"$tmp/out" 2>"$tmp/log"
 					code=$?
 					how=$(sed -n 's/.*probe \(.*\): in use/\1/p' "$tmp/log" | tr -d ' ()')
-					[ $code != 77 ] || how=$(tail -n 1 "$tmp/log" | grep -o 'missing.*' |
+					[ $code != 77 ] || how=$(tail -n 1 "$tmp/log" | grep -o 'give kvmexit [^:]*' |
 						grep -o 'CAP_[A-Z_]*' | paste -sd+)
 					echo "$paranoid $uid ${caps:-none} $probe $code ${how:--}"
 				done
