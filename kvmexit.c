@@ -42,7 +42,7 @@ static void tell_lost(struct session *s)
 	s->told_lost = lost;
 	for (i = 0; i < NR_CAUSES; i++)
 		if (s->snapshot.lost[i])
-			complain("%llu exits not counted so far: %s", s->snapshot.lost[i],
+			complain("%s not counted so far: %s", plural(s->snapshot.lost[i], "exit"),
 				 causes[i].why);
 }
 

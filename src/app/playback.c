@@ -127,9 +127,8 @@ static int end_recorded(const struct session *s, int code, __u64 left_out)
 {
 	recording__tell(s->recording);
 	if (left_out)
-		complain(
-			"reading %s: %llu intervals are left out: their sums tell too little apart",
-			s->opts->from, left_out);
+		complain("reading %s: left out %s: their sums tell too little apart", s->opts->from,
+			 plural(left_out, "interval"));
 	if (code >= 0)
 		return code;
 	if (s->selected || !selection__names_any(&s->opts->selection))

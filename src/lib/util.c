@@ -177,6 +177,24 @@ int parse_duration(const char *text, __u64 *ns)
 	return 0;
 }
 
+const char *plural(__u64 n, const char *noun)
+{
+	static char texts[8][64];
+	static unsigned int next;
+	char *text = texts[next++ % ARRAY_SIZE(texts)];
+	size_t len = strlen(noun);
+	const char *end = "s";
+
+	if (n == 1)
+		end = "";
+	else if (noun[len - 1] == 's')
+		end = "es";
+	else if (noun[len - 1] == 'y')
+		end = "ies";
+	snprintf(text, sizeof(texts[0]), "%llu %.*s%s", n, (int)len - (*end == 'i'), noun, end);
+	return text;
+}
+
 void *array_grow(void *array, size_t *room, size_t used, size_t size)
 {
 	size_t want = *room ? *room * 2 : 8;

@@ -56,6 +56,14 @@ int parse_uint(const char *text, __u64 min, __u64 max, __u64 *out);
 int parse_duration(const char *text, __u64 *ns);
 
 /*
+ * "1 exit", "2 exits", "1 process", "0 processes", "2 entries": at most 30 characters of
+ * @noun. The text is valid until the eighth call after this one.
+ */
+const char *plural(__u64 n, const char *noun);
+
+#define ARE(n) ((n) == 1 ? "is" : "are")
+
+/*
  * Returns @array, grown if needed, so that one more element of @size bytes fits behind
  * @used ones. NULL: no memory, @array is unchanged.
  */

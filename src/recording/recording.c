@@ -550,30 +550,30 @@ void recording__tell(const struct recording *r)
 
 	if (f->lines)
 		complain(
-			"reading %s: %llu lines are not records (torn, or not of kvmexit): the first is "
-			"line %llu",
-			path, f->lines, f->first_line);
+			"reading %s: passed over %s (torn, or not of kvmexit): the first is line %llu",
+			path, plural(f->lines, "line"), f->first_line);
 	if (f->missing)
-		complain("reading %s: %llu intervals are missing, by gaps in seq", path,
-			 f->missing);
+		complain("reading %s: %s missing, by gaps in seq", path,
+			 plural(f->missing, "interval"));
 	if (f->incomplete)
-		complain("reading %s: %llu intervals lack records, %llu in all", path,
-			 f->incomplete, f->gone);
+		complain("reading %s: %s without all records, %s in all missing", path,
+			 plural(f->incomplete, "interval"), plural(f->gone, "record"));
 	if (f->wrong)
-		complain("reading %s: in %llu intervals counts do not add up to exits", path,
-			 f->wrong);
+		complain("reading %s: in %s counts do not add up to exits", path,
+			 plural(f->wrong, "interval"));
 	if (f->orphans)
-		complain("reading %s: %llu records are left out: their interval has no record",
-			 path, f->orphans);
+		complain("reading %s: left out %s whose interval has no record", path,
+			 plural(f->orphans, "record"));
 	if (f->repeated)
-		complain(
-			"reading %s: %llu intervals are left out: they are there twice or out of order",
-			path, f->repeated);
+		complain("reading %s: left out %s, there twice or out of order", path,
+			 plural(f->repeated, "interval"));
 	if (f->rest)
-		complain("reading %s: %llu exits are of rows that --top cut off", path, f->rest);
+		complain("reading %s: %s of rows that --top cut off", path,
+			 plural(f->rest, "exit"));
 	if (f->details)
-		complain("reading %s: %llu records have details that this version cannot read",
-			 path, f->details);
+		complain("reading %s: %s with details that this version cannot read", path,
+			 plural(f->details, "record"));
 	if (f->timed)
-		complain("reading %s: %llu records have times, which are not read", path, f->timed);
+		complain("reading %s: %s with times, which are not read", path,
+			 plural(f->timed, "record"));
 }

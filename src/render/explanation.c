@@ -119,8 +119,7 @@ static void print_chapter(FILE *out, const struct explanation *x, const struct c
 		print_item(out, &c->items[i]);
 		if (c->vms_left_out && c->items[i].topic == TOPIC_VM &&
 		    (i + 1 == c->nr_items || c->items[i + 1].topic != TOPIC_VM))
-			fprintf(out, "  (%zu more VM%s)\n", c->vms_left_out,
-				c->vms_left_out == 1 ? "" : "s");
+			fprintf(out, "  (%s)\n", plural(c->vms_left_out, "more VM"));
 	}
 }
 

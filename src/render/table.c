@@ -39,8 +39,8 @@ static void print_rest(FILE *out, const struct rows *rows)
 {
 	__u64 tenths = (times__service(rows->rest.times) + 50000) / 100000;
 
-	fprintf(out, "(%zu more row%s with %llu exits", rows->cut, rows->cut == 1 ? "" : "s",
-		rows->rest.count);
+	fprintf(out, "(%s with %s", plural(rows->cut, "more row"),
+		plural(rows->rest.count, "exit"));
 	if (tenths)
 		fprintf(out, ", %llu.%llu ms", tenths / 10, tenths % 10);
 	fputs(")\n", out);
@@ -102,8 +102,8 @@ static void print_sum(FILE *out, const struct snapshot *snap)
 	__u64 lost = snapshot__lost(snap);
 	char rate[32];
 
-	fprintf(out, "(%llu exits of %llu VMs, %llu vCPUs in %llu.%03llu s: %s", snap->exits,
-		snap->vms, snap->vcpus, snap->duration / NSEC_PER_SEC,
+	fprintf(out, "(%s of %s, %s in %llu.%03llu s: %s", plural(snap->exits, "exit"),
+		plural(snap->vms, "VM"), plural(snap->vcpus, "vCPU"), snap->duration / NSEC_PER_SEC,
 		snap->duration / NSEC_PER_MSEC % 1000, rate_of(snap, rate));
 	if (lost)
 		fprintf(out, "; %llu lost)\n", lost);
@@ -214,12 +214,11 @@ static void print_untold(FILE *out, const struct snapshot *snap)
 			"cut short.\n",
 			all.untimed);
 	if (all.crowded)
-		fprintf(out,
-			"%llu of these exits are in no reason's times: more than %d reasons.\n",
-			all.crowded, NR_ROWS - 1);
+		fprintf(out, "%llu of these exits %s in no reason's times: more than %d reasons.\n",
+			all.crowded, ARE(all.crowded), NR_ROWS - 1);
 	if (all.unseen)
-		fprintf(out, "%llu entries into a guest came without an exit before them.\n",
-			all.unseen);
+		fprintf(out, "%s into a guest came without an exit before.\n",
+			plural(all.unseen, "entry"));
 }
 
 /* Prints how many exits have a detail that was not kept */
@@ -352,9 +351,10 @@ static void print_hidden(FILE *out, const struct table_style *style, const struc
 	if (!snap->hidden)
 		return;
 	if (kind_of(style, &style->view) == THREADS)
-		fprintf(out, "(%llu of these exits are of other reasons)\n", snap->hidden);
+		fprintf(out, "(%llu of these exits %s of other reasons)\n", snap->hidden,
+			ARE(snap->hidden));
 	else
-		fprintf(out, "(%llu exits of other reasons%s)\n", snap->hidden,
+		fprintf(out, "(%s of other reasons%s)\n", plural(snap->hidden, "exit"),
 			style->summary ? ", in the upper table only" : "");
 }
 

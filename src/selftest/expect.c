@@ -270,7 +270,7 @@ static void check_counts(struct trial *t, const struct deed *deeds, const struct
 	}
 	t->lost = snapshot__lost(snap);
 	if (t->lost)
-		trial__mistake(t, "%llu exits were lost", t->lost);
+		trial__mistake(t, "%s lost", plural(t->lost, "exit"));
 	if (t->kvm && t->kvm != t->exits)
 		trial__mistake(t, "%llu exits counted, and KVM's own statistics have %llu",
 			       t->exits, t->kvm);
@@ -361,8 +361,8 @@ static void check_wall(struct trial *t, const struct stage *stage, const struct 
 				       now - p->returned, now - p->begun);
 	}
 	if (snap->nr_threads != STAGE_VCPUS)
-		trial__mistake(t, "times of %zu threads, and there are %d", snap->nr_threads,
-			       STAGE_VCPUS);
+		trial__mistake(t, "times of %s, and there are %d",
+			       plural(snap->nr_threads, "thread"), STAGE_VCPUS);
 }
 
 void trial__check(struct trial *t, const struct deed *deeds, const struct stage *stage,

@@ -377,8 +377,8 @@ bool vmlist__describe_unseen(const struct vmlist *list, char *text, size_t size)
 		snprintf(text, size, "/proc hides processes of others (hidepid): %s",
 			 sight__missing());
 	else
-		snprintf(text, size, "%zu processes may not be looked at: %s", list->unreadable,
-			 sight__missing());
+		snprintf(text, size, "%s may not be looked at: %s",
+			 plural(list->unreadable, "process"), sight__missing());
 	return hidden || list->unreadable;
 }
 

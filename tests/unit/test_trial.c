@@ -207,7 +207,7 @@ static void test_wrong(const char *isa)
 	CHECK_WRONG(deeds, "which the guest did not make");
 	deeds = count_all(&f, isa);
 	snap.lost[0] = 4;
-	CHECK_WRONG(deeds, "4 exits were lost");
+	CHECK_WRONG(deeds, "4 exits lost");
 	deeds = count_all(&f, isa);
 	memory.played[1].exits++;
 	CHECK_WRONG(deeds, "KVM's own statistics");
@@ -222,7 +222,7 @@ static void test_wrong(const char *isa)
 	CHECK_WRONG(deeds, "on the clock");
 	deeds = count_all(&f, isa);
 	snap.nr_threads = 1;
-	CHECK_WRONG(deeds, "times of 1 threads");
+	CHECK_WRONG(deeds, "times of 1 thread,");
 }
 
 /* What comes as it does, and what may be more, is no mistake */

@@ -194,6 +194,30 @@ static void test_parse_duration(void)
 	}
 }
 
+static void test_plural(void)
+{
+	static const struct {
+		__u64 n;
+		const char *noun, *want;
+	} cases[] = {
+		{ 0, "VM", "0 VMs" },
+		{ 1, "VM", "1 VM" },
+		{ 2, "VM", "2 VMs" },
+		{ ~0ull, "exit", "18446744073709551615 exits" },
+		{ 1, "process", "1 process" },
+		{ 5, "process", "5 processes" },
+		{ 1, "entry", "1 entry" },
+		{ 3, "entry", "3 entries" },
+		{ 2, "more row", "2 more rows" },
+	};
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(cases); i++)
+		CHECK_STR(plural(cases[i].n, cases[i].noun), cases[i].want);
+	/* Several in one message */
+	CHECK(strcmp(plural(1, "VM"), plural(2, "vCPU")));
+}
+
 static void test_array_grow(void)
 {
 	size_t room = 0, huge = SIZE_MAX / 4, used, i;
@@ -266,6 +290,7 @@ int main(void)
 {
 	test_parse_uint();
 	test_parse_duration();
+	test_plural();
 	test_array_grow();
 	test_read_file();
 	test_now();
