@@ -138,7 +138,7 @@ struct slot {
  */
 #define NR_ROWS 32
 #define NR_INDICES 256 /* of counters: a power of two, for a mask instead of a test */
-#define NR_BUCKETS 40
+#define NR_BUCKETS 54
 
 /* All spans of one reason in one slot that are over; ns */
 struct spans {
@@ -151,7 +151,8 @@ struct spans {
 	__u64 untimed; /* exits whose span's end was not seen */
 	/*
 	 * A histogram of the spans' lengths without idle: the first bucket counts those
-	 * below 256 ns, then there are two for each power of two. The counts wrap.
+	 * below 256 ns, then there are two for each power of two; the last has no upper end and
+	 * begins at 17.2 s (2^34 ns). The counts wrap.
 	 */
 	__u32 buckets[NR_BUCKETS];
 };
@@ -480,8 +481,8 @@ struct config {
 
 _Static_assert(sizeof(struct hint) * NR_WAYS == 64, "a set of hints is a cache line");
 _Static_assert(sizeof(struct slot) == 64 + 8 * NR_COUNTERS, "struct slot");
-_Static_assert(sizeof(struct spans) == 216, "struct spans");
-_Static_assert(sizeof(struct clock) == 7296, "struct clock");
+_Static_assert(sizeof(struct spans) == 272, "struct spans");
+_Static_assert(sizeof(struct clock) == 9088, "struct clock");
 _Static_assert(NR_COUNTERS < NR_INDICES, "NR_INDICES");
 _Static_assert(sizeof(struct details) == 3904, "struct details");
 _Static_assert(NR_COUNTERS < 1 << (64 - DETAIL_INDEX_SHIFT), "a detail has room for any counter");

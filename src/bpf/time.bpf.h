@@ -247,7 +247,7 @@ static __always_inline __u64 half_octave(__u64 n)
 /* The byte offset of the bucket of a span of @ns */
 static __always_inline __u64 bucket_of(__u64 ns)
 {
-	__u64 n = ns >> 7;
+	__u64 n = ns >> 7, above;
 
 	if (likely(n < 256))
 		return half_octave(n);
@@ -258,7 +258,19 @@ static __always_inline __u64 bucket_of(__u64 ns)
 		return half_octave(n) + BYTES(12);
 	n >>= 6;
 	barrier_var(n);
-	return n < 256 ? half_octave(n) + BYTES(24) : BYTES(NR_BUCKETS - 1);
+	if (n < 256)
+		return half_octave(n) + BYTES(24);
+	n >>= 6;
+	barrier_var(n);
+	if (n < 256) {
+		above = half_octave(n);
+		/* Or the compiler adds in 8 bits, which hides the highest number from 5.10 */
+		barrier_var(above);
+		return above + BYTES(36);
+	}
+	/* From 2^33 ns on */
+	n >>= 6;
+	return n < 6 ? BYTES(51) : n < 8 ? BYTES(52) : BYTES(NR_BUCKETS - 1);
 }
 
 static __always_inline __u64 at_most(__u64 ns, __u64 most)

@@ -196,6 +196,37 @@ static void test_rows(void)
 	unload();
 }
 
+/* Spans of all lengths, 100 s among them: as if the exit had been that much earlier */
+static void test_buckets(void)
+{
+	const struct config config = { .max_slots = MAX_SLOTS };
+	const struct spans *row;
+	__u64 ns, before;
+
+	if (!load("kvm_exit_legacy_timed", &config))
+		return;
+	leave_guest(10, vcpu);
+	enter_guest(vcpu);
+	row = row_of(clocks[0], 10);
+	for (ns = 1000; ns < 100000000000; ns += ns / 3) {
+		struct spans was = *row;
+
+		leave_guest(10, vcpu);
+		clocks[0]->exit -= ns;
+		clocks[0]->entry = clocks[0]->exit;
+		before = row->time;
+		enter_guest(vcpu);
+		CHECK(row->buckets[bucket_of(row->time - before)] ==
+		      was.buckets[bucket_of(row->time - before)] + 1);
+		CHECK_INT(timed(row), timed(&was) + 1);
+	}
+	/* 19 halts of 150 ms and one of 2.15 s are not in the same one */
+	CHECK(bucket_of(150000000) < bucket_of(2150000000));
+	CHECK(bucket_of(2150000000) < bucket_of(17000000000));
+	CHECK(bucket_of(17000000000) < NR_BUCKETS - 1);
+	unload();
+}
+
 /* Waiting for a CPU that another thread has */
 static void *burn(void *stop)
 {
@@ -249,6 +280,7 @@ int main(void)
 		test_user();
 		test_runner();
 		test_rows();
+		test_buckets();
 		test_wait();
 	}
 	return check__report("bpf_time");

@@ -117,7 +117,7 @@ static struct times web1_hlt = { MS(2, 0, 1, 20, 1500), .max = 40000000, .bucket
 static struct times web1_msr = { MS(4, 1, 0, 0, 0), .max = 20500, .buckets[7] = 29,
 				 .buckets[14] = 1 };
 static struct times odd_mmio = { MS(3, 700, 1000, 0, 0), .max = 900000000, .untimed = 2,
-				 .buckets[39] = 2 };
+				 .buckets[NR_BUCKETS - 1] = 2 };
 static struct times web1_all = { .part = { 472000000, 6000000, 1000000, 1000000, 20000000,
 					   1500000000 } };
 static struct times odd_all = { .part = { 297000000, 3000000, 700000000, 1000000000 },

@@ -355,6 +355,9 @@ static void test_quantiles(void)
 		{ 1024, 1536, 5 },
 		{ 1536, 2048, 6 },
 		{ 100663296, 134217728, 38 },
+		{ 134217728, 201326592, 39 },
+		{ 201326592, 268435456, 40 },
+		{ 12884901888, 17179869184, 52 },
 	};
 	struct times times, sum = { 0 };
 	size_t i;
@@ -379,6 +382,10 @@ static void test_quantiles(void)
 	sum.buckets[NR_BUCKETS - 1]++;
 	CHECK_INT(times__quantile(&sum, 50), 307);
 	CHECK_INT(times__quantile(&sum, 99), 900 * MSEC);
+	/* 19 halts of 150 ms and one of 2.15 s */
+	times = (struct times){ .max = 2150 * MSEC, .buckets = { [39] = 19, [47] = 1 } };
+	CHECK_INT(times__quantile(&times, 50) / MSEC, 161);
+	CHECK_INT(times__quantile(&times, 99) / MSEC, 2150);
 }
 
 #define SLOTS 4
