@@ -122,10 +122,17 @@ $(BUILD)/kvmexit-dynamic: $(OBJS)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pie -o $@ $(OBJS) $$($(PKG_CONFIG) --libs $(LIBS))
 
 # Makes VM exits in known numbers; static, to run on any emulated host
-$(BUILD)/guest: tests/guest/guest.c tests/guest/guest_slow.c src/selftest/guest.c $(GUEST) src/selftest/guest.h tests/guest/guest_slow.h
+$(BUILD)/guest: tests/guest/guest.c tests/guest/guest_slow.c src/selftest/guest.c $(GUEST) src/selftest/guest.h tests/guest/guest_slow.h \
+		| $(if $(ON_ARM64),,$(BUILD)/kicked)
 	$(say) GUEST $@
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) -static -pthread -o $@ $(filter %.c,$^)
+
+# A vCPU whose halt signals interrupt; x86 only
+$(BUILD)/kicked: tests/guest/kicked.c
+	$(say) GUEST $@
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) -static -pthread -o $@ $<
 
 # What it costs, compared: tests/bench/run
 BENCH := $(addprefix $(BUILD)/bench/,attach event hints readout startup \

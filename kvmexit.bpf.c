@@ -297,6 +297,24 @@ int kvm_userspace_exit(struct bpf_raw_tracepoint_args *ctx)
 	return 0;
 }
 
+/* The VMM has called KVM_RUN */
+SEC("?fentry/kvm_arch_vcpu_ioctl_run")
+int kvm_run(__u64 *ctx)
+{
+	(void)ctx;
+	note_run();
+	return 0;
+}
+
+/* For kernels and users without BTF of that function, and for Arm kernels before 6.5 */
+SEC("?kprobe/kvm_arch_vcpu_ioctl_run")
+int kvm_run_kprobe(void *ctx)
+{
+	(void)ctx;
+	note_run();
+	return 0;
+}
+
 /* (u64 ns, bool waited, bool valid): for kernels whose vCPUs do not tell how long they halt */
 SEC("?raw_tp/kvm_vcpu_wakeup")
 int kvm_vcpu_wakeup(struct bpf_raw_tracepoint_args *ctx)

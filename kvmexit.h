@@ -26,6 +26,9 @@ enum isa {
 #define NR_EXTRA 32
 #define NR_COUNTERS (NR_LOW + NR_HIGH + NR_EXTRA)
 
+/* The counter's index of a reason with a code below NR_LOW or from HIGH_BASE on */
+#define COUNTER_OF(code) ((code) < NR_LOW ? (code) : (code) - (HIGH_BASE - NR_LOW))
+
 /* Flag bits of a VMX exit reason: union vmx_exit_reason in arch/x86/kvm/vmx */
 #define VMX_BUS_LOCK (1u << 26)
 #define VMX_ENCLAVE (1u << 27)
@@ -172,12 +175,15 @@ struct clock {
 	__u64 guest; /* ns in the guest, without the time since `entry` */
 	__u32 index; /* of the counter of the open span's reason; NR_COUNTERS: none */
 	__u32 shared; /* the thread runs other vCPUs too */
-	__u64 user; /* when the open span came to user space first; 0: it did not */
+	__u64 user; /* since when the open span is in user space; 0: it is not */
 	/* What the kernel told at the last entry, ns */
 	__u64 run_delay;
 	__u64 halt; /* waiting for something to happen, halted */
 	__u64 poll; /* polling for it */
 	__u64 user_delay; /* run_delay at `user` */
+	/* Of the open span's visits to user space that are over, ns */
+	__u64 in_user; /* without waiting for a CPU there */
+	__u64 user_wait; /* waiting for a CPU there */
 	__u64 halted; /* as kvm_vcpu_wakeup told it, on kernels where nothing else does */
 	__u64 first; /* when this clock was started */
 	__u64 unseen; /* entries without an exit before them */
@@ -482,7 +488,7 @@ struct config {
 _Static_assert(sizeof(struct hint) * NR_WAYS == 64, "a set of hints is a cache line");
 _Static_assert(sizeof(struct slot) == 64 + 8 * NR_COUNTERS, "struct slot");
 _Static_assert(sizeof(struct spans) == 272, "struct spans");
-_Static_assert(sizeof(struct clock) == 9088, "struct clock");
+_Static_assert(sizeof(struct clock) == 9152, "struct clock");
 _Static_assert(NR_COUNTERS < NR_INDICES, "NR_INDICES");
 _Static_assert(sizeof(struct details) == 3904, "struct details");
 _Static_assert(NR_COUNTERS < 1 << (64 - DETAIL_INDEX_SHIFT), "a detail has room for any counter");

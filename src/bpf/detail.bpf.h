@@ -18,15 +18,12 @@ static __always_inline struct details *details_in(struct slot *slot)
 	return d;
 }
 
-/* Where the counter of a reason is */
-#define COUNTER(code) ((code) < NR_LOW ? (code) : (code)-HIGH_BASE + NR_LOW)
-
 /*
  * Where the detail of a reason comes from, by counter: what reasons.def says. User space sets
  * it to 0 for reasons whose details nobody asks for.
  */
 const volatile __u8 vmx_sources[NR_COUNTERS] = {
-#define VMX_DETAIL(reason, source, kind, known, value) [COUNTER(REASON_VMX_##reason)] = source,
+#define VMX_DETAIL(reason, source, kind, known, value) [COUNTER_OF(REASON_VMX_##reason)] = source,
 #include "reasons.def"
 };
 
@@ -35,12 +32,12 @@ const volatile __u8 svm_sources[NR_COUNTERS] = {
 	[SVM_CR_READ... SVM_EXCP_LAST] = FROM_CODE,
 	[REASON_SVM_CR0_SEL_WRITE] = FROM_CODE,
 	[SVM_CR_WRITE_TRAP... SVM_CR_WRITE_TRAP + 0xf] = FROM_CODE,
-#define SVM_DETAIL(reason, source, kind, known, value) [COUNTER(REASON_SVM_##reason)] = source,
+#define SVM_DETAIL(reason, source, kind, known, value) [COUNTER_OF(REASON_SVM_##reason)] = source,
 #include "reasons.def"
 };
 
 const volatile __u8 arm64_sources[NR_COUNTERS] = {
-#define ARM64_DETAIL(reason, source, kind, known, value) [COUNTER(REASON_ARM64_##reason)] = source,
+#define ARM64_DETAIL(reason, source, kind, known, value) [COUNTER_OF(REASON_ARM64_##reason)] = source,
 #include "reasons.def"
 };
 

@@ -167,7 +167,7 @@ static __noinline int odd_exit(struct clock *clock)
 	nr = clock->nr;
 	if (clock->exit) {
 		row_of(clock)->untimed++;
-		clock->user = 0;
+		clock->user = clock->in_user = clock->user_wait = 0;
 	}
 	if (clock->shared)
 		bpf_map_update_elem(&runners, &thread, &nr, BPF_ANY);
@@ -285,6 +285,20 @@ static __always_inline __u64 beyond(__u64 ns, __u64 start)
 }
 
 /*
+ * Ends a visit to user space, at the time @now. A vCPU can come there several times in one
+ * span: a signal wakes it from its halt, the VMM calls KVM_RUN, and KVM halts it again.
+ */
+static __always_inline void leave_user(struct clock *clock, __u64 now, __u64 run_delay)
+{
+	__u64 ns = beyond(now, clock->user);
+	__u64 wait = at_most(beyond(run_delay, clock->user_delay), ns);
+
+	clock->user_wait += wait;
+	clock->in_user += ns - wait;
+	*(volatile __u64 *)&clock->user = 0;
+}
+
+/*
  * Adds the parts of a span's time that are not KVM's own to @row; returns the idle part.
  * The kernel measures these parts with different clocks, so each part is limited to what
  * the others leave. A halt, as KVM tells it, ends when the thread runs again. So it includes
@@ -293,27 +307,26 @@ static __always_inline __u64 beyond(__u64 ns, __u64 start)
 static __always_inline __u64 split(struct clock *clock, struct spans *row, const struct away *away,
 				   int halt_known)
 {
-	__u64 now = clock->entry, left = now - clock->exit, ns, in_user = 0;
-	__u64 wait = beyond(away->run_delay, clock->run_delay), wait_in_user = 0;
+	__u64 now = clock->entry, left = now - clock->exit, ns;
+	__u64 wait = beyond(away->run_delay, clock->run_delay);
 	__u64 poll = beyond(away->poll, clock->poll);
 	__u64 halt = halt_known ? beyond(away->halt, clock->halt) : beyond(clock->halted, poll);
 
-	if (clock->user) {
-		in_user = beyond(now, clock->user);
-		wait_in_user = at_most(beyond(away->run_delay, clock->user_delay), wait);
-	}
+	/* Nothing told when KVM_RUN was called */
+	if (clock->user)
+		leave_user(clock, now, away->run_delay);
 	ns = at_most(wait, left);
 	row->wait += ns;
 	left -= ns;
-	ns = at_most(beyond(in_user, wait_in_user), left);
+	ns = at_most(clock->in_user, left);
 	row->user += ns;
 	left -= ns;
 	ns = at_most(poll, left);
 	row->poll += ns;
 	left -= ns;
-	ns = at_most(beyond(halt, wait - wait_in_user), left);
+	ns = at_most(beyond(halt, beyond(wait, clock->user_wait)), left);
 	row->idle += ns;
-	clock->user = 0;
+	clock->in_user = clock->user_wait = 0;
 	keep_away(clock, away);
 	return ns;
 }
@@ -409,13 +422,28 @@ static __always_inline void note_user(void)
 	*(volatile __u64 *)&clock->user = bpf_ktime_get_ns();
 }
 
-/* @ns: how long the vCPU was halted, from the first poll until the thread ran again */
+/* The VMM has called KVM_RUN */
+static __always_inline void note_run(void)
+{
+	struct clock *clock = open_clock();
+
+	if (clock && clock->user)
+		leave_user(clock, bpf_ktime_get_ns(), current_run_delay());
+}
+
+/*
+ * @ns: how long the vCPU was halted, from the first poll until the thread ran again. If
+ * nothing told when KVM_RUN was called, it was just before that; waiting for a CPU since
+ * counts as part of the halt.
+ */
 static __always_inline void note_wakeup(__u64 ns)
 {
 	struct clock *clock = open_clock();
 
 	if (!clock)
 		return;
+	if (clock->user)
+		leave_user(clock, bpf_ktime_get_ns() - ns, clock->user_delay);
 	clock->halted += ns;
 	clock->away = AWAY_UNKNOWN;
 }

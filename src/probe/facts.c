@@ -144,6 +144,8 @@ static void read_times(struct facts *f, const struct btf *btf)
 	f->entry_vcpu |= enters_with_vcpu(btf);
 	f->run_delay |= facts__find_offset(btf, "task_struct", "sched_info.run_delay") > 0;
 	f->halt_wait |= facts__find_offset(btf, "kvm_vcpu", "stat.generic.halt_wait_ns") > 0;
+	f->run_function |=
+		btf__find_by_name_kind(btf, "kvm_arch_vcpu_ioctl_run", BTF_KIND_FUNC) > 0;
 	f->halt_poll |=
 		facts__find_offset(btf, "kvm_vcpu", "stat.generic.halt_poll_success_ns") > 0 ||
 		facts__find_offset(btf, "kvm_vcpu", "stat.halt_poll_success_ns") > 0;

@@ -40,7 +40,7 @@ struct probe {
 };
 
 static const struct probe no_probe = {
-	.links = { -1, -1, -1, -1, -1, -1, -1 },
+	.links = { -1, -1, -1, -1, -1, -1, -1, -1, -1 },
 	.prog = -1,
 	.fdinfo = -1,
 	.no_btf = -1,
@@ -379,6 +379,26 @@ static int attach(int *file, const struct bpf_program *prog)
 	return 0;
 }
 
+/* Attaches programs, one of two where the second stands in for the first: 0 or -errno */
+static int attach_all(int *links, struct bpf_program *const *progs, size_t n)
+{
+	bool done = false;
+	size_t i;
+	int err = 0;
+
+	for (i = 0; i < n && !err; i++) {
+		bool optional = variant__is_optional(bpf_program__name(progs[i]));
+
+		if (optional && done)
+			continue;
+		err = attach(&links[i], progs[i]);
+		done |= optional && !err;
+		if (optional)
+			err = 0;
+	}
+	return err;
+}
+
 /* One variant, loaded and attached: 0 or -errno, and what failed in *@what */
 static int try_variant(struct probe *probe, const struct variant *variant,
 		       const struct probe_request *request, const struct facts *f,
@@ -413,8 +433,7 @@ static int try_variant(struct probe *probe, const struct variant *variant,
 		return err;
 	open_fdinfo(probe, progs[n - 1]);
 	*what = "attaching to the tracepoint kvm:kvm_exit";
-	for (i = 0; i < n && !err; i++)
-		err = attach(&probe->links[i], progs[i]);
+	err = attach_all(probe->links, progs, n);
 	if (!err)
 		close_object(probe);
 	return err;

@@ -59,7 +59,7 @@ __u64 probe__misses(const struct probe *probe);
 __u64 probe__parse_misses(const char *fdinfo); /* the same from the program's fdinfo */
 
 /* Writes the files that counting still needs into @fds (-1: none); returns how many */
-#define PROBE_FDS 9
+#define PROBE_FDS 11
 size_t probe__fds(const struct probe *probe, int *fds);
 
 #endif

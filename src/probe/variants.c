@@ -152,10 +152,24 @@ static bool has_vcpu(const struct variant *v)
 	return strcmp(v->entry, "kvm_entry_tracepoint");
 }
 
+/*
+ * Whether a program can be where KVM_RUN begins. Like the typed events, it needs BTF of the
+ * module kvm, which only CAP_SYS_ADMIN may look up.
+ */
+static bool sees_run(const struct variant *v, const struct facts *f)
+{
+	return f->run_function && (ON_ARM64 || !strcmp(v->entry, "kvm_entry_typed"));
+}
+
 /* Whether only kvm_vcpu_wakeup tells how long a vCPU was halted */
 static bool needs_wakeup(const struct variant *v, const struct facts *f)
 {
 	return !has_vcpu(v) || !f->halt_wait;
+}
+
+bool variant__is_optional(const char *program)
+{
+	return !strncmp(program, "kvm_run", strlen("kvm_run"));
 }
 
 unsigned int variant__untold(const struct variant *v, const struct facts *f)
@@ -261,6 +275,8 @@ size_t variant__programs(const struct variant *v, const struct probe_request *re
 	const char *const list[] = {
 		request->time || late ? v->entry : NULL,
 		request->time ? "kvm_userspace_exit" : NULL,
+		request->time && sees_run(v, f) ? "kvm_run" : NULL,
+		request->time && (ON_ARM64 || !sees_run(v, f)) ? "kvm_run_kprobe" : NULL,
 		request->time && needs_wakeup(v, f) ? "kvm_vcpu_wakeup" : NULL,
 		addresses && f->fault_vcpu ? "kvm_page_fault" : NULL,
 		addresses ? "kvm_mmio" : NULL,

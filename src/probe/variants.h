@@ -10,10 +10,10 @@ struct facts;
 struct probe_request;
 
 /*
- * On kvm_exit; with --time on kvm_entry, kvm_userspace_exit and kvm_vcpu_wakeup too; with
- * --detail on kvm_entry, kvm_page_fault, kvm_mmio and kvm_fast_mmio
+ * On kvm_exit; with --time on kvm_entry, kvm_userspace_exit, the call of KVM_RUN and
+ * kvm_vcpu_wakeup too; with --detail on kvm_entry, kvm_page_fault, kvm_mmio, kvm_fast_mmio
  */
-#define MAX_PROGRAMS 7
+#define MAX_PROGRAMS 9
 
 struct variant {
 	const char *name;
@@ -42,6 +42,12 @@ const char *variants__objection(const char *name, const struct probe_request *re
 				const struct facts *f);
 const char *variant__objection(const struct variant *v, const struct probe_request *request,
 			       const struct facts *f);
+
+/*
+ * Whether a program is one of those where KVM_RUN begins: one of them is attached. Without any,
+ * what a span does after its visit to user space counts as `user`.
+ */
+bool variant__is_optional(const char *program);
 
 /* Whether the variant needs the tracepoint's format file in tracefs */
 bool variant__reads_format(const struct variant *v);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "lib/util.h"
+#include "names/reason_codes.h"
 
 /* As in counters.c: gcc -fanalyzer cannot follow reallocarray() */
 #ifndef __clang__
@@ -274,12 +275,22 @@ static int read_rows(struct timing *t, const struct clock *copy, struct clock *c
 	return 0;
 }
 
-/* HLT or WFX: the time of an open span is most likely idle */
+/* Whether KVM may halt the vCPU: then the time of an open span in KVM is most likely idle */
 static bool is_halt(__u32 isa, __u32 index)
 {
-	static const __u32 halts[] = { [ISA_VMX] = 12, [ISA_SVM] = 0x78, [ISA_ARM64] = 1 };
+	static const struct {
+		__u32 isa;
+		__u32 index;
+	} halts[] = {
+#define HALT(isa, reason) { ISA_##isa, COUNTER_OF(REASON_##isa##_##reason) },
+#include "reasons.def"
+	};
+	size_t i;
 
-	return isa < ARRAY_SIZE(halts) && index == halts[isa];
+	for (i = 0; i < ARRAY_SIZE(halts); i++)
+		if (halts[i].isa == isa && halts[i].index == index)
+			return true;
+	return false;
 }
 
 static struct reason *open_reason(struct timing *t, const struct clock *clock)
@@ -300,17 +311,18 @@ static __u64 later(__u64 a, __u64 b)
 static int add_open(struct timing *t, const struct clock *clock, __u32 isa, __u64 end)
 {
 	struct reason *r = open_reason(t, clock);
-	__u64 before = end - clock->exit, in_user = 0;
+	__u64 all = end - clock->exit, in_user = clock->in_user;
 
 	if (!r)
 		return -ENOMEM;
 	r->has_row = true;
-	if (clock->user && end > clock->user) {
-		in_user = end - later(clock->user, clock->exit);
-		before -= in_user;
-	}
+	if (clock->user && end > clock->user)
+		in_user += end - later(clock->user, clock->exit);
+	/* What was read may be half written */
+	if (in_user > all)
+		in_user = all;
 	r->seen[PART_USER] += in_user;
-	r->seen[!clock->user && is_halt(isa, clock->index) ? PART_IDLE : PART_KVM] += before;
+	r->seen[is_halt(isa, clock->index) ? PART_IDLE : PART_KVM] += all - in_user;
 	return 0;
 }
 

@@ -145,6 +145,29 @@ def check_halts(sections, whole):
     return sum(wakeups.values())
 
 
+def case_kicked(sections):
+    """A halt is idle, whatever interrupts it, and however its thread ends"""
+    wakeups = {int(tid): int(ns) for tid, ns in map(str.split, sections["text wakeups"])}
+    _, whole, _ = timed(sections["kvmexit"])
+    _, parts, _ = timed(sections["kvmexit2"])
+    report = []
+    for guest in map(json.loads, sections["text kicked"]):
+        tid = guest["tid"]
+        halted = wakeups[tid]
+        for name, rows in ("one report", whole), ("intervals", parts):
+            mine = totals((r for r in rows if r["tid"] == tid), ["tid"], PARTS + ["wall_ns"])[(tid,)]
+            idle = mine["idle_ns"] + mine["wait_ns"] + mine["poll_ns"]
+            need(abs(idle - halted) < 0.02 * halted + 1e6, name, tid, "idle", idle,
+                 "kvm_vcpu_wakeup says", halted, mine)
+            need(mine["user_ns"] < guest["in_user_ns"] + 0.02 * halted, name, tid, "user", mine,
+                 "by its own clock", guest)
+            need(mine["wall_ns"] > halted, name, tid, "wall clock", mine, halted)
+        report.append(f"{mine['idle_ns'] / 1e6:.0f} of {halted / 1e6:.0f} ms idle, "
+                      f"user {mine['user_ns'] / 1e6:.1f}")
+    need(len(report) == 3, "guests", report)
+    return "; ".join(report)
+
+
 def case_time(sections):
     exact, got, isa, guest_list = judge_counts(sections)
     pids = {g["pid"] for g in guest_list}

@@ -338,6 +338,28 @@ case_time() {
 	emit "text wakeups" "$tmp/wakeups"
 }
 
+# Halts that signals interrupt, and one that the end of the process ends, against KVM's own
+# account of them; in one report and in intervals
+case_kicked() {
+	start kvmexit -j --time --probe "$1" || { unsupported kvmexit; return; }
+	start kvmexit2 -j --time -i 0.5 --probe "$1"
+	trace_on
+	echo 1 >"$trace/events/kvm/kvm_vcpu_wakeup/enable"
+	timeout 30 build/kicked 700 1 1200 nmi >"$tmp/guest"
+	timeout 30 build/kicked 300 3 600 kill >>"$tmp/guest"
+	timeout 30 build/kicked 0 0 1500 kill >>"$tmp/guest"
+	stop kvmexit2
+	stop kvmexit
+	echo 0 >"$trace/events/kvm/kvm_vcpu_wakeup/enable"
+	trace_off
+	awk '$3 == "wakeup" { ns[$1] += $4 } END { for (tid in ns) print tid, ns[tid] }' \
+		"$tmp/events" >"$tmp/wakeups"
+	emit "text kicked" "$tmp/guest"
+	emit kvmexit "$tmp/kvmexit"
+	emit kvmexit2 "$tmp/kvmexit2"
+	emit "text wakeups" "$tmp/wakeups"
+}
+
 # kvmexit's own account of itself, counts and times
 case_selftest() {
 	kvmexit --self-test -j --probe "$1" >"$tmp/selftest" 2>"$tmp/kvmexit.log"

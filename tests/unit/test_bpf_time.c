@@ -143,6 +143,30 @@ static void test_user(void)
 	unload();
 }
 
+/* Without a program where KVM_RUN begins: a halt began when the VMM had called it again */
+static void test_kicked(void)
+{
+	const struct config config = { .max_slots = MAX_SLOTS };
+	const struct spans *row;
+
+	if (!load("kvm_exit_legacy_timed", &config))
+		return;
+	leave_guest(12, vcpu);
+	usleep(5000);
+	run_prog(skel->progs.kvm_vcpu_wakeup, 5000000, 0, 0);
+	run_prog(skel->progs.kvm_userspace_exit, 0, 0, 0);
+	CHECK(clocks[0]->user > clocks[0]->exit);
+	usleep(30000);
+	run_prog(skel->progs.kvm_vcpu_wakeup, 29000000, 0, 0);
+	CHECK_INT(clocks[0]->user, 0);
+	CHECK(clocks[0]->in_user >= 1000000);
+	enter_guest(vcpu);
+	row = row_of(clocks[0], 12);
+	CHECK(row->user >= 1000000 && row->user < row->time - 30000000);
+	CHECK_INT(clocks[0]->in_user + clocks[0]->user_wait, 0);
+	unload();
+}
+
 /* A thread of two vCPUs: what it does in user space is the one's that came out last */
 static void test_runner(void)
 {
@@ -278,6 +302,7 @@ int main(void)
 		plain = i;
 		test_pairing();
 		test_user();
+		test_kicked();
 		test_runner();
 		test_rows();
 		test_buckets();

@@ -5,6 +5,7 @@
 #include "check.h"
 #include "collect/counters.h"
 #include "lib/util.h"
+#include "names/reason_codes.h"
 #include "snapshot/run.h"
 #include "vm/vm.h"
 
@@ -218,20 +219,81 @@ static void test_guess(void)
 	CHECK_INT(sum[PART_KVM], (1450 - 350 - 300 - 273) * MSEC);
 }
 
-/* Since its return to user space an open span is the VMM's */
+/* Of an open span that KVM may halt, what is not the VMM's is idle */
 static void test_user(void)
 {
 	begin();
 	leave_guest(HLT, 0);
 	clock_.user = now + 3 * MSEC;
 	report(now + 10 * MSEC);
-	check_parts(timing__reason(timing, HLT, 1)->part, 3, 7, 0, 0, 0);
+	check_parts(timing__reason(timing, HLT, 1)->part, 0, 7, 0, 0, 3);
 	report(now + 20 * MSEC);
 	check_parts(timing__reason(timing, HLT, 0)->part, 0, 10, 0, 0, 0);
 	begin();
 	leave_guest(CPUID, 0);
 	report(now + 10 * MSEC);
 	check_parts(timing__reason(timing, CPUID, 1)->part, 10, 0, 0, 0, 0);
+}
+
+/* A signal interrupts a halt: the visits to user space that are over end there */
+static void test_kicked(void)
+{
+	begin();
+	leave_guest(HLT, 0);
+	clock_.in_user = 2 * MSEC;
+	report(now + 10 * MSEC);
+	check_parts(timing__reason(timing, HLT, 1)->part, 0, 2, 0, 0, 8);
+	clock_.user = now + 15 * MSEC;
+	report(now + 20 * MSEC);
+	check_parts(timing__reason(timing, HLT, 0)->part, 0, 5, 0, 0, 5);
+	/* Half written: the visit is over, and still there */
+	begin();
+	leave_guest(HLT, 0);
+	clock_.in_user = 9 * MSEC;
+	clock_.user = now + 1 * MSEC;
+	report(now + 10 * MSEC);
+	check_parts(timing__reason(timing, HLT, 1)->part, 0, 10, 0, 0, 0);
+	/* Its thread ends there: SIGKILL makes one last return to user space */
+	begin();
+	leave_guest(HLT, 0);
+	clock_.in_user = 1 * MSEC;
+	clock_.user = now + 8 * MSEC;
+	timing__finish(timing, &clock_, ISA_VMX, now + 5000 * MSEC, true);
+	account = timing__report(timing);
+	CHECK_INT(account->wall, 8 * MSEC);
+	check_parts(account->part, 0, 1, 0, 0, 7);
+}
+
+/* Reasons that may halt the vCPU, and some that do not */
+static void test_halts(void)
+{
+	static const struct {
+		__u32 isa, index;
+		bool halts;
+	} cases[] = {
+		{ ISA_VMX, REASON_VMX_HLT, true },
+		{ ISA_VMX, REASON_VMX_TDCALL, true },
+		{ ISA_VMX, REASON_VMX_MWAIT_INSTRUCTION, false }, /* KVM skips it */
+		{ ISA_SVM, REASON_SVM_HLT, true },
+		{ ISA_SVM, REASON_SVM_IDLE_HLT, true },
+		{ ISA_SVM, COUNTER_OF(REASON_SVM_VMGEXIT), true },
+		{ ISA_SVM, COUNTER_OF(REASON_SVM_NPF), false },
+		{ ISA_SVM, REASON_VMX_HLT, false },
+		{ ISA_ARM64, REASON_ARM64_WFX, true },
+		{ ISA_ARM64, REASON_ARM64_HVC64, true },
+		{ ISA_ARM64, REASON_ARM64_SMC32, true },
+		{ ISA_ARM64, REASON_ARM64_SYS64, false },
+	};
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		begin();
+		leave_guest(cases[i].index, 0);
+		CHECK_INT(timing__read(timing, &clock_, cases[i].isa, now + 10 * MSEC, false), 0);
+		account = timing__report(timing);
+		if (!CHECK_INT(account->part[PART_IDLE], cases[i].halts ? 10 * MSEC : 0))
+			fprintf(stderr, "\tin case %zu\n", i);
+	}
 }
 
 /* One that was before the exit, by an entry that was not seen or a clock that stepped back */
@@ -539,6 +601,8 @@ int main(void)
 	test_open();
 	test_guess();
 	test_user();
+	test_kicked();
+	test_halts();
 	test_early_user();
 	test_gone();
 	test_crowded();
