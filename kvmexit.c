@@ -20,6 +20,7 @@
 #include "app/target.h"
 #include "collect/counters.h"
 #include "explain/explain.h"
+#include "lib/host.h"
 #include "lib/privileges.h"
 #include "lib/util.h"
 #include "names/devices.h"
@@ -52,6 +53,13 @@ static void tell_hidden(struct session *s)
 		return;
 	s->told_hidden = true;
 	complain("VMs are called by their PIDs: %s", sight__why_hidden());
+}
+
+/* Whoever reads "0 exits" must not take a KVM that fires no event for VMs without exits */
+static void tell_silence(const struct session *s)
+{
+	if (s->running && !s->exits && !snapshot__lost(&s->snapshot))
+		info__tell_silence(s->running, s->modules);
 }
 
 static bool process_is_gone(__u32 pid, __u64 start)
@@ -114,6 +122,9 @@ static int report(struct session *s, bool final)
 	if (!s->live || final)
 		tell_lost(s);
 	tell_hidden(s);
+	s->exits += s->snapshot.exits;
+	if (final)
+		tell_silence(s);
 	counters__forget(s->counters, process_is_gone);
 	vms__forget(s->vms);
 	s->snapshot.seq++;
@@ -191,6 +202,7 @@ static int start(struct session *s, char *const *argv)
 	int err, code;
 
 	s->timed = o->interval;
+	host__modules(s->modules, sizeof(s->modules));
 	err = run__begin(&s->run, o->node, argv + 1);
 	if (err) {
 		complain("naming the run: %s", strerror(-err));
@@ -308,7 +320,7 @@ int main(int argc, char **argv)
 	} else {
 		code = target__check(&opts);
 		if (!code)
-			info__tell_idle(&opts);
+			s.running = info__look_around(&opts);
 		if (!code)
 			code = start(&s, argv);
 		if (!code) {

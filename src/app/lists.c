@@ -58,20 +58,35 @@ static bool has_vendor_module(void)
 	return found;
 }
 
-void info__tell_idle(const struct options *o)
+size_t info__look_around(const struct options *o)
 {
-	struct vmlist list;
+	const bool terminal = isatty(STDERR_FILENO);
+	struct vmlist list = { 0 };
+	size_t nr;
 
-	if (!isatty(STDERR_FILENO) || selection__names_any(&o->selection) || !vm__sees_host_pids())
-		return;
-	if (!has_vendor_module()) {
+	if (selection__names_any(&o->selection))
+		return 1;
+	/* A service that starts has no need to wait for this */
+	if (!vm__sees_host_pids() || (o->interval && !terminal) || vmlist__find(&list)) {
+		vmlist__free(&list);
+		return 0;
+	}
+	nr = list.nr_vms;
+	if (terminal && !nr && !has_vendor_module())
 		complain("no VM can run: KVM's module for this CPU is not loaded (modprobe "
 			 "kvm_intel or kvm_amd)");
-		return;
-	}
-	if (!vmlist__read(&list) && !list.nr_vms && !list.unreadable)
+	else if (terminal && !nr && !list.unreadable)
 		complain("no VM runs on this host now; those that start are counted");
 	vmlist__free(&list);
+	return nr;
+}
+
+void info__tell_silence(size_t vms, const char *modules)
+{
+	complain(
+		"no exits, though there %s %s at the start: idle or paused all the time, or this KVM (%s) "
+		"fires no kvm_exit; kvmexit --self-test tells which",
+		vms == 1 ? "was" : "were", plural(vms, "VM"), modules);
 }
 
 int info__list_vms(const struct options *o)

@@ -3,13 +3,21 @@
 #ifndef LISTS_H
 #define LISTS_H
 
+#include <stddef.h>
+
 struct options;
 
 /* "... for all threads after sleeping 5 secs.", where standard error is a terminal */
 void info__banner(const struct options *o);
 
-/* If there seems to be nothing to count now, tells a terminal why */
-void info__tell_idle(const struct options *o);
+/*
+ * How many VMs there are before counting begins; 0: none, or not known. If there seems to be
+ * nothing to count now, tells a terminal why.
+ */
+size_t info__look_around(const struct options *o);
+
+/* At the end of a run without a single exit, though there were VMs */
+void info__tell_silence(size_t vms, const char *modules);
 
 /* --list-vms and --list-reasons, to standard output: the exit code */
 int info__list_vms(const struct options *o);

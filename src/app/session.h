@@ -47,6 +47,9 @@ struct session {
 	struct renderer *view; /* the renderer of the live view; NULL: there is none (yet) */
 	struct window window; /* the terminal's, if standard output is one */
 	__u64 start; /* of the interval, CLOCK_MONOTONIC */
+	size_t running; /* VMs when it began; 0: none, or not known */
+	char modules[64]; /* KVM's */
+	__u64 exits; /* of all reports */
 	__u64 told_lost; /* exits that the user knows to be lost */
 };
 

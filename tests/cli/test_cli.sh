@@ -339,13 +339,33 @@ test_times()
 	check '-i 0.1 -c 2: third line' "$(sed -n 3p "$dir/out")" ''
 }
 
+# VMs that have no exit at all, as where KVM fires no event; and none that could have some
+test_silence()
+{
+	local args
+
+	if [ -z "$vm_pid" ]; then
+		skip 'VMs without exits: no VM can be made here'
+		return
+	fi
+	for args in "-p $vm_pid 0.05" 0.05 '-j 0.05'; do
+		# shellcheck disable=SC2086
+		run $args
+		check "a VM without exits, $args: exit code" "$code" 0
+		check "a VM without exits, $args: message" "$(cat "$dir/silence")" \
+			'kvmexit: no exits, though there @(was 1 VM|were * VMs) at the start: *fires no kvm_exit; kvmexit --self-test *'
+	done
+	run -i 0.05 -c 3
+	check 'a VM without exits, a service' "$(cat "$dir/silence")" ''
+}
+
 # It sleeps while it waits: the CPU time of a longer run is that of a short one
 test_idle()
 {
 	local TIMEFORMAT='%U %S' short long
 
-	short=$({ time kvmexit -j 0.05 >/dev/null; } 2>&1 | awk '{ print int(1000 * ($1 + $2)) }')
-	long=$({ time kvmexit -j 1.5 >/dev/null; } 2>&1 | awk '{ print int(1000 * ($1 + $2)) }')
+	short=$({ time kvmexit -j 0.05 >/dev/null; } 2>&1 | awk 'END { print int(1000 * ($1 + $2)) }')
+	long=$({ time kvmexit -j 1.5 >/dev/null; } 2>&1 | awk 'END { print int(1000 * ($1 + $2)) }')
 	check "CPU time of 1.5 s: $long ms, of 0.05 s: $short ms" $((long < short + 500)) 1
 }
 
@@ -440,7 +460,7 @@ test_banner()
 		fi
 		script -qec "kvmexit $args >/dev/null" /dev/null >"$dir/out" </dev/null
 		check "banner of $args" "$(tr -d '\r' <"$dir/out")" \
-			"Display kvm exit reasons and statistics for $name"
+			"Display kvm exit reasons and statistics for $name*"
 	done <<-END
 		0.05|all threads after sleeping 0.05 secs.
 		-p $vm_pid 0.05|PID $vm_pid after sleeping 0.05 secs.
@@ -498,6 +518,7 @@ if $live; then
 	test_signals
 	test_times
 	test_idle
+	test_silence
 	test_clock
 	test_node
 	test_target_ends
