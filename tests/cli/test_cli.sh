@@ -153,7 +153,7 @@ test_sight()
 			(cd "$dir" && $who "$tool" $option >"$dir/out" 2>"$dir/err")
 			check "$who, $option: exit code" $? 77
 			check "$who, $option: message" "$(cat "$dir/err")" \
-				'kvmexit: *[1-9]* processes may not be looked at: missing CAP_*all)'
+				'kvmexit: *[1-9]* process?(es) may not be looked at: missing CAP_*all)'
 		done
 	done
 	if ! unshare -m sh -c "$hide" sh true 2>"$dir/err"; then
