@@ -214,6 +214,10 @@ static int start(struct session *s, char *const *argv)
 	code = screen__open_ticker(s);
 	if (code)
 		return code;
+	/* Reads every open file of the host, which takes time: so before counting begins */
+	code = start_explaining(s);
+	if (code)
+		return code;
 	code = probe__open(&s->probe, &(struct probe_request){
 					      .selection = &o->selection,
 					      .max_vcpus = o->max_vcpus,
@@ -224,10 +228,7 @@ static int start(struct session *s, char *const *argv)
 				      });
 	if (code)
 		return code;
-	code = start_explaining(s);
-	if (code)
-		return code;
-	s->start = now_ns();
+	s->start = probe__began(s->probe);
 	code = session__drop_privileges(s);
 	if (code)
 		return code;

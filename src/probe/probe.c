@@ -35,6 +35,7 @@ struct probe {
 	int prog; /* on kvm_exit */
 	int fdinfo; /* of the program: it tells recursion_misses */
 	int no_btf; /* an empty BTF, for kernels that have none */
+	__u64 began; /* when counting did */
 	const char *name; /* of the variant */
 	unsigned int untold; /* as probe__untold() */
 };
@@ -51,6 +52,11 @@ static bool verbose;
 unsigned int probe__untold(const struct probe *probe)
 {
 	return probe->untold;
+}
+
+__u64 probe__began(const struct probe *probe)
+{
+	return probe->began;
 }
 
 const char *probe__name(const struct probe *probe)
@@ -380,7 +386,7 @@ static int attach(int *file, const struct bpf_program *prog)
 }
 
 /* Attaches programs, one of two where the second stands in for the first: 0 or -errno */
-static int attach_all(int *links, struct bpf_program *const *progs, size_t n)
+static int attach_all(struct probe *probe, struct bpf_program *const *progs, size_t n)
 {
 	bool done = false;
 	size_t i;
@@ -391,7 +397,9 @@ static int attach_all(int *links, struct bpf_program *const *progs, size_t n)
 
 		if (optional && done)
 			continue;
-		err = attach(&links[i], progs[i]);
+		/* The last one begins to count, at some moment within attach() */
+		probe->began = now_ns();
+		err = attach(&probe->links[i], progs[i]);
 		done |= optional && !err;
 		if (optional)
 			err = 0;
@@ -433,7 +441,7 @@ static int try_variant(struct probe *probe, const struct variant *variant,
 		return err;
 	open_fdinfo(probe, progs[n - 1]);
 	*what = "attaching to the tracepoint kvm:kvm_exit";
-	err = attach_all(probe->links, progs, n);
+	err = attach_all(probe, progs, n);
 	if (!err)
 		close_object(probe);
 	return err;

@@ -33,6 +33,9 @@ struct probe_request {
 int probe__open(struct probe **out, const struct probe_request *request);
 void probe__close(struct probe *probe);
 
+/* When counting began, by now_ns(): before the first exit, and by very little */
+__u64 probe__began(const struct probe *probe);
+
 /* The name of the variant that is in use */
 const char *probe__name(const struct probe *probe);
 

@@ -18,7 +18,7 @@ from judging import (MMIO, QUICK, VCPU_UNKNOWN, supported, host, Wrong, need, pa
 from judge_details import case_detail, case_selftest, case_traps
 from judge_faults import (case_caps, case_clock, case_full, case_hidepid, case_missed, case_modules,
                           case_soak, case_surroundings, case_unread)
-from judge_times import case_kicked, case_time
+from judge_times import case_begin, case_kicked, case_time
 
 
 def case_exact(sections):
@@ -464,7 +464,8 @@ CASES = {"caps": case_caps, "hidepid": case_hidepid, "clock": case_clock, "misse
          "reuse": lambda s: case_simple(s, True), "identity": case_identity,
          "traps": case_traps,
          "surplus": case_surplus, "confined": case_confined,
-         "filters": case_filters, "time": case_time, "kicked": case_kicked, "detail": case_detail,
+         "filters": case_filters, "time": case_time, "begin": case_begin,
+         "kicked": case_kicked, "detail": case_detail,
          "selftest": case_selftest,
          "names": case_names,
          "attach": case_attach}

@@ -215,3 +215,16 @@ def case_time(sections):
             f"wait {waited / 1e6:.1f} ms, schedstat {least / 1e6:.1f} to {most / 1e6:.1f}; "
             f"halted {halted / 1e6:.1f} ms; {n} spans {mine / 1e3:.1f} ms, "
             f"ftrace {kernel / 1e3:.1f}, {per:+.0f} ns each")
+
+
+def case_begin(sections):
+    """No thread was seen for longer than the interval lasted, and one all the time."""
+    told = []
+    for how in ("kvmexit", "kvmexit--explain"):
+        _, vcpus, intervals = timed(sections["text " + how])
+        length = intervals[0]["dur_ms"]
+        most = max(r["wall_ns"] for r in vcpus) / 1e6
+        need(most < length + 1, how, "wall clock", most, "ms of", length)
+        need(most > length - lost_ms(5), how, "wall clock", most, "ms of only", length)
+        told.append(f"{most:.3f} ms of {length}")
+    return "seen for " + ", with --explain ".join(told)

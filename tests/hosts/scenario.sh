@@ -360,6 +360,28 @@ case_kicked() {
 	emit "text wakeups" "$tmp/wakeups"
 }
 
+# kvmexit begins while a guest runs: the first interval is as long as it says, also with
+# --explain, which reads every open file
+case_begin() {
+	local n=0 files="" many pid explain
+	echo >"$tmp/file"
+	while [ $((n += 1)) -le 500 ]; do files="$files $tmp/file"; done
+	# shellcheck disable=SC2086 # words are wanted
+	(ulimit -n 8192 && exec tail -f $files $files $files $files $files $files >/dev/null 2>&1) &
+	many=$!
+	command guest -v 2 $quick=99999999 >/dev/null &
+	pid=$!
+	sleep 1
+	for explain in "" --explain; do
+		# shellcheck disable=SC2086 # or no word
+		kvmexit -j --time $explain --probe "$1" 1.5 >"$tmp/kvmexit$explain" \
+			2>"$tmp/kvmexit.log" || { unsupported kvmexit; break; }
+		emit "text kvmexit$explain" "$tmp/kvmexit$explain"
+	done
+	kill $pid $many
+	wait $pid $many 2>/dev/null
+}
+
 # kvmexit's own account of itself, counts and times
 case_selftest() {
 	kvmexit --self-test -j --probe "$1" >"$tmp/selftest" 2>"$tmp/kvmexit.log"
