@@ -270,6 +270,14 @@ int kvm_page_fault(struct bpf_raw_tracepoint_args *ctx)
 	return 0;
 }
 
+/* Before it got the vCPU, 5.15 among others: (unsigned long address, error code) */
+SEC("?raw_tp/kvm_page_fault")
+int kvm_page_fault_old(struct bpf_raw_tracepoint_args *ctx)
+{
+	note_fault(ctx->args[0], ctx->args[1]);
+	return 0;
+}
+
 /* (u64 address): a write that an ioeventfd takes */
 SEC("?raw_tp/kvm_fast_mmio")
 int kvm_fast_mmio(struct bpf_raw_tracepoint_args *ctx)

@@ -151,6 +151,23 @@ static void read_times(struct facts *f, const struct btf *btf)
 		facts__find_offset(btf, "kvm_vcpu", "stat.halt_poll_success_ns") > 0;
 }
 
+enum fault facts__find_fault(const struct btf *btf)
+{
+	const struct btf_type *t = find_tracepoint(btf, "btf_trace_kvm_page_fault");
+	const struct btf_param *p;
+
+	if (!t)
+		return FAULT_UNKNOWN;
+	p = btf_params(t);
+	if (btf_vlen(t) == 4 && is_vcpu_pointer(btf, p[1].type) && is_u64(btf, p[2].type) &&
+	    is_u64(btf, p[3].type))
+		return FAULT_VCPU;
+	if (btf_vlen(t) == 3 && is_u64(btf, p[1].type) &&
+	    (is_u64(btf, p[2].type) || is_u32(btf, p[2].type)))
+		return FAULT_OLD;
+	return FAULT_UNKNOWN;
+}
+
 /* Reads the offsets that details need, if the kernel has these structs */
 static void read_details(struct facts *f, const struct btf *btf)
 {
@@ -164,7 +181,6 @@ static void read_details(struct facts *f, const struct btf *btf)
 		{ OFFSET_VMX_INTR_INFO, "vcpu_vmx", "exit_intr_info" },
 		{ OFFSET_VMX_INTR_INFO, "vcpu_vmx", "vt.exit_intr_info" },
 	};
-	const struct btf_type *fault = find_tracepoint(btf, "btf_trace_kvm_page_fault");
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(members); i++) {
@@ -173,9 +189,8 @@ static void read_details(struct facts *f, const struct btf *btf)
 		if (off > 0)
 			f->offsets[members[i].which] = off;
 	}
-	f->fault_vcpu |=
-		fault && btf_vlen(fault) == 4 && is_vcpu_pointer(btf, btf_params(fault)[1].type) &&
-		is_u64(btf, btf_params(fault)[2].type) && is_u64(btf, btf_params(fault)[3].type);
+	if (f->fault == FAULT_UNKNOWN)
+		f->fault = facts__find_fault(btf);
 }
 
 /* The facts that @btf shows: of vmlinux, or of a module on top of it */

@@ -15,6 +15,13 @@ enum prototype {
 	PROTO_ARM64, /* (int ret, unsigned int esr_ec, unsigned long pc) */
 };
 
+/* The arguments of kvm_page_fault */
+enum fault {
+	FAULT_UNKNOWN, /* no BTF, or others than these */
+	FAULT_VCPU, /* (struct kvm_vcpu *, u64 address, u64 error code) */
+	FAULT_OLD, /* before it got the vCPU: (unsigned long address, error code) */
+};
+
 struct facts {
 	bool has_btf; /* of vmlinux */
 	enum prototype prototype;
@@ -38,10 +45,13 @@ struct facts {
 	/* For --detail */
 	bool exit_record; /* kvm_exit's classic record has info1 and so on as struct kvm_exit_record
 			   */
-	bool fault_vcpu; /* kvm_page_fault is (struct kvm_vcpu *, u64 address, u64 error) */
+	enum fault fault;
 };
 
 struct btf;
+
+/* What BTF shows of the arguments of kvm_page_fault */
+enum fault facts__find_fault(const struct btf *btf);
 
 /* The byte offset of a member ("a.b.c": in its members) of a struct; -ENOENT */
 int facts__find_offset(const struct btf *btf, const char *name, const char *path);

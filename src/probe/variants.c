@@ -42,12 +42,6 @@ static const char *no_reservation(const struct facts *f)
 	return NULL;
 }
 
-static const char *no_host(const struct facts *f)
-{
-	(void)f;
-	return "it was not run on any kernel from 5.11 to 5.15 (--probe legacy takes it anyway)";
-}
-
 static const char *direct_hindrance(const struct facts *f)
 {
 	const char *why = new_prototype(f);
@@ -122,7 +116,8 @@ static const struct variant variants[] = {
 	{ "read", "kvm_exit_read", "kvm_entry_typed", false, "", new_prototype, no_types },
 	{ "read", "kvm_exit_raw", "kvm_entry_raw", false, " (raw tracepoint)", raw_hindrance,
 	  no_types },
-	{ "legacy", "kvm_exit_legacy", "kvm_entry_raw", false, "", legacy_hindrance, no_host },
+	{ "legacy", "kvm_exit_legacy", "kvm_entry_raw", false, "", legacy_hindrance,
+	  no_reservation },
 	{ "tracepoint", "kvm_exit_tracepoint", "kvm_entry_tracepoint", false, "",
 	  tracepoint_hindrance, no_reservation },
 };
@@ -254,11 +249,19 @@ static bool wants(const struct probe_request *request, const struct facts *f, en
 	return found;
 }
 
+/* The one that reads kvm_page_fault as this kernel has it; NULL: that is not known */
+static const char *fault_program(const struct facts *f)
+{
+	return f->fault == FAULT_VCPU  ? "kvm_page_fault"
+	       : f->fault == FAULT_OLD ? "kvm_page_fault_old"
+				       : NULL;
+}
+
 const char *variant__unknown(const struct probe_request *request, const struct facts *f)
 {
 	if (!f->notifier && wants(request, f, FROM_ADDRESS))
 		return "EPT_VIOLATION, EPT_MISCONFIG, DABT_LOW: no BTF leads from a thread to its vCPU";
-	if (!f->fault_vcpu && !ON_ARM64 && !is_amd(f) && request->detail &&
+	if (!fault_program(f) && !ON_ARM64 && !is_amd(f) && request->detail &&
 	    filter__keeps(request->detail, ISA_VMX, REASON_VMX_EPT_VIOLATION))
 		return "EPT_VIOLATION: no BTF shows kvm_page_fault's arguments";
 	return NULL;
@@ -278,7 +281,7 @@ size_t variant__programs(const struct variant *v, const struct probe_request *re
 		request->time && sees_run(v, f) ? "kvm_run" : NULL,
 		request->time && (ON_ARM64 || !sees_run(v, f)) ? "kvm_run_kprobe" : NULL,
 		request->time && needs_wakeup(v, f) ? "kvm_vcpu_wakeup" : NULL,
-		addresses && f->fault_vcpu ? "kvm_page_fault" : NULL,
+		addresses ? fault_program(f) : NULL,
 		addresses ? "kvm_mmio" : NULL,
 		addresses && !ON_ARM64 ? "kvm_fast_mmio" : NULL,
 		v->program,

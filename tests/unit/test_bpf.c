@@ -45,6 +45,7 @@ static void test_attach(void)
 		{ "kvm_entry_typed_detailed", 0 },
 		{ "kvm_entry_raw_detailed", 0 },
 		{ "kvm_page_fault", 0 },
+		{ "kvm_page_fault_old", 0 },
 		{ "kvm_fast_mmio", 0 },
 		{ "kvm_entry_typed", 0 },
 		{ "kvm_entry_raw", 0 },

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* The tracepoint's format file: recorded, changed, broken. */
+#include <bpf/btf.h>
 #include <errno.h>
 #include <stdlib.h>
 
 #include "check.h"
+#include "names/reason_filter.h"
 #include "probe/facts.h"
 #include "probe/probe.h"
 #include "probe/variants.h"
@@ -181,23 +183,83 @@ static void test_garbage(void)
 			fprintf(stderr, "\tin case %zu\n", i);
 }
 
-/* Kernels 5.11 to 5.15: what was never seen at work is not taken unasked */
+/* Kernels 5.11 to 5.15: legacy is the best that they have, with times and details, too */
 static void test_legacy(void)
 {
-	const struct facts f = { .has_btf = true, .prototype = PROTO_REASON, .off_vcpu = 8 };
-	const struct selection all = { 0 };
-	const struct probe_request unasked = { .selection = &all, .max_vcpus = 16 };
-	const struct probe_request asked = {
-		.selection = &all,
-		.max_vcpus = 16,
-		.probe = "legacy",
+	const struct facts f = {
+		.has_btf = true,
+		.prototype = PROTO_REASON,
+		.off_vcpu = 8,
+		.entry_vcpu = true,
+		.notifier = true,
+		.fault = FAULT_OLD,
 	};
+	const struct selection all = { 0 };
+	struct probe_request request = { .selection = &all, .max_vcpus = 16, .time = true };
+	char why[256], names[MAX_PROGRAMS][32];
+	const struct variant *v;
+	bool old = false;
+	size_t n;
 
-	CHECK(variants__objection("direct", &unasked, &f));
-	CHECK(variants__objection("read", &unasked, &f));
-	CHECK(variants__objection("legacy", &unasked, &f));
-	CHECK_STR(variants__objection("tracepoint", &unasked, &f), NULL);
-	CHECK_STR(variants__objection("legacy", &asked, &f), NULL);
+	CHECK(!filter__new(&request.detail, "*", why, sizeof(why)));
+	CHECK(variants__objection("direct", &request, &f));
+	CHECK(variants__objection("read", &request, &f));
+	CHECK_STR(variants__objection("legacy", &request, &f), NULL);
+	CHECK_STR(variant__unknown(&request, &f), NULL);
+	for (v = variants__ladder(&n); n && strcmp(v->name, "legacy"); n--)
+		v++;
+	if (!n) /* arm64 */
+		return filter__free(request.detail);
+	n = variant__programs(v, &request, &f, names);
+	CHECK_STR(names[n - 1], "kvm_exit_legacy_detailed");
+	while (n--) {
+		old |= !strcmp(names[n], "kvm_page_fault_old");
+		CHECK(strcmp(names[n], "kvm_page_fault"));
+	}
+	CHECK(old);
+	filter__free(request.detail);
+}
+
+/* A tracepoint's prototype: void * and @args, each a kind: v vCPU, u u32, U u64 */
+static struct btf *with_fault(const char *args)
+{
+	struct btf *btf = btf__new_empty();
+	int u32 = btf__add_int(btf, "unsigned int", 4, 0);
+	int u64 = btf__add_int(btf, "unsigned long", 8, 0);
+	int vcpu = btf__add_ptr(btf, btf__add_struct(btf, "kvm_vcpu", 8));
+	int any = btf__add_ptr(btf, 0), proto = btf__add_func_proto(btf, 0);
+
+	btf__add_func_param(btf, "__data", any);
+	for (; *args; args++)
+		btf__add_func_param(btf, "arg", *args == 'v' ? vcpu : *args == 'u' ? u32 : u64);
+	btf__add_typedef(btf, "btf_trace_kvm_page_fault", btf__add_ptr(btf, proto));
+	return btf;
+}
+
+static void test_fault(void)
+{
+	static const struct {
+		const char *args;
+		enum fault fault;
+	} cases[] = {
+		{ "vUU", FAULT_VCPU }, /* since 6.1 at the latest */
+		{ "Uu", FAULT_OLD }, /* 5.15 */
+		{ "UU", FAULT_OLD },	  { "", FAULT_UNKNOWN },   { "uu", FAULT_UNKNOWN },
+		{ "vU", FAULT_UNKNOWN },  { "Uv", FAULT_UNKNOWN }, { "vUu", FAULT_UNKNOWN },
+		{ "UUU", FAULT_UNKNOWN },
+	};
+	struct btf *btf;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		btf = with_fault(cases[i].args);
+		if (!CHECK_INT(facts__find_fault(btf), cases[i].fault))
+			fprintf(stderr, "\tin case %s\n", cases[i].args);
+		btf__free(btf);
+	}
+	btf = btf__new_empty();
+	CHECK_INT(facts__find_fault(btf), FAULT_UNKNOWN);
+	btf__free(btf);
 }
 
 int main(void)
@@ -208,5 +270,6 @@ int main(void)
 	test_truncated();
 	test_garbage();
 	test_legacy();
+	test_fault();
 	return check__report("facts");
 }
