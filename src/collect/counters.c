@@ -344,50 +344,38 @@ int counters__collect(struct counters *c, __u64 now)
 	return failed ? failed : err;
 }
 
-static struct total *get_total(struct vcpu *v, __u32 isa, __u32 code, __u64 detail)
+/* The sample of a total among those from @first on, or NULL */
+static struct sample *find_sample(struct snapshot *snap, size_t first, const struct total *total)
 {
-	struct total *grown;
-	size_t i;
+	struct sample *s = &snap->samples[total->sample];
 
-	for (i = 0; i < v->nr_totals; i++)
-		if (v->totals[i].detail == detail && v->totals[i].code == code &&
-		    v->totals[i].isa == isa)
-			return &v->totals[i];
-	grown = array_grow(v->totals, &v->room, v->nr_totals, sizeof(*grown));
-	if (!grown)
-		return NULL;
-	v->totals = grown;
-	v->totals[v->nr_totals] = (struct total){ .isa = isa, .code = code, .detail = detail };
-	return &v->totals[v->nr_totals++];
-}
-
-/* The sample of a code and detail among those from @first on, or NULL */
-static struct sample *find_sample(struct snapshot *snap, size_t first, __u32 code, __u64 detail)
-{
-	for (; first < snap->nr_samples; first++)
-		if (snap->samples[first].code == code && snap->samples[first].detail == detail)
-			return &snap->samples[first];
-	return NULL;
+	return total->sample >= first && total->sample < snap->nr_samples &&
+			       s->code == total->code && s->detail == total->detail
+		       ? s
+		       : NULL;
 }
 
 /*
  * Adds @count exits of a reason and detail. @first: the samples from there on have the same
  * TID and vCPU as @t.
  */
-static int add_sample(struct snapshot *snap, size_t first, const struct thread *t, __u32 code,
-		      __u64 detail, __u64 count, struct times *times)
+static int add_sample(struct counters *c, struct snapshot *snap, size_t first,
+		      const struct thread *t, __u32 code, __u64 detail, __u64 count,
+		      struct times *times)
 {
-	struct total *total = get_total(t->vcpu, t->isa, code, detail);
-	struct sample *sample = find_sample(snap, first, code, detail), *grown;
+	struct total *total = totals__get(&t->vcpu->totals, c->reports, t->isa, code, detail);
+	struct sample *sample, *grown;
 
 	if (!total)
 		return -ENOMEM;
+	sample = find_sample(snap, first, total);
 	if (!sample) {
 		grown = array_grow(snap->samples, &snap->room, snap->nr_samples, sizeof(*grown));
 		if (!grown)
 			return -ENOMEM;
 		snap->samples = grown;
-		sample = &grown[snap->nr_samples++];
+		total->sample = snap->nr_samples++;
+		sample = &grown[total->sample];
 		*sample = (struct sample){
 			.vm = t->vcpu->vm,
 			.tid = t->tid,
@@ -482,8 +470,8 @@ static bool is_told(const struct behind *b)
 }
 
 /* Reports the exits of a reason by their details */
-static int report_details(struct snapshot *snap, size_t first, struct thread *t, __u32 index,
-			  __u32 code, __u64 unknown, const struct times *times)
+static int report_details(struct counters *c, struct snapshot *snap, size_t first, struct thread *t,
+			  __u32 index, __u32 code, __u64 unknown, const struct times *times)
 {
 	struct behind *b;
 	int err = 0;
@@ -495,7 +483,7 @@ static int report_details(struct snapshot *snap, size_t first, struct thread *t,
 		err = detailing__share(&t->detailing, index, times);
 	for (b = detailing__of(&t->detailing, index, &n); n && !err; n--, b++) {
 		if (is_told(b))
-			err = add_sample(snap, first, t, code, b->key & DETAIL_MASK,
+			err = add_sample(c, snap, first, t, code, b->key & DETAIL_MASK,
 					 b->seen - b->reported, b->times);
 		if (!err)
 			b->reported = b->seen;
@@ -524,10 +512,10 @@ static int report_cell(struct counters *c, struct snapshot *snap, size_t first, 
 	if (!count && !(times && (times__sum(times) || times->untimed)))
 		return 0;
 	if (detailed)
-		err = report_details(snap, first, t, cell->index, code, unknown, times);
+		err = report_details(c, snap, first, t, cell->index, code, unknown, times);
 	else
-		err = add_sample(snap, first, t, code, c->shared.layout.details ? DETAIL_NONE : 0,
-				 count, times);
+		err = add_sample(c, snap, first, t, code,
+				 c->shared.layout.details ? DETAIL_NONE : 0, count, times);
 	if (!err)
 		cell->reported += count;
 	return err;
@@ -570,6 +558,7 @@ int counters__report(struct counters *c, struct snapshot *snap, __u64 now)
 	int err = 0;
 
 	threads__sort(c);
+	c->reports++;
 	snap->nr_samples = 0;
 	snap->nr_threads = 0;
 	snap->service = 0;

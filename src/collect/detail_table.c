@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "lib/util.h"
+#include "names/details.h"
 
 void detailing__free(struct detailing *d)
 {
@@ -98,9 +99,64 @@ int detailing__read(struct detailing *d, const struct details *table)
 	return err;
 }
 
+/* Whether a detail is one of those that are given up if there are too many */
+static bool may_go(const struct behind *b)
+{
+	enum detail_kind kind = detail__kind(b->key);
+
+	return kind != DETAIL_UNKNOWN && kind != DETAIL_SPECIAL;
+}
+
+/* Adds details with at most @few exits since the last report to `other`: a pass of the list */
+static void give_up(struct detailing *d, __u64 few)
+{
+	size_t i, left = 0, other;
+
+	for (i = 0; i < d->nr; i++) {
+		struct behind b = d->list[i];
+
+		if (may_go(&b) && b.seen - b.reported <= few) {
+			/* It is in the list already, behind all other details of its reason */
+			other = find(d, (b.key & ~DETAIL_MASK) | DETAIL_OTHER);
+			d->list[other].reported -= b.seen - b.reported;
+			free(b.times);
+			d->list[i].times = NULL;
+			d->list[i].seen = d->list[i].reported;
+		}
+	}
+	for (i = 0; i < d->nr; i++)
+		if (!may_go(&d->list[i]) || d->list[i].seen != d->list[i].reported)
+			d->list[left++] = d->list[i];
+	d->nr = left;
+}
+
+/* A guest with ever new details fills a table after the other between two reports */
+static int bound(struct detailing *d)
+{
+	__u64 few = 0, reason;
+	size_t i;
+
+	if (d->nr < MOST_BEHIND)
+		return 0;
+	for (reason = 1; reason <= NR_COUNTERS; reason++) {
+		i = find(d, reason << DETAIL_INDEX_SHIFT);
+		if (i < d->nr && d->list[i].key >> DETAIL_INDEX_SHIFT == reason &&
+		    !get(d, reason << DETAIL_INDEX_SHIFT | DETAIL_OTHER))
+			return -ENOMEM;
+	}
+	while (d->nr > MOST_BEHIND / 2 && few < 1ull << 62) {
+		give_up(d, few);
+		few = 2 * few + 1;
+	}
+	return 0;
+}
+
 void detailing__from_zero(struct detailing *d)
 {
 	size_t i;
+
+	/* Without memory for it the list stays as it is */
+	bound(d);
 
 	for (i = 0; i < d->nr; i++) {
 		d->list[i].reported -= d->list[i].seen;

@@ -13,6 +13,8 @@
 #include "kvmexit.h"
 #include "snapshot/times.h"
 
+#define MOST_BEHIND 1024 /* details of a thread, in the tables before the one in use */
+
 /* All exits with the same detail */
 struct behind {
 	__u64 key; /* as in struct detail_entry; with DETAIL_OTHER for exits that found no entry */
@@ -42,7 +44,10 @@ void detailing__free(struct detailing *d); /* frees what is in it, not @d */
  */
 int detailing__read(struct detailing *d, const struct details *table);
 
-/* The next table will count from 0. What is not reported yet is kept. */
+/*
+ * The next table will count from 0. What is not reported yet is kept; if that are many
+ * details, those with few exits become `other`.
+ */
 void detailing__from_zero(struct detailing *d);
 
 /* Adds @count exits of a reason whose detail is not known to the report. 0 or -ENOMEM. */

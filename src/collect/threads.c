@@ -39,7 +39,7 @@ static void vcpu__free(void *p)
 	struct vcpu *v = p;
 
 	v->vm->users--;
-	free(v->totals);
+	totals__free(&v->totals);
 	free(v);
 }
 

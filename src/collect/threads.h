@@ -8,6 +8,7 @@
 
 #include "collect/counters.h"
 #include "collect/detail_table.h"
+#include "collect/totals.h"
 
 /* One exit reason of a thread */
 struct cell {
@@ -16,15 +17,7 @@ struct cell {
 	__u64 reported; /* its value at the last report */
 };
 
-/* One exit reason, or detail of it, of a vCPU, over all threads that ran it */
-struct total {
-	__u32 isa;
-	__u32 code;
-	__u64 detail;
-	__u64 count;
-};
-
-/* A vCPU; kept as long as its process lives, so that its totals only grow */
+/* A vCPU; kept as long as its process lives, for its totals */
 struct vcpu {
 	struct vm *vm;
 	__u32 id;
@@ -32,9 +25,7 @@ struct vcpu {
 	struct thread *last; /* that ran it; NULL: not known any more */
 	bool listed; /* in the list of those without threads */
 	struct vcpu *next;
-	struct total *totals;
-	size_t nr_totals;
-	size_t room;
+	struct totals totals;
 };
 
 /* A thread that runs a vCPU, and the slot that counts for it (kvmexit.h) */
@@ -75,6 +66,7 @@ struct counters {
 	bool sorted; /* the threads */
 	void *vcpus; /* tsearch() tree */
 	struct vcpu *unused; /* list of those that no thread runs any more */
+	__u64 reports; /* made so far */
 	__u64 turned_away; /* exits without a slot when last looked */
 	bool refused; /* some hints say that a thread has no slot */
 	struct vms *vms;

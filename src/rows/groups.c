@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "lib/util.h"
+#include "names/details.h"
 #include "rows/fields.h"
 #include "vm/vm.h"
 
@@ -174,11 +175,63 @@ void groups__drop(struct groups *g, __u64 time)
 	fill_index(g);
 }
 
+/* A guest can make as many details as it likes; this many rows may be there without exits */
+#define MOST_IDLE 16384
+
+static bool is_idle_detail(const struct sample *row)
+{
+	enum detail_kind kind = detail__kind(row->detail);
+
+	return !row->count && kind != DETAIL_UNKNOWN && kind != DETAIL_SPECIAL;
+}
+
+/* Adds the totals of details that were not seen in the last interval to `other` */
+static void give_up_idle(struct groups *g)
+{
+	const size_t before = g->nr;
+	size_t i;
+
+	g->nr = 0;
+	clear_index(g);
+	for (i = 0; i < before; i++) {
+		struct sample one = g->rows[i], *row;
+		__u32 *at;
+
+		if (is_idle_detail(&one))
+			one.detail = DETAIL_OTHER;
+		at = find(g, &one);
+		if (*at) {
+			row = &g->rows[*at - 1];
+			row->total += one.total;
+			row->count += one.count;
+			drop_row(&one);
+			continue;
+		}
+		if (one.times)
+			g->times[g->nr] = g->times[i];
+		g->rows[g->nr] = one;
+		*at = ++g->nr;
+	}
+}
+
+static void bound_details(struct groups *g)
+{
+	size_t i, idle = 0;
+
+	if (!(g->keys & KEY_DETAIL) || g->nr <= MOST_IDLE)
+		return;
+	for (i = 0; i < g->nr; i++)
+		idle += is_idle_detail(&g->rows[i]);
+	if (idle > MOST_IDLE)
+		give_up_idle(g);
+}
+
 void groups__next(struct groups *g)
 {
 	size_t i;
 
 	groups__drop(g, ~0ull);
+	bound_details(g);
 	for (i = 0; i < g->nr; i++) {
 		g->rows[i].count = 0;
 		if (g->rows[i].times)

@@ -19,7 +19,10 @@ void groups__free(struct groups *g);
 /* For rows whose times are not shown: times are not added up and not sorted by */
 void groups__count_only(struct groups *g);
 
-/* A new interval: all counts are 0. Rows of VMs that have ended are gone. */
+/*
+ * A new interval: all counts are 0. Rows of VMs that have ended are gone; if there are very
+ * many rows of details, those without exits in the last interval become `other`.
+ */
 void groups__next(struct groups *g);
 
 /*

@@ -4,6 +4,7 @@
  * kernel's part played by this test.
  */
 #include <errno.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -449,6 +450,63 @@ static void test_long(void)
 	detailing__free(&d);
 }
 
+static __u64 in_use(void)
+{
+	return mallinfo2().uordblks;
+}
+
+/* A guest fills its table with details that nobody has seen before, and one that it had */
+static void fill_table(__u32 round)
+{
+	__u32 i;
+
+	own(0, 101, ISA_SVM);
+	behind(0, 63, MSR, detail_msr(0x6e0, 1), 100);
+	for (i = 0; i < 60; i++)
+		behind(0, i, CPUID, detail_leaf(round * 60 + i, 0), 1);
+	slots[0].details.reasons[0] = CPUID + 1;
+	slots[0].details.crowded[0] = 5;
+	slots[0].slot.count[CPUID] += 5;
+	slots[0].details.open = NR_DETAILS;
+}
+
+/* Totals of all details that are in a report; @rounds later the memory is the same */
+static void test_new_details(bool one_report)
+{
+	struct counters *c = begin();
+	__u64 sum = 0, total = 0, used = 0;
+	__u32 round;
+
+	for (round = 0; round < 600; round++) {
+		fill_table(round);
+		now += NSEC_PER_SEC;
+		CHECK_INT(counters__collect(c, now), 0);
+		now += 10 * NSEC_PER_SEC;
+		CHECK_INT(counters__collect(c, now), 0);
+		CHECK(!owned[0]);
+		if (!one_report) {
+			report(c);
+			sum += snap.exits;
+			CHECK_INT(told(CPUID, detail_leaf(round * 60, 0), NULL), 1);
+		}
+		if (round == 100)
+			used = in_use();
+	}
+	/* Some KB for what the allocator keeps; without a bound it were MB */
+	CHECK(in_use() < used + 16384);
+	if (one_report) {
+		report(c);
+		sum = snap.exits;
+		CHECK(snap.nr_samples <= 1100);
+	}
+	CHECK_INT(sum, 600 * 165);
+	CHECK_INT(told(MSR, detail_msr(0x6e0, 1), &total), one_report ? 60000 : 100);
+	CHECK_INT(total, 60000);
+	told(CPUID, DETAIL_OTHER, &total);
+	CHECK(total > 600 * 65 - 1100);
+	counters__free(c);
+}
+
 int main(void)
 {
 	vms = vms__new(run.node);
@@ -461,6 +519,8 @@ int main(void)
 	test_times();
 	test_torn();
 	test_long();
+	test_new_details(false);
+	test_new_details(true);
 	vms__free(vms);
 	free(snap.samples);
 	return check__report("detailing");

@@ -273,6 +273,37 @@ static void test_intervals(void)
 	CHECK_INT(a.refs, 0);
 }
 
+/* A guest with ever new details: their rows become `other`, and all totals add up */
+static void test_new_details(void)
+{
+	struct groups *g = groups__new(KEY_VM | KEY_REASON | KEY_DETAIL);
+	struct sample s[500] = { 0 };
+	struct rows rows;
+	__u64 total = 0;
+	size_t i, all;
+	__u32 round;
+
+	for (round = 0; round < 200; round++) {
+		groups__next(g);
+		for (i = 0; i < ARRAY_SIZE(s); i++)
+			s[i] = (struct sample){ &a, .isa = ISA_SVM, .code = 0x72, .count = 1 };
+		for (i = 1; i < ARRAY_SIZE(s); i++)
+			s[i].detail = detail_leaf(round * ARRAY_SIZE(s) + i, 0);
+		s[0].detail = detail_leaf(1u << 31, 0);
+		CHECK_INT(groups__add(g, s, ARRAY_SIZE(s)), 0);
+		CHECK_INT(groups__sort(g, &(struct view){ 0 }, &rows), 0);
+		CHECK_INT(rows.nr, ARRAY_SIZE(s));
+	}
+	CHECK_INT(groups__row(g, &s[0])->total, 200);
+	groups__all(g, &all);
+	CHECK(all < 18000);
+	for (i = 0; i < all; i++)
+		total += groups__all(g, &all)[i].total;
+	CHECK_INT(total, 200 * ARRAY_SIZE(s));
+	groups__free(g);
+	CHECK_INT(a.refs, 0);
+}
+
 /* Many rows, found again each time */
 static void test_many(void)
 {
@@ -355,6 +386,7 @@ int main(void)
 	test_any_order();
 	test_cut();
 	test_intervals();
+	test_new_details();
 	test_many();
 	return check__report("groups");
 }
