@@ -125,7 +125,7 @@ static int report(struct session *s, bool final)
 	s->exits += s->snapshot.exits;
 	if (final)
 		tell_silence(s);
-	counters__forget(s->counters, process_is_gone);
+	counters__forget(s->counters, vm__sees_host_pids() ? process_is_gone : NULL);
 	vms__forget(s->vms);
 	s->snapshot.seq++;
 	return final ? EXIT_OK : -1;

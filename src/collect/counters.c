@@ -331,6 +331,7 @@ int counters__collect(struct counters *c, __u64 now)
 	__u64 turned_away;
 	size_t retired;
 
+	c->now = now;
 	failed = read_slots(c, now, patience(c->nr_free, c->max), &retired);
 	err = failed ? failed : err;
 	failed = retired ? free_slots(c, now) : 0;

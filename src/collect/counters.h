@@ -39,7 +39,8 @@ __u64 counters__lost(const struct counters *c, enum lost why);
 int counters__report(struct counters *c, struct snapshot *snap, __u64 now);
 
 /*
- * Forgets the totals of vCPUs whose process has ended, as @is_gone(pid, start) says.
+ * Forgets the totals of vCPUs whose process has ended, as @is_gone(pid, start) says; NULL:
+ * nobody can tell, so those of vCPUs without exits for ten minutes are forgotten.
  * To be called after a report's samples have been used; what was collected
  * meanwhile is kept for the next one.
  */

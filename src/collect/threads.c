@@ -166,11 +166,23 @@ void threads__sort(struct counters *c)
 
 static void put_vcpu(struct counters *c, struct vcpu *v)
 {
-	if (--v->users || v->listed)
+	v->users--;
+	v->unused = c->now;
+	if (v->users || v->listed)
 		return;
 	v->listed = true;
 	v->next = c->unused;
 	c->unused = v;
+}
+
+/* Without exits for so long a vCPU is forgotten if nobody can tell whether its process lives */
+#define LONG_UNUSED (600 * NSEC_PER_SEC)
+
+static bool may_forget(const struct counters *c, const struct vcpu *v,
+		       bool (*is_gone)(__u32 pid, __u64 start))
+{
+	return !v->users &&
+	       (is_gone ? is_gone(v->vm->pid, v->vm->start) : c->now - v->unused >= LONG_UNUSED);
 }
 
 void counters__forget(struct counters *c, bool (*is_gone)(__u32 pid, __u64 start))
@@ -193,7 +205,7 @@ void counters__forget(struct counters *c, bool (*is_gone)(__u32 pid, __u64 start
 	c->nr_threads = left;
 	while (*link) {
 		struct vcpu *v = *link;
-		bool gone = !v->users && is_gone(v->vm->pid, v->vm->start);
+		bool gone = may_forget(c, v, is_gone);
 
 		if (!v->users && !gone) {
 			link = &v->next;

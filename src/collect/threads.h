@@ -24,6 +24,7 @@ struct vcpu {
 	__u32 users; /* threads that point here */
 	struct thread *last; /* that ran it; NULL: not known any more */
 	bool listed; /* in the list of those without threads */
+	__u64 unused; /* listed: when its last thread was forgotten; ns */
 	struct vcpu *next;
 	struct totals totals;
 };
@@ -67,6 +68,7 @@ struct counters {
 	void *vcpus; /* tsearch() tree */
 	struct vcpu *unused; /* list of those that no thread runs any more */
 	__u64 reports; /* made so far */
+	__u64 now; /* when collected last; ns */
 	__u64 turned_away; /* exits without a slot when last looked */
 	bool refused; /* some hints say that a thread has no slot */
 	struct vms *vms;

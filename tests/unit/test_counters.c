@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* Counters and the reports made of them; the life of their slots is in test_slots.c */
 #include <errno.h>
+#include <malloc.h>
 
 #include "slots_host.h"
 
@@ -202,6 +203,37 @@ static void test_totals(void)
 	host_free(h);
 }
 
+/* In another PID namespace nobody can tell who lives: a vCPU is forgotten when it is idle for long
+ */
+static void test_unknown_life(void)
+{
+	struct host *h = host_new(4);
+	size_t used = 0;
+	__u32 i;
+
+	exits(h, 70, 71, 0, 12, 10);
+	report(h);
+	for (i = 0; i < 3000; i++) {
+		exits(h, 1000 + i, 1000 + i, 0, 12, 1);
+		exits(h, 1000 + i, 1000 + i, 0, 30, 1);
+		idle(h, 5000);
+		report(h);
+		counters__forget(h->counters, NULL);
+		vms__forget(h->vms);
+		/* One that is never idle for ten minutes keeps its total */
+		if (i % 100 == 99) {
+			exits(h, 70, 71, 0, 12, 1);
+			report(h);
+			CHECK_SAMPLE(h, 0, .pid = 70, .tid = 71, .code = 12, .count = 1,
+				     .total = 10 + i / 100 + 1);
+		}
+		if (i == 500)
+			used = mallinfo2().uordblks;
+	}
+	CHECK(mallinfo2().uordblks < used + 16384);
+	host_free(h);
+}
+
 /* A PID that was given out again at once is another process */
 static void test_same_pid_again(void)
 {
@@ -385,6 +417,7 @@ int main(void)
 	test_flags_and_lost();
 	test_not_yet_named();
 	test_totals();
+	test_unknown_life();
 	test_same_pid_again();
 	test_two_vcpus_one_thread();
 	test_order_and_figures();
