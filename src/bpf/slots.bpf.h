@@ -109,6 +109,24 @@ static __always_inline void return_token(void)
 	bpf_map_push_elem(&token, &t, 0);
 }
 
+/*
+ * Loads and stores before this come before those after it, as other CPUs see them. x86 keeps
+ * the order of stores, and that of loads, by itself; only the compiler must do so. arm64 does
+ * not, and BPF has no barriers for kernels as old as ours. There a lock that is given up
+ * (release) and another that is taken after it (acquire) are a full barrier. To look at a
+ * queue takes its lock, and gives it up.
+ */
+static __always_inline void order_memory(void)
+{
+#ifdef __TARGET_ARCH_arm64
+	__u32 t;
+
+	bpf_map_peek_elem(&token, &t);
+	bpf_map_peek_elem(&token, &t);
+#endif
+	barrier();
+}
+
 /* The set of hints of a key, or the next one */
 static __always_inline struct hint *hints_of(__u64 key, __u32 next)
 {
@@ -267,18 +285,21 @@ static __always_inline __u32 refused(__u32 isa, int typed)
  */
 static __always_inline void drain(void)
 {
-	__u64 head, *nr;
+	__u64 head, tail, *nr;
 	__u32 slot, i, pos;
 
 	if (control.head == *(volatile __u64 *)&control.tail || !take_token())
 		return;
 	head = *(volatile __u64 *)&control.head;
-	for (i = 0; i < DRAIN && head != *(volatile __u64 *)&control.tail; i++, head++) {
+	tail = *(volatile __u64 *)&control.tail;
+	/* A slot's number that is read before the tail may be an old one, of a slot in use */
+	order_memory();
+	for (i = 0; i < DRAIN && head != tail; i++, head++) {
 		pos = head % config.max_slots;
 		nr = bpf_map_lookup_elem(&ring, &pos);
 		if (!nr)
 			break;
-		slot = *nr;
+		slot = *(volatile __u64 *)nr;
 		bpf_map_push_elem(&free_slots, &slot, 0);
 	}
 	*(volatile __u64 *)&control.head = head;
@@ -332,8 +353,9 @@ static __always_inline struct slot *new_slot(__u64 key, const struct identity *i
 		return NULL;
 	}
 	describe(slot, id, vcpu, isa);
-	/* The key comes last: from here on the slot is this thread's */
 	*(volatile __u64 *)&slot->key = key;
+	/* The mark comes last: whoever sees it reads the new owner, not the one before */
+	order_memory();
 	*(volatile __u64 *)mark = 1;
 	return slot;
 }
