@@ -22,6 +22,7 @@ struct vcpu {
 	struct vm *vm;
 	__u32 id;
 	__u32 users; /* threads that point here */
+	__u32 crowded; /* how often a slot of it was retired for new details, up to a limit */
 	struct thread *last; /* that ran it; NULL: not known any more */
 	bool listed; /* in the list of those without threads */
 	__u64 unused; /* listed: when its last thread was forgotten; ns */
