@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdio_ext.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -20,6 +21,7 @@
 #include "app/target.h"
 #include "collect/counters.h"
 #include "explain/explain.h"
+#include "lib/events.h"
 #include "lib/host.h"
 #include "lib/privileges.h"
 #include "lib/util.h"
@@ -270,12 +272,22 @@ static int stop(struct session *s, int code)
 /* At exit: what stdio could not write (--help, --list-reasons) is an error */
 static void flush_stdout(void)
 {
+	/* A reader may keep --help waiting */
+	if (__fpending(stdout))
+		signals__let_go();
 	if (!fflush(stdout))
 		return;
 	if (errno == EPIPE)
 		_exit(EXIT_OK);
 	complain("writing standard output: %s", strerror(errno));
 	_exit(EXIT_WRITE);
+}
+
+/* Whether exits will be counted, with a ticker. --devices may be a FIFO, which is waited for. */
+static bool counts(const struct options *o)
+{
+	return !o->list_reasons && !o->list_vms && !o->self_test && !o->from && !o->devices &&
+	       (!o->explain || o->duration || o->interval);
 }
 
 int main(int argc, char **argv)
@@ -293,6 +305,7 @@ int main(int argc, char **argv)
 	};
 	int code;
 
+	signals__hold();
 	/* These are errors of the write */
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN);
@@ -300,6 +313,8 @@ int main(int argc, char **argv)
 	atexit(flush_stdout);
 	privileges__occupy_standard_fds();
 	options__parse(&opts, argc, argv);
+	if (!counts(&opts))
+		signals__let_go();
 	if (opts.list_reasons) {
 		code = info__list_reasons(&opts);
 	} else if (opts.explain && !opts.duration && !opts.interval) {
@@ -319,6 +334,7 @@ int main(int argc, char **argv)
 			code = playback__run(&s);
 		code = stop(&s, code);
 	} else {
+		signals__hold();
 		code = target__check(&opts);
 		if (!code)
 			s.running = info__look_around(&opts);

@@ -13,6 +13,9 @@
 /* How often to look for new VMs between reports, to read their names */
 #define UPKEEP (NSEC_PER_SEC / 5)
 
+/* How often to look at the clock if the timer cannot be set */
+#define WITHOUT_TIMER_MS 10
+
 /* Further signals, for a terminal on which reports are shown in place */
 static const struct {
 	int signal;
@@ -22,6 +25,27 @@ static const struct {
 	{ SIGTSTP, EVENT_SUSPEND },
 	{ SIGCONT, EVENT_CONTINUE },
 };
+
+static void change_mask(int how)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
+	sigprocmask(how, &set, NULL);
+}
+
+void signals__hold(void)
+{
+	change_mask(SIG_BLOCK);
+}
+
+void signals__let_go(void)
+{
+	change_mask(SIG_UNBLOCK);
+}
 
 int ticker__open(struct ticker *t, bool reopen, bool terminal)
 {
@@ -68,7 +92,8 @@ void ticker__put_off(struct ticker *t, __u64 now)
 		t->next = now + t->interval;
 }
 
-static void arm(const struct ticker *t, bool reports)
+/* The timeout for poll(): -1, as the timer ends the wait, or ms if the timer cannot be set */
+static int arm(const struct ticker *t, bool reports)
 {
 	__u64 at = t->upkeep;
 	struct itimerspec when = { 0 };
@@ -79,7 +104,7 @@ static void arm(const struct ticker *t, bool reports)
 		at = t->end;
 	when.it_value.tv_sec = at / NSEC_PER_SEC;
 	when.it_value.tv_nsec = at % NSEC_PER_SEC;
-	timerfd_settime(t->timer, TFD_TIMER_ABSTIME, &when, NULL);
+	return timerfd_settime(t->timer, TFD_TIMER_ABSTIME, &when, NULL) ? WITHOUT_TIMER_MS : -1;
 }
 
 /* The deadline that has passed, or -1: none yet */
@@ -130,8 +155,7 @@ static enum event wait_for(struct ticker *t, bool reports, int fd)
 		event = due(t, now_ns(), reports);
 		if (event >= 0)
 			return event;
-		arm(t, reports);
-		poll(fds, ARRAY_SIZE(fds), -1);
+		poll(fds, ARRAY_SIZE(fds), arm(t, reports));
 		if (fds[2].revents)
 			return EVENT_ROOM;
 		if (fds[3].revents)

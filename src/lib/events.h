@@ -31,6 +31,13 @@ enum event {
 };
 
 /*
+ * From the start of the program until ticker__open() SIGINT, SIGTERM and SIGHUP are held, so
+ * that none of them ends a run that is only beginning. What opens no ticker lets them go.
+ */
+void signals__hold(void);
+void signals__let_go(void);
+
+/*
  * Takes SIGINT, SIGTERM and SIGHUP from now on. SIGHUP becomes EVENT_REOPEN if @reopen,
  * else it acts like SIGTERM. With @terminal it also takes the signals of a terminal; then
  * t->keys may be set. Returns 0 or -errno.

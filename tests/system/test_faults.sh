@@ -28,6 +28,30 @@ broken()
 	jq -Rrc 'select((fromjson? | type) != "object")' <"$1"
 }
 
+# As soon as kvmexit opens its first file: a signal must not kill what is only beginning
+test_early_signals()
+{
+	local signal
+
+	strace -o "$dir/trace" true 2>/dev/null || return 0 # test_calls says so
+	for signal in HUP TERM INT; do
+		timeout 20 strace -o "$dir/trace" -e trace=open,openat \
+			-e inject=open,openat:signal="$signal":when=1 "$kvmexit" -j -i 60 >"$dir/early" 2>"$dir/err"
+		check "SIG$signal at the start: exit code" $? 0
+		check "SIG$signal at the start: final" "$(jq -r 'select(.final).final' <"$dir/early")" true
+	done
+}
+
+# No timer: the clock is looked at instead
+test_no_timer()
+{
+	strace -o "$dir/trace" true 2>/dev/null || return 0
+	timeout 20 strace -o "$dir/trace" -e trace=timerfd_settime \
+		-e inject=timerfd_settime:error=EINVAL "$kvmexit" -j -i 0.1 -c 3 >"$dir/timer" 2>"$dir/err"
+	check 'timer that cannot be set: exit code' $? 0
+	check 'timer that cannot be set: reports' "$(grep -c '"type":"interval"' "$dir/timer")" 3
+}
+
 # Whether the intervals of a file are numbered from 0 on
 no_gap()
 {
@@ -324,6 +348,8 @@ else
 	test_file_limit
 	test_reader_gone
 	test_calls
+	test_early_signals
+	test_no_timer
 	test_address_space
 	test_malloc
 	test_signals
