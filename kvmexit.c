@@ -71,9 +71,13 @@ static bool process_is_gone(__u32 pid, __u64 start)
 
 static int take_snapshot(struct session *s, bool final)
 {
-	__u64 now, misses = probe__misses(s->probe);
+	__u64 now, misses = s->snapshot.lost[LOST_MISSED];
+	int failed = probe__misses(s->probe, &misses);
 	int err = session__collect(s);
 
+	if (failed && !s->told_misses)
+		complain("exits that the BPF program missed are not known: %s", strerror(-failed));
+	s->told_misses |= failed != 0;
 	s->snapshot.end = realtime_ns();
 	now = now_ns();
 	s->snapshot.duration = now - s->start;

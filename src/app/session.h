@@ -41,6 +41,7 @@ struct session {
 	bool last; /* there is no report after this one */
 	size_t nr_reports;
 	struct run run;
+	bool told_misses; /* that they cannot be read */
 	bool told_hidden; /* that names are missing */
 	unsigned int reopened; /* output.reopened when run and vm records were last written */
 	bool live; /* reports are shown in place, on a terminal */

@@ -629,16 +629,17 @@ __u64 probe__parse_misses(const char *fdinfo)
 	return p ? strtoull(p + strlen(key), NULL, 10) : 0;
 }
 
-__u64 probe__misses(const struct probe *probe)
+int probe__misses(const struct probe *probe, __u64 *misses)
 {
 	char text[1024];
 	ssize_t n;
 
 	n = pread(probe->fdinfo, text, sizeof(text) - 1, 0);
 	if (n <= 0)
-		return 0;
+		return n ? -errno : -EIO;
 	text[n] = 0;
-	return probe__parse_misses(text);
+	*misses = probe__parse_misses(text);
+	return 0;
 }
 
 size_t probe__fds(const struct probe *probe, int *fds)

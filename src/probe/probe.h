@@ -57,8 +57,9 @@ const struct shared *probe__memory(const struct probe *probe);
 /*
  * Events that never reached the program because it was running on the same
  * CPU already: bpf_prog_info.recursion_misses, since 5.12; 0 before.
+ * 0, or -errno where that cannot be read: then *@misses stays as it was.
  */
-__u64 probe__misses(const struct probe *probe);
+int probe__misses(const struct probe *probe, __u64 *misses);
 __u64 probe__parse_misses(const char *fdinfo); /* the same from the program's fdinfo */
 
 /* Writes the files that counting still needs into @fds (-1: none); returns how many */

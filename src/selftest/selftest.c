@@ -210,13 +210,15 @@ static int open_probe(struct selftest *s, struct trial *t, struct probe **probe)
 		    : EXIT_OK;
 }
 
-/* What was counted until *@now; 0 or -ENOMEM */
+/* What was counted until *@now; 0 or -errno */
 static int take_snapshot(struct counters *c, const struct probe *probe, struct snapshot *snap,
 			 __u64 *now)
 {
+	__u64 misses = snap->lost[LOST_MISSED];
 	int err = counters__collect(c, now_ns());
 
-	snapshot__set_lost(snap, LOST_MISSED, probe__misses(probe));
+	err = err ? err : probe__misses(probe, &misses);
+	snapshot__set_lost(snap, LOST_MISSED, misses);
 	*now = now_ns();
 	return err ? err : counters__report(c, snap, *now);
 }
@@ -225,13 +227,14 @@ static int take_snapshot(struct counters *c, const struct probe *probe, struct s
 static int count_guest(struct selftest *s, struct trial *t, const struct probe *probe,
 		       struct counters *c, struct snapshot *snap)
 {
-	int code = play(s, &s->plan);
+	int code = play(s, &s->plan), err;
 	__u64 now;
 
 	if (code)
 		return code;
-	if (take_snapshot(c, probe, snap, &now))
-		return give_up(s, EXIT_INTERNAL, "out of memory");
+	err = take_snapshot(c, probe, snap, &now);
+	if (err)
+		return give_up(s, EXIT_INTERNAL, "reading what was counted: %s", strerror(-err));
 	code = check_guest(s, snap->exits);
 	if (code)
 		return code;

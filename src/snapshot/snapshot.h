@@ -90,6 +90,8 @@ static inline __u64 snapshot__lost(const struct snapshot *snap)
 /* @total: lost for this cause since the start */
 static inline void snapshot__set_lost(struct snapshot *snap, size_t cause, __u64 total)
 {
+	if (total < snap->lost[cause]) /* it only grows: a reading that went wrong */
+		total = snap->lost[cause];
 	snap->lost_now[cause] = total - snap->lost[cause];
 	snap->lost[cause] = total;
 }

@@ -131,6 +131,10 @@ static void test_flags_and_lost(void)
 	CHECK_INT(h->snap.lost_now[LOST_CODES], 5);
 	h->snap.lost[LOST_MISSED] = 95;
 	CHECK_INT(snapshot__lost(&h->snap), 111);
+	/* What was lost only grows: a reading that says less is wrong */
+	snapshot__set_lost(&h->snap, LOST_MISSED, 0);
+	CHECK_INT(h->snap.lost[LOST_MISSED], 95);
+	CHECK_INT(h->snap.lost_now[LOST_MISSED], 0);
 	host_free(h);
 }
 
