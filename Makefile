@@ -25,7 +25,7 @@ $(shell mkdir -p $(BUILD); [ -z '$(COMMIT)' ] && [ -e $(BUILD)/commit.h ] || \
 LIBS := libbpf libelf zlib jansson
 SRCS := kvmexit.c $(filter-out src/%/guest_x86.c src/%/guest_arm64.c src/selftest/guest_x86.c src/selftest/guest_arm64.c %.bpf.c,$(wildcard src/*.c src/*/*.c)) $(GUEST)
 OBJS := $(SRCS:%.c=$(BUILD)/%.o)
-SKEL := $(BUILD)/kvmexit.skel.h $(BUILD)/plain.skel.h $(BUILD)/kvm_state.skel.h
+SKEL := $(addprefix $(BUILD)/,kvmexit.skel.h kvmexit.gz.h plain.gz.h kvm_state.skel.h)
 
 # No path of the build's in what it makes
 MAP := -ffile-prefix-map=$(CURDIR)=.
@@ -76,14 +76,9 @@ arm64:
 	$(Q)PKG_CONFIG_LIBDIR=/usr/lib/aarch64-linux-gnu/pkgconfig $(MAKE) --no-print-directory \
 		CC=aarch64-linux-gnu-gcc BUILD=$(BUILD)/arm64 PROGRAM=kvmexit-arm64 all $(BUILD)/arm64/guest
 
-$(BUILD)/kvmexit.bpf.o: kvmexit.bpf.c
-	$(say) BPF $@
-	@mkdir -p $(@D)
-	$(Q)$(CLANG) $(BPF_CFLAGS) -MMD -MP -c -o $@ $<
-
-# For kernels and users whom the kfunc is denied
+# plain: for kernels and users whom the kfunc is denied
 $(BUILD)/plain.bpf.o: BPF_CFLAGS += -DWITHOUT_KFUNC
-$(BUILD)/plain.bpf.o: kvmexit.bpf.c
+$(BUILD)/kvmexit.bpf.o $(BUILD)/plain.bpf.o: kvmexit.bpf.c
 	$(say) BPF $@
 	@mkdir -p $(@D)
 	$(Q)$(CLANG) $(BPF_CFLAGS) -MMD -MP -c -o $@ $<
@@ -95,11 +90,19 @@ $(BUILD)/kvm_state.bpf.o: src/bpf/kvm_state.bpf.c
 	$(Q)$(CLANG) $(BPF_CFLAGS) -MMD -MP -c -o $@ $<
 
 # Linking leaves the debugging information out, half of the object; BTF stays
-$(BUILD)/%.skel.h: $(BUILD)/%.bpf.o
+$(BUILD)/%.linked.o: $(BUILD)/%.bpf.o
+	$(Q)$(BPFTOOL) gen object $@ $<
+
+# Without the object's bytes, which src/probe/load.c has compressed
+$(BUILD)/kvmexit.skel.h: WITHOUT := /"\\$$/,/";$$/{s/"\\$$/"";/;t;d}
+$(BUILD)/%.skel.h: $(BUILD)/%.linked.o
 	$(say) SKEL $@
-	$(Q)$(BPFTOOL) gen object $(<:.bpf.o=.linked.o) $<
-	$(Q)$(BPFTOOL) gen skeleton $(<:.bpf.o=.linked.o) name $*_bpf > $@.tmp
-	$(Q)mv $@.tmp $@
+	$(Q)$(BPFTOOL) gen skeleton $< name $*_bpf >$@.tmp
+	$(Q)sed '$(WITHOUT)' $@.tmp >$@
+
+$(BUILD)/%.gz.h: $(BUILD)/%.linked.o
+	$(Q)gzip -9n <$< >$@.tmp
+	$(Q)od -An -v -tx1 $@.tmp | sed 's/ \(..\)/0x\1,/g' >$@
 
 # Unit tests: tests/unit/test_NAME.c, linked with everything but main
 $(BUILD)/tests/test_%: tests/unit/test_%.c $(filter-out $(BUILD)/kvmexit.o,$(OBJS))
@@ -277,4 +280,5 @@ clean:
 .PHONY: all arm64 bench bench-programs check check-hosts check-sanitized clean deb demo dist fuzz \
 	install lint live man rpm soak test
 .DELETE_ON_ERROR:
+.PRECIOUS: $(BUILD)/%.linked.o
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -104,18 +104,8 @@ static int empty_btf(void)
 static int open_object(struct probe *probe, const struct variant *variant, bool has_btf)
 {
 	struct bpf_object_open_opts open_opts = { .sz = sizeof(open_opts) };
-	struct kvmexit_bpf *skel = calloc(1, sizeof(*skel));
 	char path[32];
-	int err;
 
-	probe->skel = skel;
-	if (!skel)
-		return -ENOMEM;
-	err = kvmexit_bpf__create_skeleton(skel);
-	if (err)
-		return err;
-	if (!variant->kfunc)
-		skel->skeleton->data = plain_object(&skel->skeleton->data_sz);
 	if (!has_btf) {
 		probe->no_btf = empty_btf();
 		if (probe->no_btf < 0)
@@ -123,7 +113,7 @@ static int open_object(struct probe *probe, const struct variant *variant, bool 
 		snprintf(path, sizeof(path), "/proc/self/fd/%d", probe->no_btf);
 		open_opts.btf_custom_path = path;
 	}
-	return bpf_object__open_skeleton(skel->skeleton, &open_opts);
+	return object__open(&probe->skel, variant->kfunc, &open_opts);
 }
 
 /* Chooses the reasons that get details: those of @wanted that can have some */

@@ -69,13 +69,9 @@ static const char *const timers[] = {
 
 static inline struct kvmexit_bpf *open_object(void)
 {
-	struct kvmexit_bpf *s = calloc(1, sizeof(*s));
+	struct kvmexit_bpf *s;
 
-	if (!s || kvmexit_bpf__create_skeleton(s))
-		return NULL;
-	if (plain)
-		s->skeleton->data = plain_object(&s->skeleton->data_sz);
-	return bpf_object__open_skeleton(s->skeleton, NULL) ? NULL : s;
+	return object__open(&s, !plain, NULL) ? NULL : s;
 }
 
 static inline bool load(const char *program, const struct config *config)

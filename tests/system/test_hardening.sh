@@ -34,7 +34,7 @@ test_file()
 		check "$name is called" "$(grep -qw "$name" <<<"$symbols" && echo yes)" yes
 	done
 	strip -o "$dir/stripped" "$kvmexit"
-	check 'size' "$(($(stat -c %s "$dir/stripped") < 3000000))" 1
+	check 'size' "$(($(stat -c %s "$dir/stripped") < 2200000))" 1
 }
 
 # Where a running kvmexit's code lies; the process is $tool

@@ -120,12 +120,7 @@ static bool load(void)
 	struct config *loaded;
 	__u32 zero = 0;
 
-	skel = calloc(1, sizeof(*skel));
-	if (!CHECK(skel) || kvmexit_bpf__create_skeleton(skel))
-		return false;
-	if (plain)
-		skel->skeleton->data = plain_object(&skel->skeleton->data_sz);
-	if (!CHECK_INT(bpf_object__open_skeleton(skel->skeleton, NULL), 0))
+	if (!CHECK_INT(object__open(&skel, !plain, NULL), 0))
 		return false;
 	loaded = (struct config *)&skel->rodata->config;
 	*loaded = config;
