@@ -240,6 +240,26 @@ static __u64 rest_of(const struct detailing *d, __u32 index)
 		       : reason;
 }
 
+/* Whether a report has anything else of a detail than what is kept for reasons only */
+static bool is_told(const struct behind *b)
+{
+	return b->seen != b->reported || times__sum(b->times);
+}
+
+/* The detail that gets what is left: not one of which there is nothing else to tell */
+static struct behind *keeper(struct detailing *d, __u32 index, __u64 rest, const struct times *left)
+{
+	struct behind *kept = &d->list[find(d, rest)], *b;
+	size_t n;
+
+	if (is_told(kept) || times__sum(left) || left->untimed)
+		return kept;
+	for (b = detailing__of(d, index, &n); n; n--, b++)
+		if (is_told(b))
+			return b;
+	return kept;
+}
+
 int detailing__share(struct detailing *d, __u32 index, const struct times *times)
 {
 	const __u64 rest = rest_of(d, index);
@@ -255,6 +275,6 @@ int detailing__share(struct detailing *d, __u32 index, const struct times *times
 			return -ENOMEM;
 	for (i = 0; i < NR_PARTS; i++)
 		share_part(b, n, i, &left.part[i]);
-	times__add(d->list[find(d, rest)].times, &left);
+	times__add(keeper(d, index, rest, &left)->times, &left);
 	return 0;
 }

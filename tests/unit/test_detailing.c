@@ -439,6 +439,30 @@ static void test_times(void)
 	detailing__free(&d);
 }
 
+/* What is kept for reasons only is no reason to tell of a detail without exits and time */
+static void test_nothing_left(void)
+{
+	const __u64 one = key_of(IO, detail_port(1, 1, 0, 0));
+	const __u64 two = key_of(IO, detail_port(2, 1, 0, 0));
+	struct times all = { .part = { [PART_KVM] = 10 * NSEC_PER_MSEC },
+			     .max = 77,
+			     .buckets = { [3] = 5 } };
+	struct detailing d = { 0 };
+	struct details *table = two_ports(one, two, NR_DETAILS);
+	struct behind *unknown;
+	size_t n;
+
+	set_ns(&table->entries[0], 10, 0, 0);
+	share(&d, table, &all);
+	unknown = detailing__of(&d, IO, &n);
+	CHECK_INT(n, 3);
+	CHECK_INT(unknown[0].key, key_of(IO, 0));
+	CHECK_INT(times__spans(unknown[0].times), 0);
+	CHECK_INT(times__spans(unknown[1].times), 5);
+	CHECK_INT(unknown[1].times->max, 77);
+	detailing__free(&d);
+}
+
 /* Read in the middle of an entry: what was KVM's own so far turns out to be user space's */
 static void test_torn(void)
 {
@@ -534,6 +558,7 @@ int main(void)
 	test_back_soon();
 	test_random();
 	test_times();
+	test_nothing_left();
 	test_torn();
 	test_long();
 	test_new_details(false);
