@@ -14,6 +14,7 @@
 #include "recording/recording.h"
 #include "rows/select.h"
 #include "snapshot/keys.h"
+#include "vm/vm.h"
 
 /* Whether the output is the file that is read: this would never end */
 static bool writes_what_it_reads(const struct session *s)
@@ -81,15 +82,32 @@ static int begin_recorded(struct session *s, const struct snapshot *first, unsig
 	return EXIT_OK;
 }
 
+/* The exit code */
+static int tell_namesakes(const struct session *s, const struct snapshot *snap)
+{
+	complain("-n %s: processes %u and %u of the recording have this name at the same time; "
+		 "use -p PID",
+		 s->opts->selection.name, snap->samples[0].vm->pid,
+		 snap->samples[snap->nr_samples - 1].vm->pid);
+	return EXIT_NOTHING;
+}
+
 /* Makes one report; returns the exit code, or -1: go on */
 static int report_recorded(struct session *s, struct snapshot *snap)
 {
+	const struct selection *sel = &s->opts->selection;
 	size_t failed;
 	int err;
 
 	snap->devices = s->devices;
-	select__selection(&s->opts->selection, snap);
+	select__selection(sel, snap);
+	if (sel->name && snap->vms > 1)
+		return tell_namesakes(s, snap);
 	s->selected |= snap->nr_samples > 0;
+	if (selection__names_any(sel) && !s->selected && !s->live) {
+		s->skipped++;
+		return -1;
+	}
 	if (s->opts->filter)
 		select__reasons(s->opts->filter, snap);
 	screen__measure(s);
@@ -126,6 +144,9 @@ static int look(struct session *s)
 static int end_recorded(const struct session *s, int code, __u64 left_out)
 {
 	recording__tell(s->recording);
+	if (s->selected && s->skipped)
+		complain("reading %s: left out %s before the first exit of what was named",
+			 s->opts->from, plural(s->skipped, "interval"));
 	if (left_out)
 		complain("reading %s: left out %s: their sums tell too little apart", s->opts->from,
 			 plural(left_out, "interval"));

@@ -2,11 +2,12 @@
 #include "app/replay.h"
 
 #include "app/options.h"
+#include "app/reports.h"
 #include "snapshot/keys.h"
 
 unsigned int replay__keys(const struct options *o)
 {
-	unsigned int keys = o->keys;
+	unsigned int keys = o->keys | reports__record_keys(o);
 
 	if (o->selection.pid || o->selection.name)
 		keys |= KEY_VM;

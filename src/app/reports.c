@@ -10,6 +10,11 @@ unsigned int reports__summary(const struct options *o)
 	return selection__names_any(&o->selection) ? KEY_VM | KEY_VCPU : KEY_VM;
 }
 
+unsigned int reports__record_keys(const struct options *o)
+{
+	return o->keys ? o->keys : o->compact ? KEY_VM : 0;
+}
+
 struct view reports__view(const struct options *o, bool live)
 {
 	const unsigned int thread = KEY_THREAD | KEY_REASON;

@@ -267,9 +267,7 @@ int session__choose_reports(struct session *s)
 		.window = &s->window,
 	};
 	const struct json_style records = {
-		.view.keys = o->keys	  ? o->keys
-			     : o->compact ? KEY_VM
-					  : s->keys,
+		.view.keys = reports__record_keys(o) ? reports__record_keys(o) : s->keys,
 		.view.top = o->top,
 		.compact = o->compact,
 	};

@@ -38,6 +38,7 @@ struct session {
 	unsigned int keys; /* what samples can be told apart by; 0: everything */
 	bool timed; /* reports have a time line */
 	bool selected; /* the recording has exits of what -p, -n, -t or -T names */
+	__u64 skipped; /* intervals before the first of these exits, for which no report is made */
 	bool last; /* there is no report after this one */
 	size_t nr_reports;
 	struct run run;

@@ -24,6 +24,8 @@
 /* A line of records is at most a quarter of it */
 #define LINE_SIZE (64 << 10)
 
+#define COUNT_END (1ll << 53)
+
 struct recording {
 	const char *path;
 	FILE *file;
@@ -102,29 +104,35 @@ static void show_progress(struct recording *r, bool end)
 /* The next line into @r->line, without its end: its length; -1: there is none */
 static ssize_t read_line(struct recording *r)
 {
-	size_t len;
+	size_t len = 0;
 	int c;
 
-	if (!fgets(r->line, sizeof(r->line), r->file))
+	while ((c = getc_unlocked(r->file)) != EOF && c != '\n') {
+		r->bytes++;
+		/* What is longer than the room is no record */
+		if (len < sizeof(r->line))
+			r->line[len++] = c;
+	}
+	if (c == EOF && !len)
 		return -1;
+	r->bytes += c == '\n';
 	r->line_nr++;
-	len = strlen(r->line);
-	r->bytes += len;
-	if (len && r->line[len - 1] == '\n')
-		return len - 1;
-	/* The line is too long, or has a 0 in it, or is the last: skip the rest of it */
-	if (len == sizeof(r->line) - 1)
-		while ((c = getc_unlocked(r->file)) != EOF && c != '\n')
-			r->bytes++;
 	return len;
 }
 
-/* Gets a number of a record. False: no such key, or not a number of 0..2^53-1. */
+/* Whether it is a number of 0..2^53-1, the range of all numbers in records */
+static bool is_count(const json_t *value)
+{
+	return json_is_integer(value) && json_integer_value(value) >= 0 &&
+	       json_integer_value(value) < COUNT_END;
+}
+
+/* Gets a number of a record. False: no such key, or not such a number. */
 static bool get_integer(const json_t *record, const char *key, __u64 *value)
 {
 	const json_t *m = json_object_get(record, key);
 
-	if (!json_is_integer(m) || json_integer_value(m) < 0 || json_integer_value(m) >= 1ll << 53)
+	if (!is_count(m))
 		return false;
 	*value = json_integer_value(m);
 	return true;
@@ -201,6 +209,7 @@ static struct vm describe_vm(const struct source *s, const json_t *record, __u32
 enum taken {
 	TAKEN, /* as it should be */
 	FOREIGN, /* no such record */
+	REPEATED, /* was there before */
 	DONE, /* the interval is complete */
 };
 
@@ -262,14 +271,14 @@ static int find_vm(struct recording *r, struct source *s, const json_t *record, 
 /* Drops an interval without its interval record */
 static void drop_pending(struct recording *r, struct pending *p)
 {
-	if (p->open && !p->again)
+	if (p->open)
 		r->faults.orphans += p->records;
 	p->open = false;
 }
 
 /*
  * The interval to which a record belongs. If its seq was there before, this is a new run (if
- * records do not name their run), or else a repeated interval.
+ * records do not name their run), or else repeated: shippers that try again send lines twice.
  */
 static int begin_interval(struct recording *r, struct source **source, __u64 seq, __u64 end)
 {
@@ -278,38 +287,44 @@ static int begin_interval(struct recording *r, struct source **source, __u64 seq
 
 	if (p->open && p->seq == seq && p->end == end)
 		return TAKEN;
+	if (s->begun && seq < s->next && *s->run.id)
+		return REPEATED;
 	drop_pending(r, p);
-	if (s->begun && seq < s->next && !*s->run.id) {
+	if (s->begun && seq < s->next) {
 		s = sources__add(&r->sources, s->run.node, "");
 		if (!s)
 			return -ENOMEM;
 		*source = s;
 		p = &s->pending;
 	}
-	*p = (struct pending){
-		.open = true,
-		.again = s->begun && seq < s->next,
-		.seq = seq,
-		.end = end,
-		.samples = p->samples,
-		.room = p->room,
-		.keys = KEY_SAMPLE | KEY_DETAIL,
-	};
+	pending__begin(p, seq, end, KEY_SAMPLE | KEY_DETAIL);
 	return TAKEN;
 }
 
-/* "exits":{"HLT":12,...} */
-static int add_reasons(struct pending *p, struct sample *sample, json_t *exits)
+/* "reasons":{"HLT":12,...}: whether each is a reason with a count */
+static bool are_reasons(__u32 isa, const json_t *counts)
+{
+	const char *name;
+	json_t *count;
+	__u32 code;
+
+	json_object_foreach((json_t *)counts, name, count)
+	{
+		if (!is_count(count) || !reason__parse(isa, name, &code))
+			return false;
+	}
+	return json_is_object(counts);
+}
+
+static int add_reasons(struct pending *p, struct sample *sample, json_t *counts)
 {
 	const char *name;
 	json_t *count;
 	int err = TAKEN;
 
-	json_object_foreach(exits, name, count)
+	json_object_foreach(counts, name, count)
 	{
-		if (!json_is_integer(count) || json_integer_value(count) < 0 ||
-		    !reason__parse(sample->isa, name, &sample->code))
-			return FOREIGN;
+		reason__parse(sample->isa, name, &sample->code);
 		sample->count = json_integer_value(count);
 		err = pending__add(p, sample);
 		if (err)
@@ -335,11 +350,15 @@ static int take_counts(struct recording *r, struct source *s, const json_t *reco
 {
 	struct pending *p = &s->pending;
 	struct sample sample = { .total = integer_or(record, "total", 0) };
-	json_t *exits = json_object_get(record, "exits");
-	unsigned int keys = exits ? KEY_REASON : 0;
+	json_t *counts = json_object_get(record, "reasons");
+	unsigned int keys = 0;
 	__u32 pid;
 	int err = TAKEN;
 
+	/* Its name up to version 0.2.0 */
+	if (!counts)
+		counts = json_object_get(record, "exits");
+	keys |= counts ? KEY_REASON : 0;
 	if (get_u32(record, "pid", &pid)) {
 		keys |= KEY_VM;
 		err = find_vm(r, s, record, pid, &sample.vm);
@@ -353,12 +372,14 @@ static int take_counts(struct recording *r, struct source *s, const json_t *reco
 	sample.isa = isa__parse(string_or_empty(record, "isa"));
 	if (get_detail(r, record, &sample))
 		keys |= KEY_DETAIL;
-	if (err || !keys || (!exits && !get_integer(record, "count", &sample.count)))
+	if (err || !keys ||
+	    !(counts ? are_reasons(sample.isa, counts)
+		     : get_integer(record, "count", &sample.count)))
 		return err ? err : FOREIGN;
 	p->keys &= keys;
 	p->records++;
 	r->faults.timed += !!json_object_get(record, "time_ns");
-	return exits ? add_reasons(p, &sample, exits) : pending__add(p, &sample);
+	return counts ? add_reasons(p, &sample, counts) : pending__add(p, &sample);
 }
 
 static int take_rest(struct source *s, const json_t *record)
@@ -407,7 +428,8 @@ static void set_lost(struct source *s, struct snapshot *snap, const json_t *reco
 	memcpy(snap->lost, s->lost, sizeof(snap->lost));
 }
 
-static void check(struct recording *r, const struct pending *p, __u64 records, __u64 exits,
+/* Whether the interval has what its record says */
+static bool check(struct recording *r, const struct pending *p, __u64 records, __u64 exits,
 		  __u64 got)
 {
 	if (records != p->records) {
@@ -416,6 +438,7 @@ static void check(struct recording *r, const struct pending *p, __u64 records, _
 	} else if (exits != got) {
 		r->faults.wrong++;
 	}
+	return records == p->records && exits == got;
 }
 
 static int take_interval(struct recording *r, struct source *s, const json_t *record,
@@ -428,13 +451,13 @@ static int take_interval(struct recording *r, struct source *s, const json_t *re
 	if (!get_integer(record, "records", &records) || !get_integer(record, "exits", &exits) ||
 	    !get_integer(record, "dur_ms", &ms))
 		return FOREIGN;
-	if (p->again) {
-		r->faults.repeated++;
-		p->open = false;
-		return TAKEN;
-	}
-	if (s->begun)
-		r->faults.missing += p->seq - s->next;
+	for (i = 0, got = snap->hidden = integer_or(record, "hidden", 0); i < p->nr; i++)
+		got += p->samples[i].count;
+	/* Nor are sums by different keys one interval */
+	if (got + p->rest >= COUNT_END || !(p->keys & KEY_SAMPLE))
+		return FOREIGN;
+	snap->missing = s->begun ? p->seq - s->next : 0;
+	r->faults.missing += snap->missing;
 	s->begun = true;
 	s->next = p->seq + 1;
 	if (!*s->run.version)
@@ -449,14 +472,11 @@ static int take_interval(struct recording *r, struct source *s, const json_t *re
 	snap->final = json_is_true(json_object_get(record, "final"));
 	snap->vms = integer_or(record, "vms", 0);
 	snap->vcpus = integer_or(record, "vcpus", 0);
-	snap->hidden = integer_or(record, "hidden", 0);
 	snap->flags[FLAG_FAILED_ENTRY] = integer_or(record, "failed_entries", 0);
 	snap->flags[FLAG_BUS_LOCK] = integer_or(record, "bus_locks", 0);
 	snap->flags[FLAG_ENCLAVE] = integer_or(record, "enclave_exits", 0);
 	set_lost(s, snap, record);
-	for (i = 0, got = snap->hidden; i < p->nr; i++)
-		got += p->samples[i].count;
-	check(r, p, records, exits, got + p->rest);
+	snap->damaged = !check(r, p, records, exits, got + p->rest);
 	snap->exits = got;
 	r->faults.rest += p->rest;
 	pending__sort(p);
@@ -464,8 +484,19 @@ static int take_interval(struct recording *r, struct source *s, const json_t *re
 	return DONE;
 }
 
+/* FNV-1a */
+static __u64 hash_of(const char *text, size_t len)
+{
+	__u64 hash = 0xcbf29ce484222325ull;
+	size_t i;
+
+	for (i = 0; i < len; i++)
+		hash = (hash ^ (unsigned char)text[i]) * 0x100000001b3ull;
+	return hash;
+}
+
 /* Records of an unknown type come from a newer version: they are ignored */
-static int take_record(struct recording *r, const json_t *record, struct snapshot *snap,
+static int take_record(struct recording *r, const json_t *record, size_t len, struct snapshot *snap,
 		       unsigned int *keys)
 {
 	const char *type = string_or_empty(record, "type");
@@ -487,8 +518,15 @@ static int take_record(struct recording *r, const json_t *record, struct snapsho
 	    strcmp(type, "interval"))
 		return TAKEN;
 	err = begin_interval(r, &s, seq, end);
+	if (err == REPEATED)
+		r->faults.repeated += !strcmp(type, "interval");
 	if (err)
 		return err;
+	err = pending__has_line(&s->pending, hash_of(r->line, len));
+	if (err) {
+		r->faults.doubled += err > 0;
+		return err < 0 ? err : REPEATED;
+	}
 	if (!strcmp(type, "rest"))
 		return take_rest(s, record);
 	if (strcmp(type, "interval"))
@@ -511,8 +549,10 @@ static int take_line(struct recording *r, size_t len, struct snapshot *snap, uns
 	record = json_loadb(r->line, len, 0, &why);
 	if (!record && errno == ENOMEM)
 		return -ENOMEM;
-	taken = json_is_object(record) ? take_record(r, record, snap, keys) : FOREIGN;
+	taken = json_is_object(record) ? take_record(r, record, len, snap, keys) : FOREIGN;
 	json_decref(record);
+	if (taken == REPEATED)
+		return TAKEN;
 	if (taken != FOREIGN)
 		return taken;
 	if (!r->faults.lines++)
@@ -567,6 +607,9 @@ void recording__tell(const struct recording *r)
 	if (f->repeated)
 		complain("reading %s: left out %s, there twice or out of order", path,
 			 plural(f->repeated, "interval"));
+	if (f->doubled)
+		complain("reading %s: left out %s, there twice", path,
+			 plural(f->doubled, "record"));
 	if (f->rest)
 		complain("reading %s: %s of rows that --top cut off", path,
 			 plural(f->rest, "exit"));

@@ -16,6 +16,7 @@ struct faults {
 	__u64 first_line; /* the first of these, from 1 */
 	__u64 missing; /* intervals, by gaps in seq */
 	__u64 repeated; /* intervals that are there twice or out of order: left out */
+	__u64 doubled; /* records that are there twice in their interval: left out */
 	__u64 incomplete; /* intervals without all of their records */
 	__u64 gone; /* the records that these lack */
 	__u64 wrong; /* intervals whose counts do not add up to their exits */

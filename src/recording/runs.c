@@ -20,6 +20,11 @@ static void free_vm(void *vm)
 	vm__end(vm, 1);
 }
 
+static void keep(void *source)
+{
+	(void)source;
+}
+
 void sources__free(struct sources *sources)
 {
 	size_t i;
@@ -27,8 +32,11 @@ void sources__free(struct sources *sources)
 	for (i = 0; i < sources->nr; i++) {
 		tdestroy(sources->list[i]->processes, free);
 		free(sources->list[i]->pending.samples);
-		free(sources->list[i]);
+		free(sources->list[i]->pending.lines);
 	}
+	tdestroy(sources->by_id, keep);
+	for (i = 0; i < sources->nr; i++)
+		free(sources->list[i]);
 	free(sources->list);
 	tdestroy(sources->vms, free_vm);
 }
@@ -38,9 +46,17 @@ static bool is_of(const struct source *s, const char *node, const char *id)
 	return !strcmp(s->run.id, id) && !strcmp(s->run.node, node);
 }
 
+static int compare_sources(const void *a, const void *b)
+{
+	const struct source *x = a, *y = b;
+	int order = strcmp(x->run.id, y->run.id);
+
+	return order ? order : strcmp(x->run.node, y->run.node);
+}
+
 struct source *sources__add(struct sources *sources, const char *node, const char *id)
 {
-	struct source **grown, *s;
+	struct source **grown, **found, *s;
 
 	grown = array_grow(sources->list, &sources->room, sources->nr, sizeof(*grown));
 	if (!grown)
@@ -51,20 +67,27 @@ struct source *sources__add(struct sources *sources, const char *node, const cha
 		return NULL;
 	snprintf(s->run.node, sizeof(s->run.node), "%s", node);
 	snprintf(s->run.id, sizeof(s->run.id), "%s", id);
+	found = tsearch(s, &sources->by_id, compare_sources);
+	if (!found) {
+		free(s);
+		return NULL;
+	}
+	/* The newest of this name */
+	*found = s;
 	sources->list[sources->nr++] = s;
 	return sources->last = s;
 }
 
 struct source *sources__get(struct sources *sources, const char *node, const char *id)
 {
-	size_t i;
+	struct source key = { 0 }, **found;
 
 	if (sources->last && is_of(sources->last, node, id))
 		return sources->last;
-	for (i = sources->nr; i-- > 0;)
-		if (is_of(sources->list[i], node, id))
-			return sources->last = sources->list[i];
-	return sources__add(sources, node, id);
+	snprintf(key.run.node, sizeof(key.run.node), "%s", node);
+	snprintf(key.run.id, sizeof(key.run.id), "%s", id);
+	found = tfind(&key, &sources->by_id, compare_sources);
+	return found ? sources->last = *found : sources__add(sources, node, id);
 }
 
 static int compare_vms(const void *a, const void *b)
@@ -141,6 +164,63 @@ struct process *source__process(struct source *s, __u32 pid)
 	if (!found || *found != p)
 		free(p);
 	return s->last = found ? *found : NULL;
+}
+
+void pending__begin(struct pending *p, __u64 seq, __u64 end, unsigned int keys)
+{
+	*p = (struct pending){
+		.open = true,
+		.seq = seq,
+		.end = end,
+		.samples = p->samples,
+		.room = p->room,
+		.keys = keys,
+		.lines = p->lines,
+		.lines_size = p->lines_size,
+	};
+	if (p->lines)
+		memset(p->lines, 0, p->lines_size * sizeof(*p->lines));
+}
+
+/* Where a hash is in a table, or where it belongs */
+static __u64 *find_line(__u64 *lines, size_t size, __u64 hash)
+{
+	size_t i = hash & (size - 1);
+
+	while (lines[i] && lines[i] != hash)
+		i = (i + 1) & (size - 1);
+	return &lines[i];
+}
+
+static int grow_lines(struct pending *p)
+{
+	size_t i, size = p->lines_size ? 2 * p->lines_size : 64;
+	__u64 *lines = calloc(size, sizeof(*lines));
+
+	if (!lines)
+		return -ENOMEM;
+	for (i = 0; i < p->lines_size; i++)
+		if (p->lines[i])
+			*find_line(lines, size, p->lines[i]) = p->lines[i];
+	free(p->lines);
+	p->lines = lines;
+	p->lines_size = size;
+	return 0;
+}
+
+int pending__has_line(struct pending *p, __u64 hash)
+{
+	__u64 *at;
+
+	if (2 * p->nr_lines >= p->lines_size && grow_lines(p))
+		return -ENOMEM;
+	hash += !hash;
+	at = find_line(p->lines, p->lines_size, hash);
+	if (*at)
+		return 1;
+	*at = hash;
+	p->nr_lines++;
+	return 0;
 }
 
 int pending__add(struct pending *p, const struct sample *sample)

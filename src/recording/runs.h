@@ -18,7 +18,6 @@ struct process {
 /* The records of an interval, up to its interval record */
 struct pending {
 	bool open;
-	bool again; /* this interval was there before */
 	__u64 seq;
 	__u64 end;
 	struct sample *samples; /* owned */
@@ -27,6 +26,10 @@ struct pending {
 	__u64 records;
 	__u64 rest; /* exits */
 	unsigned int keys;
+	/* Hashes of the lines so far: an open-addressed table of a power of two, 0: free; owned */
+	__u64 *lines;
+	size_t nr_lines;
+	size_t lines_size;
 };
 
 /* A run of kvmexit; its host is run.node */
@@ -46,6 +49,7 @@ struct sources {
 	size_t nr;
 	size_t room;
 	struct source *last; /* looked up last */
+	void *by_id; /* tsearch() tree: the newest source of each node and id */
 	void *vms; /* tsearch() tree */
 };
 
@@ -69,6 +73,12 @@ struct vm *sources__learn_start(struct sources *sources, struct vm *vm, const st
 
 /* What the source means by a PID; NULL: no memory */
 struct process *source__process(struct source *s, __u32 pid);
+
+/* Whether a line with this hash is there already: 0 (now it is), 1, or -ENOMEM */
+int pending__has_line(struct pending *p, __u64 hash);
+
+/* Begins another interval; memory is kept */
+void pending__begin(struct pending *p, __u64 seq, __u64 end, unsigned int keys);
 
 /* Adds a copy of @sample; 0 or -ENOMEM */
 int pending__add(struct pending *p, const struct sample *sample);

@@ -373,14 +373,14 @@ static long print_compact(struct json *j, FILE *out, const struct snapshot *snap
 	for (; i < nr; lines++) {
 		size_t end = nr - i > REASONS_PER_LINE ? i + REASONS_PER_LINE : nr;
 		int err = begin(j, "sum", snap);
-		json_t *exits;
+		json_t *counts;
 
 		set_fields(r, first, snap, j->style.view.keys | KEY_REASON, 0, FIELD_REASON);
-		exits = record__object(r, "exits");
+		counts = record__object(r, "reasons");
 		/* With --time there are also reasons without an exit, whose span is still open */
-		for (; exits && i < end; i++)
+		for (; counts && i < end; i++)
 			if (first[i].count)
-				record__add(r, exits,
+				record__add(r, counts,
 					    reason__name(first[i].isa, first[i].code, name,
 							 sizeof(name)),
 					    first[i].count);

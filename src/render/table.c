@@ -67,6 +67,15 @@ static void print_counts(FILE *out, const struct table_style *style, const struc
 	fprintf(out, narrow ? "  %s" : "%s", narrow ? rate : text);
 }
 
+/* What a recording lacks */
+static void print_gaps(FILE *out, const struct snapshot *snap, const char *before)
+{
+	if (snap->missing)
+		fprintf(out, "%s%s missing before", before, plural(snap->missing, "interval"));
+	if (snap->damaged)
+		fprintf(out, "%srecords missing", before);
+}
+
 /* Local time at the interval's end, its measured length, and what there was in it */
 static void print_time(FILE *out, const struct table *t, const struct snapshot *snap)
 {
@@ -88,6 +97,7 @@ static void print_time(FILE *out, const struct table *t, const struct snapshot *
 	fputs(text, out);
 	print_counts(out, style, snap, style->window ? style->window->columns - n : 0);
 	fputs(lost, out);
+	print_gaps(out, snap, "  ");
 	if (t->nodes)
 		fprintf(out, "  %s", snap->run->node);
 	fputc('\n', out);
@@ -106,9 +116,11 @@ static void print_sum(FILE *out, const struct snapshot *snap)
 		plural(snap->vms, "VM"), plural(snap->vcpus, "vCPU"), snap->duration / NSEC_PER_SEC,
 		snap->duration / NSEC_PER_MSEC % 1000, rate_of(snap, rate));
 	if (lost)
-		fprintf(out, "; %llu lost)\n", lost);
-	else
-		fputs("; none lost)\n", out);
+		fprintf(out, "; %llu lost", lost);
+	else if (!snap->missing && !snap->damaged)
+		fputs("; none lost", out);
+	print_gaps(out, snap, "; ");
+	fputs(")\n", out);
 }
 
 /* The flag bits were masked off the reasons above: say where there were any */

@@ -65,6 +65,9 @@ struct snapshot {
 	__u64 hidden; /* of these, what a filter left out */
 	__u64 lost[NR_CAUSES]; /* since the start, by cause */
 	__u64 lost_now[NR_CAUSES]; /* of these, in this interval */
+	/* Of a recording only */
+	__u64 missing; /* intervals between the one before and this one */
+	bool damaged; /* it lacks records, or they do not add up */
 	__u64 flags[NR_FLAGS]; /* exits of this interval that carried the flag */
 };
 

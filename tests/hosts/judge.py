@@ -103,12 +103,12 @@ def tally(lines, *keys):
     for r in map(json.loads, lines):
         key = tuple(r.get(k) for k in keys)
         if r["type"] in ("exit", "sum"):
-            counts = r["exits"] if "exits" in r else {r.get("reason"): r["count"]}
+            counts = r["reasons"] if "reasons" in r else {r.get("reason"): r["count"]}
             for reason, n in counts.items():
                 got[key + (reason,)] += n
             if r["type"] == "sum":
                 seen = sum(n for k, n in got.items()
-                           if k[:-1] == key and ("exits" in r or k[-1] == r.get("reason")))
+                           if k[:-1] == key and ("reasons" in r or k[-1] == r.get("reason")))
                 need(r["total"] == seen, "total", r, "after", seen)
         elif r["type"] == "rest":
             rests.append(r)

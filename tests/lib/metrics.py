@@ -41,7 +41,7 @@ def counts(record):
     """(reason, count) of an exit record, or of a sum record, compact or not"""
     if record["type"] not in ("exit", "sum"):
         return ()
-    return record["exits"].items() if "exits" in record else [(record["reason"], record["count"])]
+    return record["reasons"].items() if "reasons" in record else [(record["reason"], record["count"])]
 
 
 def answer(url):

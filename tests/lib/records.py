@@ -32,7 +32,7 @@ def blocks(lines, tell, unfinished):
         except ValueError as error:
             tell(where, "torn: %s: %r" % (error, line[:60]))
             continue
-        limit = 16384 if "exits" in record and record["type"] == "sum" else 1024
+        limit = 16384 if "reasons" in record and record["type"] == "sum" else 1024
         if len(line) >= limit:
             tell(where, "%d bytes, less than %d expected" % (len(line), limit))
         for error in validator.iter_errors(record):
@@ -55,7 +55,7 @@ def check(where, block, tell):
             tell(where, "interval mixed: %s is %s" % (key, sorted(got)))
     counted = [r for r in block if r["type"] in ("exit", "sum", "rest")]
     exits = last["hidden"] + sum(
-        sum(r["exits"].values()) if "exits" in r else r["count"] for r in counted)
+        sum(r["reasons"].values()) if "reasons" in r else r["count"] for r in counted)
     for key, got in ("records", len(counted)), ("exits", exits):
         if last[key] != got:
             tell(where, "interval %d: %s is %d, got %d" % (last["seq"], key, last[key], got))

@@ -23,7 +23,7 @@ test_rules() {
 	check "vmagent takes the targets" "$(vmagent -dryRun -promscrape.config=$ship/prometheus.yaml \
 		-promscrape.config.strictParse=false 2>&1 | grep -v info)" ""
 	# That these tests can fail: a mistake at a time
-	sed "s|../$rules|rules.yaml|" $tests >"$work/test.yaml"
+	sed "s|../../$rules|rules.yaml|" $tests >"$work/test.yaml"
 	while read -r change; do
 		sed "$change" $rules >"$work/rules.yaml"
 		check "a mistake, $change, is found" \

@@ -43,7 +43,7 @@ def lines(*command, empty=False):
     out = []
     for line in run.stdout.decode("utf-8").splitlines():
         out.append(json.loads(line, object_pairs_hook=no_twins))
-        limit = 16383 if "exits" in out[-1] and out[-1].get("type") == "sum" else 1023
+        limit = 16383 if "reasons" in out[-1] and out[-1].get("type") == "sum" else 1023
         check(len(line.encode()) < limit, f"a line of {len(line.encode())} bytes")
     return out
 
@@ -135,8 +135,8 @@ broken += [
     ("vm", "uuid", "550E8400-E29B-11D4-A716-446655440000"),
     ("vm", "vmm", "bhyve"),
     ("sum", "total", -1),
-    ("sum", "exits", {"HLT": 0}),
-    ("sum", "exits", {"hlt": 1}),
+    ("sum", "reasons", {"HLT": 0}),
+    ("sum", "reasons", {"hlt": 1}),
     ("rest", "rows", 0),
     ("selftest", "verdict", "right"),
     ("selftest", "probe", "best"),

@@ -469,7 +469,7 @@ static void test_times(void)
 	CHECK(!strstr(text, "wall_ns"));
 	free(text);
 	text = print(&cases[7].style, &s);
-	CHECK(strstr(text, "\"exits\":{\"EPT_VIOLATION\":3},\"total\":3,\"time_ns\":30,"));
+	CHECK(strstr(text, "\"reasons\":{\"EPT_VIOLATION\":3},\"total\":3,\"time_ns\":30,"));
 	free(text);
 }
 
@@ -531,7 +531,7 @@ static void test_split(void)
 	check_lines(text, 16384);
 	for (i = 0; (o = record_of(text, "sum", i)); i++) {
 		CHECK_INT(number(o, "pid"), 4294967295);
-		reasons_told += json_object_size(json_object_get(o, "exits"));
+		reasons_told += json_object_size(json_object_get(o, "reasons"));
 		json_decref(o);
 	}
 	CHECK_INT(i, 3);

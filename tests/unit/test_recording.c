@@ -10,6 +10,7 @@
 #include "check.h"
 #include "lib/util.h"
 #include "recording/recording.h"
+#include "recording/runs.h"
 #include "render/json.h"
 #include "render/metrics.h"
 #include "render/table.h"
@@ -280,6 +281,9 @@ static void test_details(void)
 	"\"vms\":1,\"vcpus\":1,\"records\":" records ",\"exits\":" exits ",\"lost\":0," \
 	"\"final\":false,\"version\":\"0.1.0\",\"failed_entries\":0,\"bus_locks\":0,"   \
 	"\"enclave_exits\":0"
+#define COMPACT(ts, counts)  \
+	HEAD("sum", ts, "0") \
+	"\"pid\":7,\"comm\":\"q\",\"vm\":\"a\",\"isa\":\"vmx\",\"reasons\":{" counts "},\"total\":1"
 #define OLD "}\n"
 #define OF(node, run) ",\"node\":\"" node "\",\"run\":\"" run "\"}\n"
 
@@ -353,6 +357,47 @@ static const struct {
 			  OF("a", "1"),
 	  "a 0 5",
 	  { .repeated = 1 } },
+	/* Shippers send lines again: one of an interval, the end of one file and the start of the
+	 * next, and one from before an interval that is not complete yet */
+	{ EXIT("01.000", "0", "a", "5") OF("a", "1") EXIT("01.000", "0", "a", "5") OF("a", "1")
+		  INTERVAL("01.000", "0", "1", "5") OF("a", "1"),
+	  "a 0 5",
+	  { .doubled = 1 } },
+	{ EXIT("01.000", "0", "a", "5") OF("a", "1") INTERVAL("01.000", "0", "1", "5") OF("a", "1")
+		  EXIT("02.000", "1", "a", "6") OF("a", "1") INTERVAL("01.000", "0", "1", "5")
+			  OF("a", "1") EXIT("02.000", "1", "a", "6") OF("a", "1")
+				  INTERVAL("02.000", "1", "1", "6") OF("a", "1"),
+	  "a 0 5, a 1 6",
+	  { .repeated = 1, .doubled = 1 } },
+	{ INTERVAL("01.000", "0", "0", "0") OF("a", "1") EXIT("02.000", "1", "a", "6") OF("a", "1")
+		  EXIT("01.000", "0", "a", "5") OF("a", "1") INTERVAL("02.000", "1", "1", "6")
+			  OF("a", "1"),
+	  "a 0 0, a 1 6",
+	  { 0 } },
+	/* The same count of another reason is no repetition */
+	{ EXIT("01.000", "0", "a", "5") OF("a", "1") EXIT("01.000", "0", "b", "5") OF("a", "1")
+		  INTERVAL("01.000", "0", "2", "10") OF("a", "1"),
+	  "a 0 10",
+	  { 0 } },
+	/* 2^53 is no count, also within an object, nor is what counts add up to */
+	{ COMPACT("01.000", "\"HLT\":9007199254740992") OF("a", "1")
+		  INTERVAL("01.000", "0", "0", "0") OF("a", "1"),
+	  "a 0 0",
+	  { .lines = 1, .first_line = 1 } },
+	{ COMPACT("01.000", "\"HLT\":9007199254740991,\"CPUID\":1") OF("a", "1")
+		  INTERVAL("01.000", "0", "1", "0") OF("a", "1"),
+	  "",
+	  { .lines = 1, .first_line = 2, .orphans = 1 } },
+	/* Sums by VM and sums by reason are not of one interval */
+	{ COMPACT("01.000", "\"HLT\":5") OF("a", "1") HEAD(
+		  "sum", "01.000", "0") "\"pid\":7,\"vm\":\"a\",\"count\":5,\"total\":5" OF("a",
+											    "1")
+		  HEAD("sum", "01.000",
+		       "0") "\"isa\":\"vmx\",\"reason\":\"HLT\",\"code\":12,\"count\":5,\"total\":5" OF("a",
+													"1")
+			  INTERVAL("01.000", "0", "3", "15") OF("a", "1"),
+	  "",
+	  { .lines = 1, .first_line = 4, .orphans = 3 } },
 	/* What a later version finds behind an exit */
 	{ EXIT("01.000", "0", "a", "5") ",\"detail\":\"moon 0x1\",\"name\":\"\"" OF("a", "1")
 		  EXIT("01.000", "0", "a", "4") ",\"detail\":\"\",\"name\":\"\"" OF("a", "1")
@@ -460,6 +505,29 @@ static void test_long_lines(void)
 	free(text);
 }
 
+/* The time for twice as many runs is not four times as long; each is there once */
+static void test_runs(void)
+{
+	const size_t nr = 10000;
+	__u64 began, took[2];
+	size_t i, k;
+
+	for (k = 0; k < 2; k++) {
+		struct sources runs = { 0 };
+		char id[9];
+
+		began = now_ns();
+		for (i = 0; i < 2 * nr << k; i++) {
+			snprintf(id, sizeof(id), "%08zx", i % (nr << k));
+			CHECK(sources__get(&runs, "a", id));
+		}
+		took[k] = now_ns() - began;
+		CHECK_INT(runs.nr, nr << k);
+		sources__free(&runs);
+	}
+	CHECK(took[1] < 3 * took[0]);
+}
+
 static void test_open(void)
 {
 	int err = 0;
@@ -499,6 +567,7 @@ int main(void)
 	test_cuts();
 	test_vms();
 	test_long_lines();
+	test_runs();
 	test_open();
 	unlink(path);
 	return check__report("recording");
