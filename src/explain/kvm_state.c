@@ -205,7 +205,7 @@ static const struct told {
 	{ "vm.halt_poll_now", "halt polling now", NULL, STATE_HALT_POLL_NOW,
 	  "%llu ns at most, of all vCPUs", NULL, NULL },
 	{ "vm.dirty_logging", "dirty logging", NULL, STATE_DIRTY_LOGGING, "of %llu memory slots",
-	  "off", NULL },
+	  "off when this was read, which does not tell of the time before", NULL },
 	{ "vm.dirty_ring_size", "dirty ring", NULL, STATE_DIRTY_RING, "%llu bytes per vCPU", "none",
 	  NULL },
 	{ "vm.master_clock", "master clock", NULL, STATE_MASTER_CLOCK, NULL,

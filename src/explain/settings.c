@@ -22,6 +22,7 @@ static const struct {
 	{ "kernel.numa_balancing", "/proc/sys/kernel/numa_balancing" },
 	{ "nr_hugepages", "/proc/sys/vm/nr_hugepages" },
 	{ "kernel.nmi_watchdog", "/proc/sys/kernel/nmi_watchdog" },
+	{ "kernel.split_lock_mitigate", "/proc/sys/kernel/split_lock_mitigate" },
 	{ "cpu/nohz_full", "/sys/devices/system/cpu/nohz_full" },
 	{ "cpu/isolated", "/sys/devices/system/cpu/isolated" },
 };

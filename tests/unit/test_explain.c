@@ -88,6 +88,39 @@ static const struct {
 	{ ISA_ARM64, "HVC64", "called the hypervisor" },
 };
 
+static bool has_advice_on(const struct text *t, const char *word)
+{
+	const struct advice *a;
+	bool found = t->settings && strstr(t->settings, word);
+
+	for (a = t->advice; a->condition; a++)
+		found |= strstr(a->condition, word) || strstr(a->advice, word);
+	return found;
+}
+
+/* What helps against one exception is not said of another */
+static void test_exceptions(void)
+{
+	static const struct {
+		__u32 isa;
+		const char *reason;
+		bool watchdog, split_lock;
+	} cases[] = {
+		{ ISA_VMX, "EXCEPTION_NMI", true, true }, { ISA_SVM, "NMI", true, false },
+		{ ISA_SVM, "EXCP_UD", false, false },	  { ISA_SVM, "EXCP_AC", false, false },
+		{ ISA_SVM, "EXCP_DB", false, false },
+	};
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		const struct text *t = text__of(cases[i].isa, cases[i].reason);
+
+		CHECK_INT(has_advice_on(t, "nmi_watchdog"), cases[i].watchdog);
+		CHECK_INT(has_advice_on(t, "split_lock_mitigate"), cases[i].split_lock);
+	}
+	CHECK(strstr(text__of(ISA_SVM, "EXCP_AC")->causes, "Split locks"));
+}
+
 static void test_some_texts(void)
 {
 	size_t i;
@@ -131,6 +164,7 @@ static void make_host(void)
 	put("/sys/devices/system/clocksource/clocksource0/current_clocksource", "hpet\n");
 	put("/sys/kernel/mm/transparent_hugepage/enabled", "always [madvise] never\n");
 	put("/sys/kernel/mm/ksm/run", "1\n");
+	put("/proc/sys/kernel/split_lock_mitigate", "1\n");
 	put("/sys/devices/system/cpu/isolated", "\n");
 	put("/sys/devices/system/cpu/nohz_full", "  (null)\n");
 	put("/proc/4242/task/4242/cgroup", "0::/machine.slice/web1/emulator\n");
@@ -155,6 +189,7 @@ static const struct {
 	{ "clocksource", "hpet" },
 	{ "transparent_hugepage", "madvise" },
 	{ "ksm/run", "1" },
+	{ "kernel.split_lock_mitigate", "1" },
 	{ "ksm/pages_sharing", NULL },
 	{ "cpu/isolated", "none" },
 	{ "cpu/nohz_full", "none" },
@@ -219,7 +254,9 @@ static void test_states(void)
 	check_state(&layout, &s, "vm.apicv", "AVIC: not inhibited");
 	check_state(&layout, &s, "vm.halt_poll", "halt polling: as kvm.halt_poll_ns says");
 	check_state(&layout, &s, "vm.disabled_exits", "exits turned off: none");
-	check_state(&layout, &s, "vm.dirty_logging", "dirty logging: off");
+	check_state(
+		&layout, &s, "vm.dirty_logging",
+		"dirty logging: off when this was read, which does not tell of the time before");
 	check_state(&layout, &s, "vm.irqchip", "interrupt controller: in the VMM");
 	/* What this kernel does not tell is not 0 */
 	check_state(&layout, &s, "vm.dirty_ring_size", NULL);
@@ -527,6 +564,7 @@ int main(int argc, char **argv)
 	} else {
 		test_texts();
 		test_some_texts();
+		test_exceptions();
 		test_settings();
 		test_states();
 		test_states_arm64();
