@@ -24,7 +24,7 @@ struct explain {
 	struct explanation x;
 	struct groups *sums; /* since the start, by reason */
 	struct groups *tally; /* the same by VM and reason, for VMs that exist or just ended */
-	__u64 total; /* exits, or ns of service time */
+	__u64 total; /* exits, or ns in KVM and the VMM */
 	struct vmstate *reader; /* NULL: there is none */
 	struct state_layout layout;
 	struct vm_states states; /* by PID */
@@ -172,14 +172,17 @@ size_t explain__fds(const struct explain *e, int *fds)
 
 static __u64 weight_of(const struct explain_style *style, const struct sample *s)
 {
-	return style->times ? times__service(s->times) : s->count;
+	return style->times ? times__caused(s->times) : s->count;
 }
 
 int explain__count(struct explain *e, const struct snapshot *snap)
 {
+	size_t i;
 	int err;
 
-	e->total += e->x.style.times ? snap->service : snap->exits;
+	for (i = 0; e->x.style.times && i < snap->nr_samples; i++)
+		e->total += times__caused(snap->samples[i].times);
+	e->total += e->x.style.times ? 0 : snap->exits;
 	groups__drop(e->tally, snap->end - REMEMBERED);
 	err = groups__add(e->sums, snap->samples, snap->nr_samples);
 	return err ? err : groups__add(e->tally, snap->samples, snap->nr_samples);
@@ -384,6 +387,20 @@ static bool has_reason(const struct chapter *c, const struct sample *s)
 	return false;
 }
 
+/* Adds a sample with those parts of its time only by which VMs are chosen */
+static int add_caused(struct groups *sums, const struct sample *s)
+{
+	struct times caused = { 0 };
+	struct sample copy = *s;
+
+	if (s->times) {
+		caused.part[PART_KVM] = s->times->part[PART_KVM];
+		caused.part[PART_USER] = s->times->part[PART_USER];
+		copy.times = &caused;
+	}
+	return groups__add(sums, &copy, 1);
+}
+
 /* The VMs that have most of a chapter's exits */
 static int add_counted_vms(struct explain *e, struct chapter *c)
 {
@@ -397,7 +414,7 @@ static int add_counted_vms(struct explain *e, struct chapter *c)
 	all = groups__all(e->tally, &nr);
 	for (i = 0; i < nr && !err; i++)
 		if (has_reason(c, &all[i]))
-			err = groups__add(sums, &all[i], 1);
+			err = add_caused(sums, &all[i]);
 	if (!err)
 		err = groups__sort(sums, &by_vm, &rows);
 	for (i = 0; i < rows.nr && !err; i++)

@@ -19,7 +19,7 @@ struct filter;
 struct explain_style {
 	struct filter *reasons; /* NULL: all; outlives it */
 	bool run; /* explain what was counted, else every reason */
-	bool times; /* weigh reasons by times__service(), else by the number of exits */
+	bool times; /* weigh reasons by times__caused(), else by the number of exits */
 	__u32 pid; /* without a run: this VM only; 0: all */
 	__u32 isa; /* this host's, whose reasons come first */
 	const char *root; /* below which files are read; "" */

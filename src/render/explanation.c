@@ -55,7 +55,7 @@ static const char *const labels[NR_TOPICS] = {
 
 static const char *all_of(const struct explanation *x)
 {
-	return x->style.times ? "the service time" : "the exits";
+	return x->style.times ? "the time in KVM and the VMM" : "the exits";
 }
 
 static void print_reason(FILE *out, const struct explanation *x, const struct explained *r)
@@ -194,7 +194,7 @@ static int print_record(FILE *out, struct record *r, const struct explanation *x
 	record__string(r, "reason", of->name);
 	record__integer(r, "code", of->code);
 	if (snap) {
-		record__string(r, "of", x->style.times ? "service time" : "exits");
+		record__string(r, "of", x->style.times ? "time in KVM and VMM" : "exits");
 		record__integer(r, "share", of->tenths);
 	}
 	record__integer(r, "pid", item->pid);

@@ -59,6 +59,11 @@ __u64 times__service(const struct times *t)
 	return times__sum(t) - t->part[PART_GUEST] - t->part[PART_IDLE];
 }
 
+__u64 times__caused(const struct times *t)
+{
+	return t->part[PART_KVM] + t->part[PART_USER];
+}
+
 /* Rounded together with the parts before it */
 __u64 times__share(const struct times *t, enum part part)
 {

@@ -38,6 +38,7 @@ struct times {
 
 __u64 times__sum(const struct times *t); /* of all parts */
 __u64 times__service(const struct times *t); /* all parts except guest and idle */
+__u64 times__caused(const struct times *t); /* kvm and user: what the exits themselves took */
 /* The share of a part in tenths of a per cent, rounded so that all add up to 1000 */
 __u64 times__share(const struct times *t, enum part part);
 __u64 times__spans(const struct times *t); /* how many spans have ended */

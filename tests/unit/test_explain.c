@@ -22,6 +22,9 @@
 #include "snapshot/run.h"
 #include "snapshot/times.h"
 
+/* As in explain.c */
+#define MOST_VMS_TOLD 3
+
 static char root[] = "/tmp/kvmexit-explain-XXXXXX";
 
 /* ---- texts ---- */
@@ -338,7 +341,11 @@ static struct vm idle = { .node = run.node, .pid = 4500, .name = "idle" };
 
 static struct times msr_time = { .part = { [PART_KVM] = 9000000 } };
 static struct times vintr_time = { .part = { [PART_KVM] = 1000000 } };
-static struct times hlt_time = { .part = { [PART_KVM] = 100000, [PART_IDLE] = 900000000 } };
+/* Neither idle nor waiting is what an exit costs */
+static struct times hlt_time = { .part = { [PART_KVM] = 100000,
+					   [PART_WAIT] = 800000000,
+					   [PART_POLL] = 700000000,
+					   [PART_IDLE] = 900000000 } };
 
 static struct sample samples[] = {
 	{ .vm = &web1, .isa = ISA_SVM, .code = 0x64, .count = 100, .times = &vintr_time },
@@ -493,6 +500,43 @@ static void test_learning(void)
 	explain__free(e);
 }
 
+/* What waiting adds to a reason's or a VM's time does not choose what is explained, or for whom */
+static void test_waiting_does_not_choose(void)
+{
+	const struct explain_style style = {
+		.run = true, .times = true, .isa = ISA_SVM, .root = root
+	};
+	static struct vm vms[MOST_VMS_TOLD + 1];
+	static struct times slow = { .part = { [PART_KVM] = 500, [PART_USER] = 500 } };
+	static struct times waits = { .part = { [PART_KVM] = 10, [PART_WAIT] = 1000000 } };
+	struct sample counted[MOST_VMS_TOLD + 2] = { 0 };
+	struct snapshot snap = { .samples = counted, .nr_samples = ARRAY_SIZE(counted) };
+	struct explain *e = explain__new(&style);
+	const struct explanation *x;
+	size_t i, nr = MOST_VMS_TOLD;
+
+	for (i = 0; i < ARRAY_SIZE(vms); i++)
+		vms[i] = (struct vm){ .node = run.node, .pid = 100 + i, .name = "x" };
+	/* NPF of all, the last of which waits; and a CPUID that only waits */
+	for (i = 0; i <= nr; i++)
+		counted[i] = (struct sample){ .vm = &vms[i],
+					      .isa = ISA_SVM,
+					      .code = 0x400,
+					      .count = 5,
+					      .times = i < nr ? &slow : &waits };
+	counted[nr + 1] = counted[nr];
+	counted[nr + 1].code = 0x72;
+	CHECK_INT(explain__count(e, &snap), 0);
+	x = explain__finish(e);
+	if (CHECK(x) && CHECK_INT(x->nr_chapters, 1)) {
+		CHECK_STR(x->chapters[0].reasons[0].name, "NPF");
+		CHECK_INT(x->chapters[0].vms_left_out, 1);
+		for (i = 0; i < x->chapters[0].nr_items; i++)
+			CHECK(x->chapters[0].items[i].pid != vms[nr].pid);
+	}
+	explain__free(e);
+}
+
 /* ---- this host's KVM ---- */
 
 static const struct vm_state *find_state(const struct vm_states *vms, pid_t pid)
@@ -569,6 +613,7 @@ int main(int argc, char **argv)
 		test_states();
 		test_states_arm64();
 		test_learning();
+		test_waiting_does_not_choose();
 		test_this_host();
 		test_golden(argc > 1 && !strcmp(argv[1], "--write"));
 		check__report("explain");
