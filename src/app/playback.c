@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-#include "app/playback.h"
-
+/* A recording as a source of snapshots (-f) */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,11 +9,28 @@
 #include "app/options.h"
 #include "app/replay.h"
 #include "app/screen.h"
+#include "app/session.h"
+#include "app/source.h"
 #include "lib/util.h"
 #include "recording/recording.h"
 #include "rows/select.h"
 #include "snapshot/keys.h"
 #include "vm/vm.h"
+
+/* An interval is read ahead, because a report must know whether it is the last one */
+struct playback {
+	struct interval {
+		struct snapshot snapshot;
+		unsigned int keys; /* what its samples can be told apart by */
+	} two[2]; /* by turns the interval that is reported and the one after it */
+	int now; /* the one that is reported */
+	bool fresh; /* it has not been reported yet */
+	bool have; /* there is one */
+	bool more; /* there is one after it */
+	__u64 left_out; /* intervals whose sums tell too little apart */
+	__u64 skipped; /* intervals before the first exit of what -p, -n, -t or -T names */
+	bool selected; /* there was such an exit */
+};
 
 /* Whether the output is the file that is read: this would never end */
 static bool writes_what_it_reads(const struct session *s)
@@ -25,12 +41,15 @@ static bool writes_what_it_reads(const struct session *s)
 	       !fstat(s->output.fd, &out) && in.st_dev == out.st_dev && in.st_ino == out.st_ino;
 }
 
-/* Opens the recording, drops the capabilities, opens the outputs; the exit code */
-int playback__start(struct session *s)
+static int playback__open(struct session *s, char *const *argv)
 {
 	const struct options *o = s->opts;
 	int err, code;
 
+	(void)argv;
+	s->playback = calloc(1, sizeof(*s->playback));
+	if (!s->playback)
+		return session__no_memory();
 	code = o->interval ? screen__open_ticker(s) : EXIT_OK;
 	if (code)
 		return code;
@@ -41,11 +60,31 @@ int playback__start(struct session *s)
 	}
 	if (isatty(STDERR_FILENO) && (o->output || !isatty(STDOUT_FILENO)))
 		recording__show_progress(s->recording);
-	code = session__drop_privileges(s);
-	if (code || !writes_what_it_reads(s))
-		return code;
-	complain("-f %s: this is the file that is written to", o->from);
-	return EXIT_USAGE;
+	return EXIT_OK;
+}
+
+/* Reads the interval with this number of the two; the exit code */
+static int read_interval(struct session *s, int nr, bool *got)
+{
+	struct interval *to = &s->playback->two[nr];
+	int err = recording__next(s->recording, &to->snapshot, &to->keys);
+
+	*got = err > 0;
+	if (err >= 0)
+		return EXIT_OK;
+	complain("reading %s: %s", s->opts->from, strerror(-err));
+	return EXIT_INTERNAL;
+}
+
+/* Goes on to the interval that was read ahead, and reads the one after it; the exit code */
+static int go_on(struct session *s)
+{
+	struct playback *p = s->playback;
+
+	p->now = !p->now;
+	p->have = p->more;
+	p->fresh = true;
+	return p->have ? read_interval(s, !p->now, &p->more) : EXIT_OK;
 }
 
 static void tell_keys(const char *from, unsigned int keys, unsigned int missing)
@@ -59,26 +98,36 @@ static void tell_keys(const char *from, unsigned int keys, unsigned int missing)
 			 keys & KEY_THREAD ? "thread " : "", keys & KEY_REASON ? "reason" : "");
 }
 
-/* Decides what to do from the recording's first intervals; the exit code */
-static int begin_recorded(struct session *s, const struct snapshot *first, unsigned int keys,
-			  bool more)
+static int playback__begin(struct session *s)
 {
-	unsigned int wanted = replay__keys(s->opts);
+	const unsigned int wanted = replay__keys(s->opts);
+	struct playback *p = s->playback;
+	const struct interval *first = &p->two[0];
 	int code;
 
-	if (wanted & ~keys) {
-		tell_keys(s->opts->from, keys, wanted & ~keys);
+	if (writes_what_it_reads(s)) {
+		complain("-f %s: this is the file that is written to", s->opts->from);
+		return EXIT_USAGE;
+	}
+	p->now = 1;
+	code = read_interval(s, 0, &p->more);
+	if (!code)
+		code = go_on(s);
+	if (code)
+		return code;
+	if (!p->have) {
+		complain("reading %s: there is no interval in it", s->opts->from);
 		return EXIT_NOTHING;
 	}
-	s->keys = (keys & KEY_SAMPLE) == KEY_SAMPLE ? 0 : keys;
+	if (wanted & ~first->keys) {
+		tell_keys(s->opts->from, first->keys, wanted & ~first->keys);
+		return EXIT_NOTHING;
+	}
+	s->keys = (first->keys & KEY_SAMPLE) == KEY_SAMPLE ? 0 : first->keys;
 	/* A recording of only one report was made without -i: no time line */
-	s->timed = more || first->seq || !first->final || s->live;
-	s->snapshot.details = first->details;
-	code = session__choose_reports(s);
-	if (code || !s->live)
-		return code;
-	ticker__start(&s->ticker, now_ns(), s->opts->interval, 0);
-	screen__show(s);
+	s->timed = p->more || first->snapshot.seq || !first->snapshot.final || s->live;
+	s->snapshot.details = first->snapshot.details;
+	s->start = now_ns();
 	return EXIT_OK;
 }
 
@@ -92,109 +141,89 @@ static int tell_namesakes(const struct session *s, const struct snapshot *snap)
 	return EXIT_NOTHING;
 }
 
-/* Makes one report; returns the exit code, or -1: go on */
-static int report_recorded(struct session *s, struct snapshot *snap)
+/* Takes the present interval, if it has what was asked for; as next() */
+static int take_interval(struct session *s)
 {
 	const struct selection *sel = &s->opts->selection;
-	size_t failed;
-	int err;
+	struct playback *p = s->playback;
+	const struct interval *i = &p->two[p->now];
 
-	snap->devices = s->devices;
-	select__selection(sel, snap);
-	if (sel->name && snap->vms > 1)
-		return tell_namesakes(s, snap);
-	s->selected |= snap->nr_samples > 0;
-	if (selection__names_any(sel) && !s->selected && !s->live) {
-		s->skipped++;
-		return -1;
+	p->fresh = false;
+	if (((s->keys ? s->keys : KEY_SAMPLE) | replay__keys(s->opts)) & ~i->keys) {
+		p->left_out++;
+		return NO_REPORT;
 	}
-	if (s->opts->filter)
-		select__reasons(s->opts->filter, snap);
-	screen__measure(s);
-	err = reports__print(s->reports, s->nr_reports, snap, &failed);
-	if (err && failed == s->nr_reports)
-		return session__no_memory();
-	if (err)
-		return err == -EPIPE ? EXIT_OK : session__tell_write(&s->output, err);
-	return -1;
+	s->snapshot = i->snapshot;
+	s->snapshot.devices = s->devices;
+	select__selection(sel, &s->snapshot);
+	if (sel->name && s->snapshot.vms > 1)
+		return tell_namesakes(s, &s->snapshot);
+	p->selected |= s->snapshot.nr_samples > 0;
+	if (selection__names_any(sel) && !p->selected && !s->live) {
+		p->skipped++;
+		return NO_REPORT;
+	}
+	s->last = !p->more;
+	return REPORT_IT;
 }
 
-/*
- * Shows a report until the next interval is due, or the last one until the user ends the
- * view. The exit code, or -1: go on.
- */
-static int look(struct session *s)
+/* @final: the user ends the view, and has seen the last report */
+static int playback__next(struct session *s, bool final)
 {
-	int code = -1;
+	struct playback *p = s->playback;
+	int code = NO_REPORT;
 
-	while (code < 0) {
-		enum event event = screen__see_to(s, ticker__wait(&s->ticker));
-
-		if (event == EVENT_REPORT && !s->last)
-			return -1;
-		if (event == EVENT_LAST)
-			return EXIT_OK;
-		if (event == EVENT_WINDOW || event == EVENT_REPORT)
-			code = screen__redraw(s);
+	while (!final && code == NO_REPORT && p->have) {
+		code = p->fresh ? EXIT_OK : go_on(s);
+		if (!code)
+			code = p->have ? take_interval(s) : NO_REPORT;
 	}
-	return code;
+	return code == NO_REPORT && (final || !s->live) ? EXIT_OK : code;
 }
 
-/* Reports what was wrong with the recording; the exit code: @code, or if that is -1 its own */
-static int end_recorded(const struct session *s, int code, __u64 left_out)
+static void playback__reported(struct session *s)
 {
+	(void)s;
+}
+
+/* Says what was wrong with the recording; the exit code that follows from @code */
+static int tell_end(const struct session *s, int code)
+{
+	const struct playback *p = s->playback;
+	const char *from = s->opts->from;
+
 	recording__tell(s->recording);
-	if (s->selected && s->skipped)
-		complain("reading %s: left out %s before the first exit of what was named",
-			 s->opts->from, plural(s->skipped, "interval"));
-	if (left_out)
-		complain("reading %s: left out %s: their sums tell too little apart", s->opts->from,
-			 plural(left_out, "interval"));
-	if (code >= 0)
+	if (p->selected && p->skipped)
+		complain("reading %s: left out %s before the first exit of what was named", from,
+			 plural(p->skipped, "interval"));
+	if (p->left_out)
+		complain("reading %s: left out %s: their sums tell too little apart", from,
+			 plural(p->left_out, "interval"));
+	if (code != EXIT_OK || p->more || p->selected || !selection__names_any(&s->opts->selection))
 		return code;
-	if (s->selected || !selection__names_any(&s->opts->selection))
-		return EXIT_OK;
-	complain("reading %s: it has no exits of what -p, -n, -v, -t or -T names", s->opts->from);
+	complain("reading %s: it has no exits of what -p, -n, -v, -t or -T names", from);
 	return EXIT_NOTHING;
 }
 
-/*
- * Makes a report of every interval of the recording. It reads one interval ahead, because a
- * report must know whether it is the last one. The exit code.
- */
-int playback__run(struct session *s)
+static int playback__end(struct session *s, int code)
 {
-	struct snapshot two[2] = { 0 };
-	unsigned int keys[2] = { 0 };
-	int i = 0, code = -1, have, more;
-	__u64 left_out = 0;
+	struct playback *p = s->playback;
 
-	have = recording__next(s->recording, &two[0], &keys[0]);
-	if (!have) {
-		complain("reading %s: there is no interval in it", s->opts->from);
-		code = EXIT_NOTHING;
+	if (s->recording)
+		code = tell_end(s, code);
+	recording__free(s->recording);
+	if (p) {
+		free(p->two[0].snapshot.samples);
+		free(p->two[1].snapshot.samples);
 	}
-	for (; code < 0 && have > 0; have = more, i ^= 1) {
-		more = recording__next(s->recording, &two[i ^ 1], &keys[i ^ 1]);
-		s->last = !more;
-		if (!s->nr_reports)
-			code = begin_recorded(s, &two[i], keys[i], more);
-		if (code > 0)
-			break;
-		code = -1;
-		if (((s->keys ? s->keys : KEY_SAMPLE) | replay__keys(s->opts)) & ~keys[i])
-			left_out++;
-		else
-			code = report_recorded(s, &two[i]);
-		if (code < 0 && s->live)
-			code = look(s);
-	}
-	if (have < 0) {
-		complain("reading %s: %s", s->opts->from, strerror(-have));
-		code = EXIT_INTERNAL;
-	}
-	code = end_recorded(s, code, left_out);
-	for (i = 0; i < 2; i++)
-		free(two[i].samples);
+	free(p);
 	return code;
 }
+
+const struct source_ops recording_source = {
+	.open = playback__open,
+	.begin = playback__begin,
+	.next = playback__next,
+	.reported = playback__reported,
+	.end = playback__end,
+};

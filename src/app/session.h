@@ -18,16 +18,20 @@ struct counters;
 struct devices;
 struct explain;
 struct options;
+struct playback;
 struct probe;
 struct recording;
+struct source_ops;
 struct vms;
 
 struct session {
 	const struct options *opts;
+	const struct source_ops *source;
 	struct probe *probe;
 	struct counters *counters;
 	struct vms *vms;
 	struct recording *recording; /* NULL: this host */
+	struct playback *playback; /* what is being read of it */
 	struct devices *devices; /* --devices */
 	struct explain *explain; /* NULL: nothing is explained */
 	struct output output;
@@ -36,9 +40,8 @@ struct session {
 	struct snapshot snapshot;
 	struct report reports[2];
 	unsigned int keys; /* what samples can be told apart by; 0: everything */
+	bool waits; /* for an event before the next report */
 	bool timed; /* reports have a time line */
-	bool selected; /* the recording has exits of what -p, -n, -t or -T names */
-	__u64 skipped; /* intervals before the first of these exits, for which no report is made */
 	bool last; /* there is no report after this one */
 	size_t nr_reports;
 	struct run run;
