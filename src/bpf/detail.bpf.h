@@ -37,7 +37,8 @@ const volatile __u8 svm_sources[NR_COUNTERS] = {
 };
 
 const volatile __u8 arm64_sources[NR_COUNTERS] = {
-#define ARM64_DETAIL(reason, source, kind, known, value) [COUNTER_OF(REASON_ARM64_##reason)] = source,
+#define ARM64_DETAIL(reason, source, kind, known, value) \
+	[COUNTER_OF(REASON_ARM64_##reason)] = source,
 #include "reasons.def"
 };
 

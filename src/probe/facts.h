@@ -41,7 +41,8 @@ struct facts {
 	bool run_delay; /* struct task_struct tells how long a thread waited for a CPU */
 	bool halt_wait; /* struct kvm_vcpu tells how long it was halted, since 5.15 */
 	bool halt_poll; /* and how long it polled */
-	bool run_function; /* BTF has the function that KVM_RUN calls, so that a program can be there */
+	bool run_function; /* BTF has the function that KVM_RUN calls, so that a program can be
+			      there */
 	/* For --detail */
 	bool exit_record; /* kvm_exit's classic record has info1 and so on as struct kvm_exit_record
 			   */
