@@ -76,6 +76,7 @@ int main(int argc, char **argv)
 	struct session s = {
 		.opts = &opts,
 		.output.fd = -1,
+		.metrics.lock = -1,
 		.ticker = { .timer = -1, .signals = -1, .keys = -1 },
 	};
 	int code;

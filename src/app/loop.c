@@ -150,7 +150,7 @@ static int stop(struct session *s, int code)
 		complain("writing %s: %s", s->opts->metrics, strerror(-s->metrics.err));
 		code = EXIT_WRITE;
 	}
-	replaced__free(&s->metrics);
+	replaced__close(&s->metrics);
 	return err && code == EXIT_OK ? session__tell_write(&s->output, err) : code;
 }
 

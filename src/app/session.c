@@ -146,20 +146,34 @@ static int tell_open(const char *path, int err, const char *otherwise)
 }
 
 /* The exit code */
+static int open_metrics(struct session *s)
+{
+	const char *path = s->opts->metrics;
+	int err = replaced__open(&s->metrics, path);
+
+	if (err == -EEXIST)
+		complain("--metrics %s: not a file that could be replaced", path);
+	else if (err == -EBUSY)
+		complain("--metrics %s: another kvmexit writes this file (it has locked %s)", path,
+			 s->metrics.lock_path);
+	else if (err == -ENOMEM)
+		return session__no_memory();
+	else if (err)
+		return tell_open(s->metrics.lock_path, err, "");
+	return err ? EXIT_CREATE : EXIT_OK;
+}
+
+/* The exit code. A run that may not write the metrics leaves no other file behind. */
 static int open_outputs(struct session *s)
 {
 	const struct options *o = s->opts;
-	int err = output__open(&s->output, o->output);
+	int code = o->metrics ? open_metrics(s) : EXIT_OK;
+	int err = code ? 0 : output__open(&s->output, o->output);
 
 	if (err)
 		return o->output ? tell_open(o->output, err, ", or use >>FILE")
 				 : session__tell_write(&s->output, err);
-	err = o->metrics ? replaced__open(&s->metrics, o->metrics) : 0;
-	if (err == -EEXIST) {
-		complain("--metrics %s: not a file that could be replaced", o->metrics);
-		return EXIT_CREATE;
-	}
-	return err ? tell_open(s->metrics.beside, err, "") : EXIT_OK;
+	return code;
 }
 
 /* The exit code. Opens the outputs without capabilities, as they are reopened without them, too. */
@@ -191,6 +205,7 @@ int session__drop_privileges(struct session *s)
 		fds[needs.nr_fds++] = s->ticker.timer;
 		fds[needs.nr_fds++] = s->ticker.signals;
 		fds[needs.nr_fds++] = s->output.fd;
+		fds[needs.nr_fds++] = s->metrics.lock;
 		if (s->live)
 			needs.raises = terminal__raises(&needs.nr_raises);
 		err = privileges__confine(&needs, &what);

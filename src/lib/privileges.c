@@ -115,9 +115,11 @@ static const struct call terminal_call = { SYS_ioctl, 1, ~0u, TCSETS };
 
 static const struct call append_call = { SYS_openat, 2, OPEN_BITS, O_WRONLY | O_APPEND };
 
+/* A file is opened for this only if it was not there before */
 static const struct call replace_calls[] = {
-	{ SYS_openat, 2, OPEN_BITS, O_WRONLY | O_TRUNC },
+	{ SYS_openat, 2, OPEN_BITS | O_CREAT | O_EXCL, O_WRONLY | O_CREAT | O_EXCL },
 	{ SYS_renameat, ANY },
+	{ SYS_unlinkat, 2, ~0u, 0 },
 };
 
 static bool has_capability(int cap)

@@ -114,14 +114,14 @@ test_metrics_file()
 	check '--metrics: a table too' "$(sed -n 2p "$dir/out")" 'PID *'
 	run --metrics "$dir/none/metrics" 0.05
 	check '--metrics: no directory' "$code $(cat "$dir/err")" \
-		"73 kvmexit: opening $dir/none/metrics.new: No such file or directory"
+		"73 kvmexit: opening $dir/none/metrics.lock: No such file or directory"
 	run --metrics /dev/null 0.05
 	check '--metrics: a device' "$code $(cat "$dir/err")" \
 		"73 kvmexit: --metrics /dev/null: not a file that could be replaced"
 	chown nobody "$dir/other"
 	run --metrics "$dir/other/metrics" 0.05
 	check "--metrics: another's directory" "$code $(cat "$dir/err")" \
-		"73 kvmexit: opening $dir/other/metrics.new: Permission denied; *may write to"
+		"73 kvmexit: opening $dir/other/metrics.lock: Permission denied; *may write to"
 	chown root "$dir/other"
 	# Gone for a while: told once, and the next report has it all
 	start --metrics "$dir/other/metrics" -i 0.05 -o "$dir/records"

@@ -150,6 +150,11 @@ static int try_unlink(void)
 	return result(unlink(path));
 }
 
+static int try_unlinkat(void)
+{
+	return result(syscall(SYS_unlinkat, AT_FDCWD, path, 0));
+}
+
 static int try_chmod(void)
 {
 	return result(chmod(path, 0777));
@@ -278,6 +283,7 @@ static const struct test_case {
 	{ "appending no longer", try_not_appending, true, EPERM },
 	{ "pwrite", try_positioned, true, EPERM },
 	{ "unlink", try_unlink, true, EPERM },
+	{ "unlinkat", try_unlinkat, true, EPERM },
 	{ "chmod", try_chmod, true, EPERM },
 	{ "mount", try_mount, true, EPERM },
 	{ "mmap of code", try_code, true, EPERM },
@@ -436,20 +442,53 @@ static int try_beside(const char *output, const char *file)
 }
 
 /* --metrics: a file is made beside another and takes its place, there only */
+static struct replaced replaced;
+
 static int try_replace(void)
 {
-	struct replaced r;
-	int err = replaced__open(&r, path);
+	char lock[SIZE + 8];
+	struct stat st;
+	int err = replaced__write(&replaced, "x\n", 2);
 
-	if (!err)
-		err = replaced__write(&r, "x\n", 2);
-	replaced__free(&r);
-	return -err;
+	replaced__close(&replaced);
+	snprintf(lock, sizeof(lock), "%s.lock", path);
+	return err ? -err : !stat(lock, &st);
 }
 
-static int try_truncate_elsewhere(void)
+/* Only what was not there before can be written to */
+static int try_truncate_there(void)
 {
-	return result(open(other, O_WRONLY | O_TRUNC));
+	return result(open(path, O_WRONLY | O_TRUNC));
+}
+
+static int try_create_over(void)
+{
+	return result(open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+}
+
+static int try_exclusive_elsewhere(void)
+{
+	char name[SIZE + 8];
+
+	snprintf(name, sizeof(name), "%s.new", other);
+	return result(open(name, O_WRONLY | O_CREAT | O_EXCL, 0600))
+		       ?: result(syscall(SYS_unlinkat, AT_FDCWD, name, 0));
+}
+
+/* Of a file that was written only in part */
+static int try_remove_new(void)
+{
+	char name[SIZE + 8];
+	int fd;
+
+	snprintf(name, sizeof(name), "%s.new", path);
+	fd = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	return result(fd) ?: result(syscall(SYS_unlinkat, AT_FDCWD, name, 0));
+}
+
+static int try_remove_elsewhere(void)
+{
+	return result(syscall(SYS_unlinkat, AT_FDCWD, other, 0));
 }
 
 static int try_rename_elsewhere(void)
@@ -459,7 +498,8 @@ static int try_rename_elsewhere(void)
 
 static void test_replaced(bool landlock)
 {
-	const struct needs needs = { .fds = &kept, .nr_fds = 1, .replaced = path };
+	int fds[2] = { kept };
+	const struct needs needs = { .fds = fds, .nr_fds = 2, .replaced = path };
 	const struct {
 		int (*try)(void);
 		int want;
@@ -467,12 +507,20 @@ static void test_replaced(bool landlock)
 		{ try_replace, 0 },
 		{ try_append, EPERM },
 		{ try_unlink, EPERM },
-		{ try_truncate_elsewhere, landlock ? EACCES : 0 },
+		{ try_truncate_there, EPERM },
+		{ try_create_over, EPERM },
+		{ try_remove_new, 0 },
+		{ try_exclusive_elsewhere, landlock ? EACCES : 0 },
+
 		{ try_rename_elsewhere, landlock ? EACCES : 0 },
+		/* Without Landlock the file has been renamed */
+		{ try_remove_elsewhere, landlock ? EACCES : ENOENT },
 	};
 	const char *what;
 	size_t i;
 
+	CHECK_INT(replaced__open(&replaced, path), 0);
+	fds[1] = replaced.lock;
 	for (i = 0; i < ARRAY_SIZE(tries); i++) {
 		int status = 0;
 		pid_t pid = fork();
@@ -486,6 +534,7 @@ static void test_replaced(bool landlock)
 		if (!CHECK_INT(WEXITSTATUS(status), tries[i].want))
 			fprintf(stderr, "try: %zu\n", i);
 	}
+	replaced__close(&replaced);
 }
 
 /* What the live view does to a terminal and to itself, which others cannot do */

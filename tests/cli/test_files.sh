@@ -1,0 +1,150 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#
+# Files that get in each other's way: two writers of one --metrics FILE, what a killed run or
+# somebody else left beside it. Needs no VM: a recording is read.
+# Usage: tests/cli/test_files.sh [KVMEXIT]
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+# shellcheck source=tests/cli/harness.sh
+. tests/cli/harness.sh
+recording=$(realpath tests/golden/exits.ndjson)
+metrics=$dir/files/metrics.prom
+mkdir "$dir/files"
+mkfifo "$dir/endless"
+
+# A writer of --metrics FILE that waits for the end of its recording: returns once it has begun
+begin_writer()
+{
+	exec 8<>"$dir/endless"
+	kvmexit -f - --metrics "$1" <"$dir/endless" >/dev/null 2>"$dir/err" 8>&- &
+	tool=$!
+	wait_for "the lock on $1" test -e "$1.lock"
+}
+
+# end_writer SIGNAL
+end_writer()
+{
+	exec 8>&-
+	[ -z "$1" ] || kill "-$1" "$tool"
+	wait "$tool" 2>/dev/null
+	code=$?
+	tool=''
+}
+
+# What is in the directory of the metrics
+names()
+{
+	find "$dir/files" -mindepth 1 -printf '%f\n' | sort | paste -sd' '
+}
+
+test_second_writer()
+{
+	begin_writer "$metrics"
+	run -f "$recording" --metrics "$metrics" -o "$dir/report"
+	check 'second writer' "$code $(cat "$dir/err")" \
+		"73 kvmexit: --metrics $metrics: another kvmexit writes this file (it has locked $metrics.lock)"
+	check 'second writer: no report' "$(ls "$dir/report" 2>/dev/null)" ''
+	run -f "$recording" --metrics "$dir/files/other.prom"
+	check 'a writer of another file beside it: exit code' "$code" 0
+	rm "$dir/files/other.prom"
+	end_writer ''
+	check 'first writer: files that it leaves' "$(names)" ''
+	run -f "$recording" --metrics "$metrics"
+	check 'the next writer: exit code' "$code" 0
+	check 'the next writer: files' "$(names)" metrics.prom
+}
+
+# A killed run leaves no lock that matters, and no file that stays
+test_killed()
+{
+	local stale=$metrics.new-0123456789abcdef
+
+	begin_writer "$metrics"
+	end_writer KILL
+	echo half >"$stale"
+	echo mine >"$metrics.new-0123"
+	run -f "$recording" --metrics "$metrics"
+	check 'after SIGKILL: exit code' "$code" 0
+	check 'after SIGKILL: metrics' "$(tail -n 1 "$metrics")" '# EOF'
+	check 'after SIGKILL: files' "$(names)" 'metrics.prom metrics.prom.new-0123'
+	rm "$metrics.new-0123"
+	# Another's file is left alone
+	[ "$(id -u)" = 0 ] || { skip "another's file of such a name"; return; }
+	install -o nobody /dev/null "$stale"
+	run -f "$recording" --metrics "$metrics"
+	check "another's file: stays" "$code $(names)" "0 metrics.prom ${stale##*/}"
+	rm "$stale"
+}
+
+# A file that cannot be written leaves the old one, and nothing beside it
+test_no_room()
+{
+	echo old >"$metrics"
+	(ulimit -f 0; kvmexit -f "$recording" --metrics "$metrics" >/dev/null 2>&1)
+	check 'no room: exit code' $? 74
+	check 'no room: the old file' "$(cat "$metrics")" old
+	check 'no room: files' "$(names)" metrics.prom
+}
+
+# What others put beside the file is not published, not followed and not waited for
+test_planted()
+{
+	local name
+
+	for name in "$metrics.new" "$metrics.new-planted"; do
+		install -m 666 /dev/null "$name"
+	done
+	[ "$(id -u)" != 0 ] || chown nobody "$metrics.new"
+	run -f "$recording" --metrics "$metrics"
+	check 'planted: owner and mode' "$code $(stat -c '%u %a' "$metrics")" "0 $(id -u) 644"
+	check 'planted: files' "$(names)" \
+		'metrics.prom metrics.prom.new metrics.prom.new-planted'
+	rm "$metrics".new*
+	echo kept >"$dir/kept"
+	ln -s "$dir/kept" "$metrics.lock"
+	run -f "$recording" --metrics "$metrics"
+	check 'a link as the lock' "$code $(cat "$dir/err")" \
+		"73 kvmexit: opening $metrics.lock: Too many levels of symbolic links"
+	check 'a link as the lock: its target' "$(cat "$dir/kept")" kept
+	rm "$metrics.lock"
+	mkfifo "$metrics.lock"
+	run -f "$recording" --metrics "$metrics"
+	check 'a FIFO as the lock' "$code $(names)" '0 metrics.prom'
+}
+
+replace_often()
+{
+	local _
+
+	for _ in {1..100}; do
+		kvmexit -f "$recording" --metrics "$metrics" >/dev/null 2>&1
+	done
+}
+
+# Whoever reads while two try to write sees one whole file
+test_readers()
+{
+	local lines reads=0 torn=0
+
+	kvmexit -f "$recording" --metrics "$metrics" >/dev/null
+	replace_often &
+	replace_often &
+	while [ -n "$(jobs -r)" ]; do
+		for _ in {1..50}; do
+			mapfile -t lines <"$metrics"
+			reads=$((reads + 1))
+			[ "${lines[-1]:-}" = '# EOF' ] || torn=$((torn + 1))
+		done 2>/dev/null
+	done
+	wait
+	check "readers: torn of $reads" "$torn" 0
+	check 'readers: files' "$(names)" metrics.prom
+}
+
+test_second_writer
+test_killed
+test_no_room
+test_planted
+test_readers
+report files
