@@ -207,7 +207,7 @@ enum detail_kind {
 	DETAIL_PORT, /* 15..0 its number, 18..16 bytes, 19 in, 20 string */
 	DETAIL_MMIO, /* 50..0 guest physical address */
 	DETAIL_FAULT, /* 30..0 guest physical address / 2M, 32..31 access, 33 was mapped */
-	DETAIL_LEAF, /* 31..0 EAX, 47..32 ECX (0xffff if it is more), 48 the leaf has subleaves */
+	DETAIL_LEAF, /* 31..0 EAX, 47..32 ECX (0xffff: or more), 48 the leaf has subleaves */
 	DETAIL_HYPERCALL, /* 31..0 its number, 33..32 whose */
 	DETAIL_VECTOR, /* 7..0 vector, 9..8 of what */
 	DETAIL_CR, /* 3..0 its number, 5..4 access, as VMX's exit qualification has it */

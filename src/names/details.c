@@ -13,6 +13,7 @@ enum form {
 	HEX,
 	DECIMAL,
 	NUMBER, /* decimal below 10, else hexadecimal */
+	LIMITED, /* NUMBER, but the largest one stands for all that are more: >0xfffe */
 	WORD, /* one of words[], "" is left out */
 	SYSREG, /* s3_0_c12_c11_5 */
 };
@@ -60,7 +61,7 @@ static const struct kind {
 	[DETAIL_LEAF] = { { CALLED("leaf"),
 			    AS(HEX, 0, 32),
 			    WORDS(48, 1, "", "subleaf"),
-			    { .form = NUMBER, .shift = 32, .bits = 16, .only_with = 48 } },
+			    { .form = LIMITED, .shift = 32, .bits = 16, .only_with = 48 } },
 			  0,
 			  32 },
 	[DETAIL_HYPERCALL] = { { CALLED("hypercall"), AS(NUMBER, 0, 32),
@@ -194,6 +195,21 @@ static bool is_told(const struct part *part, __u64 value, __u64 known)
 	return !mask || (mask & known) != mask;
 }
 
+/* Whether a number stands for all that have no room in the part */
+static bool is_limit(const struct part *part, __u64 n)
+{
+	return part->form == LIMITED && n == BIT(part->bits) - 1;
+}
+
+static int format_number(const struct part *part, __u64 n, char *buf, size_t size)
+{
+	bool limit = is_limit(part, n);
+	bool hex = part->form == HEX || (part->form != DECIMAL && n > 9);
+
+	return snprintf(buf, size, hex ? "%s0x%llx" : "%s%llu", limit ? ">" : "",
+			(n - limit) << part->scale);
+}
+
 static int format_part(const struct part *part, __u64 n, char *buf, size_t size)
 {
 	switch (part->form) {
@@ -204,10 +220,7 @@ static int format_part(const struct part *part, __u64 n, char *buf, size_t size)
 				bits_of(n, 11, 3), bits_of(n, 7, 4), bits_of(n, 3, 4),
 				bits_of(n, 0, 3));
 	default:
-		return snprintf(buf, size,
-				part->form == HEX || (part->form == NUMBER && n > 9) ? "0x%llx"
-										     : "%llu",
-				n << part->scale);
+		return format_number(part, n, buf, size);
 	}
 }
 
@@ -328,7 +341,12 @@ static bool parse_part(const struct part *part, const char **text, __u64 *n)
 {
 	if (part->form == WORD)
 		return parse_word(part, text, n);
-	return part->form == SYSREG ? parse_sysreg(text, n) : parse_number(part, text, n);
+	if (part->form == SYSREG)
+		return parse_sysreg(text, n);
+	if (part->form != LIMITED || **text != '>')
+		return parse_number(part, text, n);
+	++*text;
+	return parse_number(part, text, n) && is_limit(part, ++*n);
 }
 
 /* Parses a text except the part that says L2 */
