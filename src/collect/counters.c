@@ -13,15 +13,8 @@
  * A slot is retired if nothing was counted in it for this time, even if its owner is
  * alive: an idle thread can cheaply get another slot, and nobody can tell whether a thread
  * of another PID namespace is alive. The time is shorter if fewer slots are free than one
- * or two VMs may want at once. A slot whose details have no more room is retired, too: they
- * may be those of a guest that boots, whose firmware asks 256 CPUID leaves once each. The
- * first times this is as SOON as it is seen; then it takes twice as long each time, so that a
- * guest with ever new details costs little.
+ * or two VMs may want at once.
  */
-#define PATIENCE (10 * NSEC_PER_SEC)
-#define IMPATIENCE (NSEC_PER_SEC / 5)
-#define SOON 3
-#define MOST_THREADS 32 /* of a vCPU in a report, if its details have no more room */
 #define RESERVE 64 /* slots; or a quarter of all, if that is more */
 
 static __u64 patience(__u32 nr_free, __u32 max)
@@ -224,35 +217,6 @@ static bool is_over(const struct counters *c, const struct thread *t, __u64 now,
 	return has_ended(c, t) || (idle && c->nr_free < c->max / 4);
 }
 
-/* How long a vCPU's details may be without room until it gets a new slot */
-static __u64 crowded_patience(const struct vcpu *v)
-{
-	__u64 wait = v->crowded < SOON ? 0 : IMPATIENCE << (v->crowded - SOON);
-
-	return wait < PATIENCE ? wait : PATIENCE;
-}
-
-/*
- * With clocks each slot has a thread of its own until the next report, so a vCPU gets only
- * some of them.
- */
-static bool is_crowded(const struct thread *t, __u64 now)
-{
-	const struct vcpu *v = t->vcpu;
-
-	return t->detailing.crowded && !(t->timing && v->users > MOST_THREADS) &&
-	       now - t->taken >= crowded_patience(v);
-}
-
-static void retire_crowded(struct counters *c, struct thread *t, __u64 now)
-{
-	struct vcpu *v = t->vcpu;
-
-	if (crowded_patience(v) < PATIENCE)
-		v->crowded++;
-	retire(c, t, now);
-}
-
 /* Clocks have counters of 32 bits; they must be read before they wrap */
 #define CLOCK_LIMIT (1u << 31)
 
@@ -269,8 +233,8 @@ static int read_slots(struct counters *c, __u64 now, __u64 limit, size_t *retire
 
 		if (changed < 0)
 			err = changed;
-		else if (t->state == OWNED && is_crowded(t, now))
-			retire_crowded(c, t, now);
+		else if (t->state == OWNED && thread__takes_new_slot(t, now))
+			retire(c, t, now);
 		else if (changed)
 			t->since = now;
 		else if (t->state == OWNED && is_over(c, t, now, limit))

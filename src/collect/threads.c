@@ -147,6 +147,35 @@ struct thread *threads__get(struct counters *c, const struct slot *slot)
 	return v ? get_thread(c, v, slot) : NULL;
 }
 
+/*
+ * Details without room may be those of a guest that boots, whose firmware asks 256 CPUID
+ * leaves once each. So the first times a vCPU gets a new slot as SOON as that is seen; then
+ * it takes twice as long each time, so that a guest with ever new details costs little.
+ */
+#define SOON 3
+
+static __u64 crowded_patience(const struct vcpu *v)
+{
+	__u64 wait = v->crowded < SOON ? 0 : IMPATIENCE << (v->crowded - SOON);
+
+	return wait < PATIENCE ? wait : PATIENCE;
+}
+
+/* With clocks each slot has a thread of its own until the next report; so many of a vCPU */
+#define MOST_THREADS 32
+
+bool thread__takes_new_slot(struct thread *t, __u64 now)
+{
+	struct vcpu *v = t->vcpu;
+	__u64 wait = crowded_patience(v);
+
+	if (!t->detailing.crowded || (t->timing && v->users > MOST_THREADS) ||
+	    now - t->taken < wait)
+		return false;
+	v->crowded += wait < PATIENCE;
+	return true;
+}
+
 static int compare_threads(const void *a, const void *b)
 {
 	const struct thread *x = *(struct thread *const *)a, *y = *(struct thread *const *)b;

@@ -10,6 +10,10 @@
 #include "collect/detail_table.h"
 #include "collect/totals.h"
 
+/* How long a slot may be idle, and how long if slots are wanted; ns */
+#define PATIENCE (10 * NSEC_PER_SEC)
+#define IMPATIENCE (NSEC_PER_SEC / 5)
+
 /* One exit reason of a thread */
 struct cell {
 	__u32 index; /* of the counter */
@@ -82,6 +86,12 @@ struct counters {
  * NULL: no memory.
  */
 struct thread *threads__get(struct counters *c, const struct slot *slot);
+
+/*
+ * Whether a thread is to get a new slot now because its details have no more room in this
+ * one. Counts that for its vCPU: the more often, the longer it takes the next time.
+ */
+bool thread__takes_new_slot(struct thread *t, __u64 now);
 
 /* By VM, vCPU and TID: in the order of the samples */
 void threads__sort(struct counters *c);
