@@ -44,6 +44,26 @@ static void tell_hidden(struct session *s)
 	complain("VMs are called by their PIDs: %s", sight__why_hidden());
 }
 
+/* What programs missed, and that it is not known; of exits, tell_lost() tells the first */
+static void tell_missed(struct session *s)
+{
+	const struct misses *m = &s->snapshot.missed;
+	size_t i;
+
+	for (i = 0; i < NR_UNSURE; i++) {
+		if (m->unknown & ~s->told_missed.unknown & 1u << i)
+			complain("how many events BPF programs missed is not known: "
+				 "%s may be %s: %s",
+				 unsure_names[i], i == UNSURE_EXITS ? "lost" : "wrong",
+				 strerror(-s->misses_err));
+		if (i != UNSURE_EXITS && m->count[i] != s->told_missed.count[i])
+			complain("%s missed so far: %s are uncertain", plural(m->count[i], "event"),
+				 unsure_names[i]);
+	}
+	s->told_missed.unknown |= m->unknown;
+	memcpy(s->told_missed.count, m->count, sizeof(m->count));
+}
+
 /* Whoever reads "0 exits" must not take a KVM that fires no event for VMs without exits */
 static void tell_silence(const struct session *s)
 {
@@ -58,18 +78,16 @@ static bool process_is_gone(__u32 pid, __u64 start)
 
 static int take_snapshot(struct session *s, bool final)
 {
-	__u64 now, misses = s->snapshot.lost[LOST_MISSED];
-	int failed = probe__misses(s->probe, &misses);
-	int err = session__collect(s);
+	__u64 now;
+	struct misses misses;
+	int failed = probe__misses(s->probe, &misses), err = session__collect(s);
 
-	if (failed && !s->told_misses)
-		complain("exits that the BPF program missed are not known: %s", strerror(-failed));
-	s->told_misses |= failed != 0;
+	s->misses_err = failed ? failed : s->misses_err;
 	s->snapshot.end = realtime_ns();
 	now = now_ns();
 	s->snapshot.duration = now - s->start;
 	s->snapshot.final = final;
-	snapshot__set_lost(&s->snapshot, LOST_MISSED, misses);
+	snapshot__set_missed(&s->snapshot, &misses);
 	s->start = now;
 	/* Reads the clocks up to this moment, so that times add up to the interval's length */
 	if (!err)
@@ -95,8 +113,10 @@ static int host__next(struct session *s, bool final)
 
 static void host__reported(struct session *s)
 {
-	if (!s->live || s->last)
+	if (!s->live || s->last) {
 		tell_lost(s);
+		tell_missed(s);
+	}
 	tell_hidden(s);
 	s->exits += s->snapshot.exits;
 	if (s->last)

@@ -45,7 +45,8 @@ struct session {
 	bool last; /* there is no report after this one */
 	size_t nr_reports;
 	struct run run;
-	bool told_misses; /* that they cannot be read */
+	int misses_err; /* why the programs' misses could not be read, at last */
+	struct misses told_missed; /* what the user knows of them */
 	bool told_hidden; /* that names are missing */
 	unsigned int reopened; /* output.reopened when run and vm records were last written */
 	bool live; /* reports are shown in place, on a terminal */

@@ -22,7 +22,16 @@
 #include "probe/facts.h"
 #include "probe/load.h"
 #include "probe/variants.h"
+#include "snapshot/misses.h"
 #include "vm/selection.h"
+
+/* A program that is in use; its files, -1: none */
+struct program {
+	int link; /* while it is open, the program runs */
+	int prog;
+	int fdinfo; /* of the program: it tells recursion_misses */
+	unsigned int unsure; /* bits 1 << enum unsure: what a miss makes uncertain */
+};
 
 struct probe {
 	struct kvmexit_bpf *skel; /* only until attached */
@@ -30,20 +39,15 @@ struct probe {
 	void *bss; /* where shared.control lies */
 	size_t bss_size;
 	__u32 max; /* slots */
-	/* Files, -1: none */
-	int links[MAX_PROGRAMS]; /* while they are open, exits are counted */
-	int prog; /* on kvm_exit */
-	int fdinfo; /* of the program: it tells recursion_misses */
-	int no_btf; /* an empty BTF, for kernels that have none */
+	struct program programs[MAX_PROGRAMS];
+	int no_btf; /* a file, -1: none; an empty BTF, for kernels that have none */
 	__u64 began; /* when counting did */
 	const char *name; /* of the variant */
 	unsigned int untold; /* as probe__untold() */
 };
 
 static const struct probe no_probe = {
-	.links = { -1, -1, -1, -1, -1, -1, -1, -1, -1 },
-	.prog = -1,
-	.fdinfo = -1,
+	.programs = { [0 ... MAX_PROGRAMS - 1] = { .link = -1, .prog = -1, .fdinfo = -1 } },
 	.no_btf = -1,
 };
 
@@ -339,13 +343,13 @@ static void close_object(struct probe *probe)
 	probe->no_btf = -1;
 }
 
-static void open_fdinfo(struct probe *probe, const struct bpf_program *prog)
+static void open_fdinfo(struct program *p, const struct bpf_program *prog)
 {
 	char path[64];
 
-	probe->prog = fcntl(bpf_program__fd(prog), F_DUPFD_CLOEXEC, 0);
-	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", probe->prog);
-	probe->fdinfo = open(path, O_RDONLY | O_CLOEXEC);
+	p->prog = fcntl(bpf_program__fd(prog), F_DUPFD_CLOEXEC, 0);
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", p->prog);
+	p->fdinfo = open(path, O_RDONLY | O_CLOEXEC);
 }
 
 /* 0 or -errno */
@@ -389,7 +393,7 @@ static int attach_all(struct probe *probe, struct bpf_program *const *progs, siz
 			continue;
 		/* The last one begins to count, at some moment within attach() */
 		probe->began = now_ns();
-		err = attach(&probe->links[i], progs[i]);
+		err = attach(&probe->programs[i].link, progs[i]);
 		done |= optional && !err;
 		if (optional)
 			err = 0;
@@ -429,7 +433,10 @@ static int try_variant(struct probe *probe, const struct variant *variant,
 	err = fill_maps(probe, request);
 	if (err)
 		return err;
-	open_fdinfo(probe, progs[n - 1]);
+	for (i = 0; i < n; i++) {
+		open_fdinfo(&probe->programs[i], progs[i]);
+		probe->programs[i].unsure = variant__unsure(names[i], request);
+	}
 	*what = "attaching to the tracepoint kvm:kvm_exit";
 	err = attach_all(probe, progs, n);
 	if (!err)
@@ -437,22 +444,26 @@ static int try_variant(struct probe *probe, const struct variant *variant,
 	return err;
 }
 
+static void close_file(int fd)
+{
+	if (fd >= 0)
+		close(fd);
+}
+
 static void undo_variant(struct probe *probe)
 {
 	__u32 max;
 	size_t i;
 
-	for (i = 0; i < MAX_PROGRAMS; i++)
-		if (probe->links[i] >= 0)
-			close(probe->links[i]);
+	for (i = 0; i < MAX_PROGRAMS; i++) {
+		close_file(probe->programs[i].link);
+		close_file(probe->programs[i].fdinfo);
+		close_file(probe->programs[i].prog);
+	}
 	unmap_memory(probe->shared.slots, probe->shared.layout.stride, probe->max);
 	unmap_memory(probe->shared.owned, sizeof(*probe->shared.owned), probe->max);
 	unmap_memory(probe->shared.ring, sizeof(*probe->shared.ring), probe->max);
 	unmap_memory(probe->bss, probe->bss_size, 1);
-	if (probe->fdinfo >= 0)
-		close(probe->fdinfo);
-	if (probe->prog >= 0)
-		close(probe->prog);
 	close_object(probe);
 	max = probe->max;
 	*probe = no_probe;
@@ -619,12 +630,13 @@ __u64 probe__parse_misses(const char *fdinfo)
 	return p ? strtoull(p + strlen(key), NULL, 10) : 0;
 }
 
-int probe__misses(const struct probe *probe, __u64 *misses)
+/* 0 or -errno */
+static int read_misses(int fdinfo, __u64 *misses)
 {
 	char text[1024];
 	ssize_t n;
 
-	n = pread(probe->fdinfo, text, sizeof(text) - 1, 0);
+	n = pread(fdinfo, text, sizeof(text) - 1, 0);
 	if (n <= 0)
 		return n ? -errno : -EIO;
 	text[n] = 0;
@@ -632,10 +644,36 @@ int probe__misses(const struct probe *probe, __u64 *misses)
 	return 0;
 }
 
-size_t probe__fds(const struct probe *probe, int *fds)
+int probe__misses(const struct probe *probe, struct misses *misses)
 {
-	memcpy(fds, probe->links, sizeof(probe->links));
-	fds[MAX_PROGRAMS] = probe->prog;
-	fds[MAX_PROGRAMS + 1] = probe->fdinfo;
-	return MAX_PROGRAMS + 2;
+	const struct program *p;
+	int err, failed = 0;
+
+	*misses = (struct misses){ 0 };
+	for (p = probe->programs; p < probe->programs + MAX_PROGRAMS; p++) {
+		__u64 events = 0;
+
+		if (p->link < 0)
+			continue;
+		err = read_misses(p->fdinfo, &events);
+		if (err) {
+			failed = err;
+			misses->unknown |= p->unsure;
+		}
+		misses__add(misses, p->unsure, events);
+	}
+	return failed;
+}
+
+size_t probe__fds(const struct probe *probe, int fds[PROBE_FDS])
+{
+	size_t i, n = 0;
+
+	_Static_assert(PROBE_FDS == 3 * MAX_PROGRAMS, "room for the files of each program");
+	for (i = 0; i < MAX_PROGRAMS; i++) {
+		fds[n++] = probe->programs[i].link;
+		fds[n++] = probe->programs[i].prog;
+		fds[n++] = probe->programs[i].fdinfo;
+	}
+	return n;
 }

@@ -12,6 +12,7 @@
 struct bpf_map;
 struct bpf_program;
 struct filter;
+struct misses;
 struct probe;
 struct selection;
 
@@ -55,15 +56,15 @@ int probe__prepare(struct bpf_program *const *progs, size_t n, const struct conf
 const struct shared *probe__memory(const struct probe *probe);
 
 /*
- * Events that never reached the program because it was running on the same
- * CPU already: bpf_prog_info.recursion_misses, since 5.12; 0 before.
- * 0, or -errno where that cannot be read: then *@misses stays as it was.
+ * Events since the start that never reached a program because it was running on the same
+ * CPU already: bpf_prog_info.recursion_misses, since 5.12; 0 before. Returns 0, or -errno
+ * where a program's cannot be read: what it makes uncertain is unknown then.
  */
-int probe__misses(const struct probe *probe, __u64 *misses);
-__u64 probe__parse_misses(const char *fdinfo); /* the same from the program's fdinfo */
+int probe__misses(const struct probe *probe, struct misses *misses);
+__u64 probe__parse_misses(const char *fdinfo); /* those of one program, from its fdinfo */
 
 /* Writes the files that counting still needs into @fds (-1: none); returns how many */
-#define PROBE_FDS 11
-size_t probe__fds(const struct probe *probe, int *fds);
+#define PROBE_FDS 27
+size_t probe__fds(const struct probe *probe, int fds[PROBE_FDS]);
 
 #endif

@@ -10,6 +10,7 @@
 #include "names/reason_filter.h"
 #include "probe/facts.h"
 #include "probe/probe.h"
+#include "snapshot/misses.h"
 #include "snapshot/times.h"
 #include "vm/selection.h"
 
@@ -165,6 +166,30 @@ static bool needs_wakeup(const struct variant *v, const struct facts *f)
 bool variant__is_optional(const char *program)
 {
 	return !strncmp(program, "kvm_run", strlen("kvm_run"));
+}
+
+unsigned int variant__unsure(const char *program, const struct probe_request *request)
+{
+	/* By how the names begin; kvm_page_fault, kvm_mmio and kvm_fast_mmio are of details only */
+	static const struct {
+		const char *name;
+		unsigned int unsure;
+	} list[] = {
+		{ "kvm_exit", 1u << UNSURE_EXITS },
+		{ "kvm_entry", 1u << UNSURE_TIMES | 1u << UNSURE_DETAILS },
+		{ "kvm_userspace_exit", 1u << UNSURE_TIMES },
+		{ "kvm_run", 1u << UNSURE_TIMES },
+		{ "kvm_vcpu_wakeup", 1u << UNSURE_TIMES },
+		{ "", 1u << UNSURE_DETAILS },
+	};
+	const unsigned int asked = 1u << UNSURE_EXITS |
+				   (unsigned int)request->time << UNSURE_TIMES |
+				   (request->detail ? 1u << UNSURE_DETAILS : 0);
+	size_t i = 0;
+
+	while (strncmp(program, list[i].name, strlen(list[i].name)))
+		i++;
+	return list[i].unsure & asked;
 }
 
 unsigned int variant__untold(const struct variant *v, const struct facts *f)

@@ -49,6 +49,9 @@ const char *variant__objection(const struct variant *v, const struct probe_reque
  */
 bool variant__is_optional(const char *program);
 
+/* Bits 1 << enum unsure: what is uncertain if the kernel did not run the program for an event */
+unsigned int variant__unsure(const char *program, const struct probe_request *request);
+
 /* Whether the variant needs the tracepoint's format file in tracefs */
 bool variant__reads_format(const struct variant *v);
 

@@ -428,6 +428,17 @@ static void set_lost(struct source *s, struct snapshot *snap, const json_t *reco
 	memcpy(snap->lost, s->lost, sizeof(snap->lost));
 }
 
+static void set_missed(struct source *s, struct snapshot *snap, const json_t *record)
+{
+	size_t i;
+
+	misses__parse(&snap->missed_now, string_or_empty(record, "uncertain"));
+	s->missed.unknown = snap->missed_now.unknown;
+	for (i = 0; i < NR_UNSURE; i++)
+		s->missed.count[i] += snap->missed_now.count[i];
+	snap->missed = s->missed;
+}
+
 /* Whether the interval has what its record says */
 static bool check(struct recording *r, const struct pending *p, __u64 records, __u64 exits,
 		  __u64 got)
@@ -476,6 +487,7 @@ static int take_interval(struct recording *r, struct source *s, const json_t *re
 	snap->flags[FLAG_BUS_LOCK] = integer_or(record, "bus_locks", 0);
 	snap->flags[FLAG_ENCLAVE] = integer_or(record, "enclave_exits", 0);
 	set_lost(s, snap, record);
+	set_missed(s, snap, record);
 	snap->damaged = !check(r, p, records, exits, got + p->rest);
 	snap->exits = got;
 	r->faults.rest += p->rest;

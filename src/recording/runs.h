@@ -40,6 +40,7 @@ struct source {
 	bool begun;
 	__u64 next; /* seq */
 	__u64 lost[NR_CAUSES];
+	struct misses missed;
 	struct pending pending;
 };
 

@@ -245,9 +245,10 @@ static int print_interval(struct json *j, FILE *out, const struct snapshot *snap
 {
 	struct record *r = &j->pieces[PIECE_INTERVAL];
 	int err = begin_timed(j, "interval", snap);
-	char why[NR_CAUSES * 32];
+	char why[NR_CAUSES * 32], uncertain[MISSES_ROOM];
 
 	format_causes(why, sizeof(why), snap->lost_now);
+	misses__format(uncertain, &snap->missed_now);
 	record__integer(r, "vms", snap->vms);
 	record__integer(r, "vcpus", snap->vcpus);
 	record__integer(r, "records", records);
@@ -263,6 +264,7 @@ static int print_interval(struct json *j, FILE *out, const struct snapshot *snap
 	record__integer(r, "lost_now", sum_of_causes(snap->lost_now));
 	record__string(r, "lost_why", why);
 	record__integer(r, "hidden", snap->hidden);
+	record__string(r, "uncertain", uncertain);
 	return err ? err : finish(j, out, PIECE_INTERVAL, snap->run);
 }
 

@@ -76,12 +76,34 @@ static void print_gaps(FILE *out, const struct snapshot *snap, const char *befor
 		fprintf(out, "%srecords missing", before);
 }
 
+/* Where the number of lost exits is not known, nothing says that none was lost */
+static bool lost_is_unknown(const struct snapshot *snap)
+{
+	return snap->missed.unknown & 1u << UNSURE_EXITS;
+}
+
+/* What is not certain besides how many exits were lost: "  events missed: times 12" */
+static const char *missed_of(char text[MISSES_ROOM + 16], const struct snapshot *snap,
+			     const char *between)
+{
+	struct misses others = snap->missed;
+	char list[MISSES_ROOM];
+
+	others.unknown &= ~(1u << UNSURE_EXITS);
+	misses__format(list, &others);
+	snprintf(text, MISSES_ROOM + 16, "%s%s%s", *list ? between : "",
+		 *list ? "events missed: " : "", list);
+	return text;
+}
+
 /* Local time at the interval's end, its measured length, and what there was in it */
 static void print_time(FILE *out, const struct table *t, const struct snapshot *snap)
 {
 	const struct table_style *style = &t->style;
 	time_t sec = snap->end / NSEC_PER_SEC;
-	char text[64], lost[32];
+	char text[64], lost[48] = "  lost not known", missed[MISSES_ROOM + 16];
+	const bool unknown = lost_is_unknown(snap);
+	const __u64 nr = snapshot__lost(snap);
 	struct tm tm;
 	int n;
 
@@ -93,10 +115,12 @@ static void print_time(FILE *out, const struct table *t, const struct snapshot *
 			      snap->end / NSEC_PER_MSEC % 1000);
 	n += snprintf(text + n, sizeof(text) - n, " (%llu.%03llu s)", snap->duration / NSEC_PER_SEC,
 		      snap->duration / NSEC_PER_MSEC % 1000);
-	n += snprintf(lost, sizeof(lost), "  lost %llu", snapshot__lost(snap));
+	if (nr || !unknown)
+		snprintf(lost, sizeof(lost), "  lost %llu%s", nr, unknown ? " or more" : "");
+	n += strlen(lost) + strlen(missed_of(missed, snap, "  "));
 	fputs(text, out);
 	print_counts(out, style, snap, style->window ? style->window->columns - n : 0);
-	fputs(lost, out);
+	fprintf(out, "%s%s", lost, missed);
 	print_gaps(out, snap, "  ");
 	if (t->nodes)
 		fprintf(out, "  %s", snap->run->node);
@@ -110,17 +134,19 @@ static void print_time(FILE *out, const struct table *t, const struct snapshot *
 static void print_sum(FILE *out, const struct snapshot *snap)
 {
 	__u64 lost = snapshot__lost(snap);
-	char rate[32];
+	char rate[32], missed[MISSES_ROOM + 16];
 
 	fprintf(out, "(%s of %s, %s in %llu.%03llu s: %s", plural(snap->exits, "exit"),
 		plural(snap->vms, "VM"), plural(snap->vcpus, "vCPU"), snap->duration / NSEC_PER_SEC,
 		snap->duration / NSEC_PER_MSEC % 1000, rate_of(snap, rate));
 	if (lost)
-		fprintf(out, "; %llu lost", lost);
+		fprintf(out, "; %llu%s lost", lost, lost_is_unknown(snap) ? " or more" : "");
+	else if (lost_is_unknown(snap))
+		fputs("; how many were lost is not known", out);
 	else if (!snap->missing && !snap->damaged)
 		fputs("; none lost", out);
 	print_gaps(out, snap, "; ");
-	fputs(")\n", out);
+	fprintf(out, "%s)\n", missed_of(missed, snap, "; "));
 }
 
 /* The flag bits were masked off the reasons above: say where there were any */

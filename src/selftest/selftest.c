@@ -214,11 +214,11 @@ static int open_probe(struct selftest *s, struct trial *t, struct probe **probe)
 static int take_snapshot(struct counters *c, const struct probe *probe, struct snapshot *snap,
 			 __u64 *now)
 {
-	__u64 misses = snap->lost[LOST_MISSED];
-	int err = counters__collect(c, now_ns());
+	struct misses misses;
+	int failed = probe__misses(probe, &misses), err = counters__collect(c, now_ns());
 
-	err = err ? err : probe__misses(probe, &misses);
-	snapshot__set_lost(snap, LOST_MISSED, misses);
+	err = err ? err : failed;
+	snapshot__set_missed(snap, &misses);
 	*now = now_ns();
 	return err ? err : counters__report(c, snap, *now);
 }

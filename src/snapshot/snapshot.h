@@ -11,6 +11,7 @@
 #include <stddef.h>
 
 #include "names/lost.h"
+#include "snapshot/misses.h"
 #include "snapshot/times.h"
 
 struct explanation;
@@ -65,6 +66,8 @@ struct snapshot {
 	__u64 hidden; /* of these, what a filter left out */
 	__u64 lost[NR_CAUSES]; /* since the start, by cause */
 	__u64 lost_now[NR_CAUSES]; /* of these, in this interval */
+	struct misses missed; /* since the start */
+	struct misses missed_now; /* of these, in this interval */
 	/* Of a recording only */
 	__u64 missing; /* intervals between the one before and this one */
 	bool damaged; /* it lacks records, or they do not add up */
@@ -97,6 +100,19 @@ static inline void snapshot__set_lost(struct snapshot *snap, size_t cause, __u64
 		total = snap->lost[cause];
 	snap->lost_now[cause] = total - snap->lost[cause];
 	snap->lost[cause] = total;
+}
+
+/* @since_start: with what each program missed; where that is unknown, what is known stays */
+static inline void snapshot__set_missed(struct snapshot *snap, const struct misses *since_start)
+{
+	const struct misses before = snap->missed;
+	size_t i;
+
+	misses__update(&snap->missed, since_start);
+	snap->missed_now.unknown = snap->missed.unknown;
+	for (i = 0; i < NR_UNSURE; i++)
+		snap->missed_now.count[i] = snap->missed.count[i] - before.count[i];
+	snapshot__set_lost(snap, LOST_MISSED, snap->missed.count[UNSURE_EXITS]);
 }
 
 #endif

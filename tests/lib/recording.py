@@ -81,7 +81,7 @@ def interval(seq, options, all_vcpus, totals):
     write({"v": 1, "type": "interval", **head, "vms": options.m, "vcpus": len(all_vcpus),
            "records": records, "exits": exits, "lost": 0, "final": seq + 1 == options.n,
            "version": "0.1.0", "failed_entries": 0, "bus_locks": 0, "enclave_exits": 0,
-           "dur_ns": 10**10, "probe": "direct", "lost_now": 0, "lost_why": "", "hidden": 0, **tail})
+           "dur_ns": 10**10, "probe": "direct", "lost_now": 0, "lost_why": "", "hidden": 0, "uncertain": "", **tail})
 
 
 def main():

@@ -338,6 +338,47 @@ test_calls()
 	failing write=EIO:when=1 74 'kvmexit: writing standard output: Input/output error'
 }
 
+# What programs missed cannot be read: nothing says that no exit was lost
+test_misses()
+{
+	local option kind
+
+	strace -o "$dir/trace" true 2>/dev/null || return 0
+	for option in '' --time --detail '--time --detail'; do
+		# shellcheck disable=SC2086 # words are wanted
+		timeout 30 strace -o "$dir/trace" -e trace=pread64 -e inject=pread64:error=EIO \
+			"$kvmexit" $option -i 0.1 0.35 >"$dir/table" 2>"$dir/err"
+		check "misses unknown $option: table" \
+			"$(grep -c 'lost not known' "$dir/table") $(grep -c 'lost 0' "$dir/table")" '[1-9]* 0'
+		# shellcheck disable=SC2086 # words are wanted
+		timeout 30 strace -o "$dir/trace" -e trace=pread64 -e inject=pread64:error=EIO \
+			"$kvmexit" $option -j -i 0.1 0.35 >"$dir/out" 2>"$dir/err"
+		check "misses unknown $option: exit code" "$?" 0
+		check "misses unknown $option: records" \
+			"$(jq -r 'select(.type == "interval") | "\(.uncertain) \(.lost) \(.lost_now)"' \
+				"$dir/out" | sort -u)" \
+			"exits unknown$([[ $option != *time* ]] || echo ', times unknown')$(
+				[[ $option != *detail* ]] || echo ', details unknown') 0 0"
+		for kind in exits ${option//--/}; do
+			check "misses unknown $option: $kind told once" \
+				"$(grep -c "is not known: ${kind%s}s may be .*: Input/output error" "$dir/err")" 1
+		done
+		check "misses unknown $option: recording" \
+			"$("$kvmexit" -f "$dir/out" 2>/dev/null | grep -c 'lost not known')" '[1-9]*'
+	done
+}
+
+# One program's cannot be read: the others are known
+test_one_miss()
+{
+	strace -o "$dir/trace" true 2>/dev/null || return 0
+	timeout 30 strace -o "$dir/trace" -e trace=pread64 -e inject=pread64:error=EIO:when=1 \
+		"$kvmexit" --time -j -i 0.1 0.35 >"$dir/out" 2>"$dir/err"
+	check "one program's misses unknown" \
+		"$(jq -r 'select(.type == "interval") | .uncertain' "$dir/out" | sort | uniq -c | tr -s ' \n' ' ')" \
+		' [1-9]* 1 times unknown '
+}
+
 if [ "$(id -u)" != 0 ] || ! "$kvmexit" 0.01 >/dev/null 2>&1; then
 	skipped=1
 	echo 'skipped: nothing can be traced here'
@@ -350,6 +391,8 @@ else
 	test_calls
 	test_early_signals
 	test_no_timer
+	test_misses
+	test_one_miss
 	test_address_space
 	test_malloc
 	test_signals

@@ -131,6 +131,7 @@ broken += [
     ("interval", "lost", -1),
     ("interval", "hidden", -1),
     ("interval", "lost_why", 0),
+    ("interval", "uncertain", 0),
     ("run", "start", 0),
     ("vm", "uuid", "550E8400-E29B-11D4-A716-446655440000"),
     ("vm", "vmm", "bhyve"),

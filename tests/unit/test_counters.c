@@ -138,6 +138,51 @@ static void test_flags_and_lost(void)
 	host_free(h);
 }
 
+/* What programs missed goes to what it makes uncertain; where it is unknown, nothing shrinks */
+static void test_missed(void)
+{
+	const unsigned int times = 1u << UNSURE_TIMES, details = 1u << UNSURE_DETAILS;
+	struct snapshot snap = { .lost = { [LOST_FULL] = 2 } };
+	struct misses m = { 0 };
+	char text[MISSES_ROOM];
+
+	misses__add(&m, 1u << UNSURE_EXITS, 5);
+	misses__add(&m, times, 3);
+	misses__add(&m, times | details, 4);
+	misses__add(&m, details, 0);
+	snapshot__set_missed(&snap, &m);
+	CHECK_INT(snap.lost[LOST_MISSED], 5);
+	CHECK_INT(snapshot__lost(&snap), 7);
+	CHECK_INT(snap.missed_now.count[UNSURE_TIMES], 7);
+	CHECK_INT(snap.missed_now.count[UNSURE_DETAILS], 4);
+	misses__format(text, &snap.missed_now);
+	CHECK_STR(text, "times 7, details 4");
+	/* One program of each kind cannot be read; the sums are too small */
+	m = (struct misses){ .count = { 0, 9, 1 }, .unknown = 1u << UNSURE_EXITS | details };
+	snapshot__set_missed(&snap, &m);
+	CHECK_INT(snap.lost[LOST_MISSED], 5);
+	CHECK_INT(snap.lost_now[LOST_MISSED], 0);
+	CHECK_INT(snap.missed.count[UNSURE_TIMES], 9);
+	CHECK_INT(snap.missed_now.count[UNSURE_TIMES], 2);
+	CHECK_INT(snap.missed.count[UNSURE_DETAILS], 4);
+	CHECK_INT(snap.missed_now.count[UNSURE_DETAILS], 0);
+	misses__format(text, &snap.missed_now);
+	CHECK_STR(text, "exits unknown, times 2, details unknown");
+	misses__parse(&m, text);
+	CHECK_INT(m.unknown, snap.missed_now.unknown);
+	CHECK_INT(m.count[UNSURE_TIMES], 2);
+	misses__parse(&m, "timesx 3, later 9, details 18446744073709551615,,");
+	CHECK_INT(m.unknown, 0);
+	CHECK_INT(m.count[UNSURE_TIMES], 0);
+	CHECK_INT(m.count[UNSURE_DETAILS], ~0ull);
+	/* It can be read again */
+	m = (struct misses){ .count = { 8, 9, 6 } };
+	snapshot__set_missed(&snap, &m);
+	CHECK_INT(snap.lost_now[LOST_MISSED], 3);
+	CHECK_INT(snap.missed_now.count[UNSURE_DETAILS], 2);
+	CHECK_INT(snap.missed.unknown | snap.missed_now.unknown, 0);
+}
+
 /* The kernel takes a slot first and marks it last: user space may look between */
 static void test_not_yet_named(void)
 {
@@ -419,6 +464,7 @@ int main(void)
 	test_large();
 	test_codes();
 	test_flags_and_lost();
+	test_missed();
 	test_not_yet_named();
 	test_totals();
 	test_unknown_life();

@@ -9,6 +9,7 @@
 #include "probe/facts.h"
 #include "probe/probe.h"
 #include "probe/variants.h"
+#include "snapshot/misses.h"
 #include "vm/selection.h"
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
@@ -220,6 +221,33 @@ static void test_legacy(void)
 	filter__free(request.detail);
 }
 
+/* What the kernel may have missed with each of the programs that a variant can have */
+static void test_unsure(void)
+{
+	const unsigned int exits = 1u << UNSURE_EXITS, times = 1u << UNSURE_TIMES,
+			   details = 1u << UNSURE_DETAILS;
+	static const char *const of_times[] = { "kvm_userspace_exit", "kvm_run", "kvm_run_kprobe",
+						"kvm_vcpu_wakeup" };
+	static const char *const of_details[] = { "kvm_page_fault", "kvm_page_fault_old",
+						  "kvm_mmio", "kvm_fast_mmio" };
+	struct probe_request request = { .time = true };
+	char why[128];
+	size_t i;
+
+	CHECK_INT(variant__unsure("kvm_exit_direct_timed", &request), exits);
+	CHECK_INT(variant__unsure("kvm_entry_typed", &request), times);
+	CHECK(!filter__new(&request.detail, "*", why, sizeof(why)));
+	CHECK_INT(variant__unsure("kvm_exit_tracepoint_detailed", &request), exits);
+	CHECK_INT(variant__unsure("kvm_entry_raw_detailed", &request), times | details);
+	for (i = 0; i < ARRAY_SIZE(of_times); i++)
+		CHECK_INT(variant__unsure(of_times[i], &request), times);
+	for (i = 0; i < ARRAY_SIZE(of_details); i++)
+		CHECK_INT(variant__unsure(of_details[i], &request), details);
+	request.time = false;
+	CHECK_INT(variant__unsure("kvm_entry_raw_detailed", &request), details);
+	filter__free(request.detail);
+}
+
 /* A tracepoint's prototype: void * and @args, each a kind: v vCPU, u u32, U u64 */
 static struct btf *with_fault(const char *args)
 {
@@ -271,5 +299,6 @@ int main(void)
 	test_garbage();
 	test_legacy();
 	test_fault();
+	test_unsure();
 	return check__report("facts");
 }

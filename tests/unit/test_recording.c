@@ -91,7 +91,9 @@ static struct snapshot snaps[] = {
 	  .vcpus = 2,
 	  .exits = (1ull << 40) + 3,
 	  .lost = { [LOST_FULL] = 4, [LOST_MISSED] = 1 },
-	  .lost_now = { [LOST_FULL] = 1 } },
+	  .lost_now = { [LOST_FULL] = 1 },
+	  .missed = { { 0, 7 }, 1u << UNSURE_DETAILS },
+	  .missed_now = { { 0, 7 }, 1u << UNSURE_DETAILS } },
 };
 
 static void print(struct renderer *r, FILE *out, const struct snapshot *snap)
