@@ -345,9 +345,9 @@ case_kicked() {
 	start kvmexit2 -j --time -i 0.5 --probe "$1"
 	trace_on
 	echo 1 >"$trace/events/kvm/kvm_vcpu_wakeup/enable"
-	timeout 30 build/kicked 700 1 1200 nmi >"$tmp/guest"
-	timeout 30 build/kicked 300 3 600 kill >>"$tmp/guest"
-	timeout 30 build/kicked 0 0 1500 kill >>"$tmp/guest"
+	timeout 30 kicked 700 1 1200 nmi >"$tmp/guest"
+	timeout 30 kicked 300 3 600 kill >>"$tmp/guest"
+	timeout 30 kicked 0 0 1500 kill >>"$tmp/guest"
 	stop kvmexit2
 	stop kvmexit
 	echo 0 >"$trace/events/kvm/kvm_vcpu_wakeup/enable"
