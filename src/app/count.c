@@ -20,6 +20,7 @@
 #include "probe/probe.h"
 #include "rows/select.h"
 #include "vm/hidepid.h"
+#include "vm/process.h"
 #include "vm/vm.h"
 
 static void tell_lost(struct session *s)
@@ -73,7 +74,7 @@ static void tell_silence(const struct session *s)
 
 static bool process_is_gone(__u32 pid, __u64 start)
 {
-	return vm__is_gone(pid, pid, start);
+	return process__is_gone(pid, pid, start);
 }
 
 static int take_snapshot(struct session *s, bool final)
@@ -121,7 +122,7 @@ static void host__reported(struct session *s)
 	s->exits += s->snapshot.exits;
 	if (s->last)
 		tell_silence(s);
-	counters__forget(s->counters, vm__sees_host_pids() ? process_is_gone : NULL);
+	counters__forget(s->counters, process__sees_host_pids() ? process_is_gone : NULL);
 	vms__forget(s->vms);
 	s->snapshot.seq++;
 }
@@ -202,7 +203,7 @@ static int host__begin(struct session *s)
 
 	s->timed = s->opts->interval;
 	s->waits = true;
-	shared.is_gone = vm__sees_host_pids() ? vm__lacks_thread : NULL;
+	shared.is_gone = process__sees_host_pids() ? process__lacks_thread : NULL;
 	s->vms = vms__new(s->run.node);
 	s->counters = counters__new(&shared, s->opts->max_vcpus, s->vms);
 	if (!s->vms || !s->counters)

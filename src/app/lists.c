@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "app/options.h"
+#include "app/target.h"
 #include "explain/explain.h"
 #include "lib/util.h"
 #include "names/details.h"
@@ -14,6 +15,7 @@
 #include "names/reasons.h"
 #include "render/json.h"
 #include "snapshot/run.h"
+#include "vm/process.h"
 #include "vm/vmlist.h"
 
 void info__banner(const struct options *o)
@@ -67,7 +69,7 @@ size_t info__look_around(const struct options *o)
 	if (selection__names_any(&o->selection))
 		return 1;
 	/* A service that starts has no need to wait for this */
-	if (!vm__sees_host_pids() || (o->interval && !terminal) || vmlist__find(&list)) {
+	if (!process__sees_host_pids() || (o->interval && !terminal) || vmlist__find(&list)) {
 		vmlist__free(&list);
 		return 0;
 	}
@@ -95,7 +97,7 @@ int info__list_vms(const struct options *o)
 	char unseen[256];
 	int err, code = EXIT_OK;
 
-	if (!vm__needs_host_pids("--vms lists"))
+	if (!target__needs_host_pids("--vms lists"))
 		return EXIT_NOTHING;
 	err = vmlist__read(&list);
 	if (!err && o->json)

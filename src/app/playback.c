@@ -186,13 +186,49 @@ static void playback__reported(struct session *s)
 	(void)s;
 }
 
+/* What is wrong with a recording */
+static void tell_faults(const char *path, const struct faults *f)
+{
+	if (f->lines)
+		complain(
+			"reading %s: passed over %s (torn, or not of kvmexit): the first is line %llu",
+			path, plural(f->lines, "line"), f->first_line);
+	if (f->missing)
+		complain("reading %s: %s missing, by gaps in seq", path,
+			 plural(f->missing, "interval"));
+	if (f->incomplete)
+		complain("reading %s: %s without all records, %s in all missing", path,
+			 plural(f->incomplete, "interval"), plural(f->gone, "record"));
+	if (f->wrong)
+		complain("reading %s: in %s counts do not add up to exits", path,
+			 plural(f->wrong, "interval"));
+	if (f->orphans)
+		complain("reading %s: left out %s whose interval has no record", path,
+			 plural(f->orphans, "record"));
+	if (f->repeated)
+		complain("reading %s: left out %s, there twice or out of order", path,
+			 plural(f->repeated, "interval"));
+	if (f->doubled)
+		complain("reading %s: left out %s, there twice", path,
+			 plural(f->doubled, "record"));
+	if (f->rest)
+		complain("reading %s: %s of rows that --top cut off", path,
+			 plural(f->rest, "exit"));
+	if (f->details)
+		complain("reading %s: %s with details that this version cannot read", path,
+			 plural(f->details, "record"));
+	if (f->timed)
+		complain("reading %s: %s with times, which are not read", path,
+			 plural(f->timed, "record"));
+}
+
 /* Says what was wrong with the recording; the exit code that follows from @code */
 static int tell_end(const struct session *s, int code)
 {
 	const struct playback *p = s->playback;
 	const char *from = s->opts->from;
 
-	recording__tell(s->recording);
+	tell_faults(from, recording__faults(s->recording));
 	if (p->selected && p->skipped)
 		complain("reading %s: left out %s before the first exit of what was named", from,
 			 plural(p->skipped, "interval"));

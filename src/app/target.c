@@ -10,7 +10,17 @@
 #include "app/options.h"
 #include "lib/util.h"
 #include "vm/hidepid.h"
+#include "vm/process.h"
 #include "vm/vmlist.h"
+
+bool target__needs_host_pids(const char *what)
+{
+	if (!process__sees_host_pids())
+		complain("%s processes of the host, which this PID namespace does not show; run "
+			 "kvmexit on the host, or in a container with its PIDs (--pid=host)",
+			 what);
+	return process__sees_host_pids();
+}
 
 /* The ids as text, as many as fit */
 static void list_vcpus(char *text, size_t size, const struct listed_vm *vm)
@@ -129,7 +139,7 @@ static int need_vm(const char *option, __u32 id, const struct listed_vm *vm, int
 
 static int check_pid(struct options *opts)
 {
-	__u32 tgid = vm__process(opts->selection.pid);
+	__u32 tgid = process__of_thread(opts->selection.pid);
 	struct listed_vm vm;
 	int found, code;
 
@@ -157,8 +167,8 @@ static int check_tid(const struct options *opts, struct task *task)
 	struct listed_vm vm;
 	int found;
 
-	task->start = vm__start(tid);
-	task->pid = tgid = vm__process(tid);
+	task->start = process__start(tid);
+	task->pid = tgid = process__of_thread(tid);
 	if (!tgid)
 		return tell_absent(option, tid, "thread");
 	if (opts->selection.pid && tgid != opts->selection.pid) {
@@ -177,7 +187,7 @@ int target__check(struct options *opts)
 	size_t i;
 
 	if (selection__names_any(&opts->selection) &&
-	    !vm__needs_host_pids("-p, -n, -t and -T name"))
+	    !target__needs_host_pids("-p, -n, -t and -T name"))
 		return EXIT_NOTHING;
 	if (opts->selection.name)
 		code = find_name(opts);
@@ -194,11 +204,11 @@ bool target__has_ended(const struct options *opts)
 	size_t i;
 
 	for (i = 0; i < opts->selection.nr_tids; i++)
-		if (!vm__is_gone(task[i].pid, task[i].tid, task[i].start))
+		if (!process__is_gone(task[i].pid, task[i].tid, task[i].start))
 			return false;
 	return opts->selection.nr_tids ||
 	       (opts->selection.pid &&
-		vm__is_gone(opts->selection.pid, opts->selection.pid, opts->selection.start));
+		process__is_gone(opts->selection.pid, opts->selection.pid, opts->selection.start));
 }
 
 void target__tell_end(const struct options *opts)

@@ -13,6 +13,12 @@ struct options;
  */
 int target__check(struct options *opts);
 
+/*
+ * Whether PIDs are the host's (process__sees_host_pids()); if not, complains that @what
+ * ("--vms lists") cannot be had without.
+ */
+bool target__needs_host_pids(const char *what);
+
 /* Whether the process has ended that the filters name, or all threads have */
 bool target__has_ended(const struct options *opts);
 void target__tell_end(const struct options *opts);

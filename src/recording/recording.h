@@ -10,7 +10,7 @@
 
 struct recording;
 
-/* What is wrong with a recording; all of it is told by recording__tell() */
+/* What is wrong with a recording; -f says all of it */
 struct faults {
 	__u64 lines; /* lines that are not records: torn, or from another program */
 	__u64 first_line; /* the first of these, from 1 */
@@ -44,6 +44,5 @@ int recording__next(struct recording *r, struct snapshot *snap, unsigned int *ke
 
 /* After the end */
 const struct faults *recording__faults(const struct recording *r);
-void recording__tell(const struct recording *r);
 
 #endif

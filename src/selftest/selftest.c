@@ -28,6 +28,7 @@
 #include "selftest/result.h"
 #include "snapshot/run.h"
 #include "snapshot/snapshot.h"
+#include "vm/process.h"
 #include "vm/selection.h"
 #include "vm/vm.h"
 
@@ -93,7 +94,8 @@ static int open_stage(struct selftest *s)
 			       : err == -ENOENT ? ": this kernel has no KVM, or its modules are "
 						  "not loaded (modprobe kvm_intel or kvm_amd)"
 						: "");
-	s->selection = (struct selection){ .pid = s->stage.pid, .start = vm__start(s->stage.pid) };
+	s->selection =
+		(struct selection){ .pid = s->stage.pid, .start = process__start(s->stage.pid) };
 	s->deeds = trial__plan(&s->findings, &s->plan, s->stage.shared->isa);
 	return EXIT_OK;
 }
@@ -254,7 +256,7 @@ static int try_probe(struct selftest *s, struct trial *t)
 	if (code || !probe)
 		return code;
 	shared = *probe__memory(probe);
-	shared.is_gone = vm__lacks_thread;
+	shared.is_gone = process__lacks_thread;
 	vms = vms__new(s->run.node);
 	if (vms)
 		counters = counters__new(&shared, MAX_SLOTS, vms);
@@ -422,7 +424,7 @@ static int test(struct selftest *s)
 {
 	int code = open_stage(s);
 
-	if (!code && !vm__sees_host_pids())
+	if (!code && !process__sees_host_pids())
 		code = give_up(s, EXIT_NOTHING,
 			       "this PID namespace does not show the PIDs by which the kernel "
 			       "counts; run it on the host, or with its PIDs (--pid=host)");

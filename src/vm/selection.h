@@ -11,14 +11,14 @@
 struct task {
 	__u32 tid;
 	__u32 pid; /* its process; this and start are found later */
-	__u64 start; /* vm__start() */
+	__u64 start; /* process__start() */
 };
 
 /* Without a VM and a thread all are counted */
 struct selection {
 	__u32 pid; /* 0: all VMs */
 	const char *name; /* of the VM; its PID is found later */
-	__u64 start; /* when that process was started: vm__start(); found later */
+	__u64 start; /* when that process was started: process__start(); found later */
 	bool has_vcpu;
 	__u32 vcpu;
 	struct task *tids; /* sorted, each once; owned */

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "vm/process.h"
 #include "vm/vm.h"
 
 #include <errno.h>
@@ -12,103 +13,6 @@
 #include "lib/utf8.h"
 #include "lib/util.h"
 #include "vm/vmm.h"
-
-/* Whether a namespace is the initial one; @initial: PROC_*_INIT_INO of linux/proc_ns.h */
-static bool is_initial(const char *path, ino_t initial)
-{
-	struct stat st;
-
-	return stat(path, &st) || st.st_ino == initial;
-}
-
-bool vm__sees_host_pids(void)
-{
-	static int known = -1;
-
-	if (known < 0)
-		known = is_initial("/proc/self/ns/pid", 0xeffffffc);
-	return known;
-}
-
-bool vm__needs_host_pids(const char *what)
-{
-	if (!vm__sees_host_pids())
-		complain("%s processes of the host, which this PID namespace does not show; run "
-			 "kvmexit on the host, or in a container with its PIDs (--pid=host)",
-			 what);
-	return vm__sees_host_pids();
-}
-
-/* False in another time namespace: there /proc tells start times by another clock */
-static bool sees_host_times(void)
-{
-	static int known = -1;
-
-	if (known < 0)
-		known = is_initial("/proc/self/ns/time", 0xeffffffa);
-	return known;
-}
-
-bool vm__parse_stat(const char *text, struct vm_stat *st)
-{
-	/* A name may have any characters, also parentheses: it ends at the last one */
-	const char *p = strrchr(text, ')');
-
-	return p && sscanf(p,
-			   ") %c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s "
-			   "%llu %*s %llu",
-			   &st->state, &st->threads, &st->start) == 3;
-}
-
-static bool read_stat(__u32 tid, struct vm_stat *st)
-{
-	char path[64], text[1024];
-
-	snprintf(path, sizeof(path), "/proc/%u/stat", tid);
-	return vm__sees_host_pids() && read_file(path, text, sizeof(text)) > 0 &&
-	       vm__parse_stat(text, st);
-}
-
-__u32 vm__process(__u32 tid)
-{
-	static const char key[] = "\nTgid:\t";
-	char path[64], text[4096];
-	const char *p;
-	int n;
-
-	snprintf(path, sizeof(path), "/proc/%u/status", tid);
-	n = read_file(path, text, sizeof(text));
-	p = n > 0 ? strstr(text, key) : NULL;
-	return p ? strtoul(p + strlen(key), NULL, 10) : 0;
-}
-
-__u64 vm__start(__u32 tid)
-{
-	struct vm_stat st;
-
-	return sees_host_times() && read_stat(tid, &st) ? st.start : 0;
-}
-
-bool vm__lacks_thread(__u32 pid, __u32 tid)
-{
-	return vm__sees_host_pids() && syscall(SYS_tgkill, pid, tid, 0) < 0 && errno == ESRCH;
-}
-
-bool vm__is_gone(__u32 pid, __u32 tid, __u64 start)
-{
-	struct vm_stat st;
-
-	if (!vm__sees_host_pids())
-		return false;
-	if (vm__lacks_thread(pid, tid))
-		return true;
-	if (!read_stat(tid, &st))
-		return false;
-	/* A zombie has ended, but stays in /proc until its parent waits for it */
-	if (strchr("ZX", st.state) && st.threads <= 1)
-		return true;
-	return start && sees_host_times() && st.start != start;
-}
 
 int vm__compare(const struct vm *a, const struct vm *b)
 {
@@ -177,9 +81,9 @@ static int read_own(const struct vm *vm, const char *file, char *text, size_t si
 	int n;
 
 	snprintf(path, sizeof(path), "/proc/%u/%s", vm->pid, file);
-	n = vm__sees_host_pids() ? read_file(path, text, size) : 0;
+	n = process__sees_host_pids() ? read_file(path, text, size) : 0;
 	/* Checked after reading: the file may be that of a new process with the same PID */
-	return n > 0 && !vm__is_gone(vm->pid, vm->pid, vm->start) ? n : 0;
+	return n > 0 && !process__is_gone(vm->pid, vm->pid, vm->start) ? n : 0;
 }
 
 /* Quotes a name that looks like that of a VM whose process kvmexit could not look at */
@@ -233,7 +137,7 @@ bool vm__identify(struct vm *vm)
 	if (n == (int)sizeof(text) - 1)
 		n++;
 	vm->vmm = n > 0 ? vmm__of(text) : "other";
-	gone = n <= 0 && vm__is_gone(vm->pid, vm->pid, vm->start);
+	gone = n <= 0 && process__is_gone(vm->pid, vm->pid, vm->start);
 	if (gone)
 		mark(vm->name, sizeof(vm->name), vm->pid);
 	else if (n > 0 && vmm__parse_name(text, n, vm->name, sizeof(vm->name)))
@@ -242,7 +146,7 @@ bool vm__identify(struct vm *vm)
 		snprintf(vm->name, sizeof(vm->name), "%s", vm->comm);
 	if (n <= 0 || !vmm__parse_uuid(text, n, vm->uuid, sizeof(vm->uuid)))
 		vm->uuid[0] = 0;
-	return shown || gone || !vm__sees_host_pids();
+	return shown || gone || !process__sees_host_pids();
 }
 
 struct vm *vms__get(struct vms *vms, __u32 pid, __u64 start)

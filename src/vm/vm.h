@@ -1,39 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* What a PID is: its VM's name, and whether the process and its threads exist */
+/* VMs: what /proc tells of the process that is one */
 #ifndef VM_H
 #define VM_H
 
 #include <linux/types.h>
 #include <stdbool.h>
 #include <stddef.h>
-
-/* What /proc/TID/stat tells: fields 3, 20 (of its process) and 22 */
-struct vm_stat {
-	char state;
-	__u64 threads;
-	__u64 start;
-};
-
-/* False: @text is not from such a file */
-bool vm__parse_stat(const char *text, struct vm_stat *st);
-
-/* The process that a thread belongs to; 0: there is no such thread, or it is hidden */
-__u32 vm__process(__u32 tid);
-
-/*
- * When a thread, or a process (by its PID), was started, in clock ticks since boot. The BPF
- * program tells it in the same way (struct slot). 0: it cannot be known.
- */
-__u64 vm__start(__u32 tid);
-
-/*
- * Whether the thread has ended: no thread has this TID, or another one that was not started
- * at @start (0: not known). False if it cannot be known.
- */
-bool vm__is_gone(__u32 pid, __u32 tid, __u64 start);
-
-/* Whether the process has no such thread. This checks less, but takes a hundredth of the time. */
-bool vm__lacks_thread(__u32 pid, __u32 tid);
 
 /* Valid UTF-8, within the JSON schema's lengths */
 #define VM_COMM_MAX 15 /* characters */
@@ -49,7 +21,7 @@ bool vm__lacks_thread(__u32 pid, __u32 tid);
 struct vm {
 	const char *node; /* the name of its host */
 	__u32 pid;
-	__u64 start; /* of the process: vm__start() */
+	__u64 start; /* of the process: process__start() */
 	const char *vmm; /* "qemu" and so on; "other"; never NULL */
 	/*
 	 * As utf8__clean() makes them. Both are "pid-PID" if kvmexit could not look at the
@@ -81,15 +53,6 @@ void vm__end(struct vm *vm, __u64 when);
  */
 bool vm__identify(struct vm *vm);
 
-/*
- * Whether this process sees the same PIDs as the kernel counts by. In a PID namespace of its
- * own it does not: there /proc has other processes, or none, under these numbers.
- */
-bool vm__sees_host_pids(void);
-
-/* The same; if not so, complains that @what ("--vms lists") cannot be had without */
-bool vm__needs_host_pids(const char *what);
-
 struct vms;
 
 /* The VMs of this host, to which samples point; @node must outlive it. NULL: no memory */
@@ -98,7 +61,7 @@ void vms__free(struct vms *vms);
 
 /*
  * The VM of a process, as /proc described it when it was asked for the first time.
- * @start: its start time, as vm__start() returns it. If another process gets the same PID,
+ * @start: its start time, as process__start() returns it. If another process gets the same PID,
  * it is another VM. NULL: no memory.
  */
 struct vm *vms__get(struct vms *vms, __u32 pid, __u64 start);

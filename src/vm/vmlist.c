@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "vm/process.h"
 #include "vm/vmlist.h"
 
 #include <dirent.h>
@@ -183,7 +184,7 @@ static __u32 last_thread(const struct listed_vm *vm, const char *dir, const char
 	if (read_file(path, text, sizeof(text)) <= 0)
 		return 0;
 	text[strcspn(text, "\n")] = 0;
-	if (parse_uint(text, 1, INT_MAX, &tid) || vm__is_gone(vm->vm.pid, tid, 0))
+	if (parse_uint(text, 1, INT_MAX, &tid) || process__is_gone(vm->vm.pid, tid, 0))
 		return 0;
 	return tid;
 }
@@ -207,7 +208,7 @@ static void ask_kvm(struct listed_vm *vm, const char *dir, const char *name)
 
 void vmlist__ask_kvm(struct vmlist *list, const char *dir)
 {
-	DIR *vms = list->nr_vms && vm__sees_host_pids() ? opendir(dir) : NULL;
+	DIR *vms = list->nr_vms && process__sees_host_pids() ? opendir(dir) : NULL;
 	const struct dirent *e;
 
 	while (vms && (e = readdir(vms))) {
@@ -215,7 +216,7 @@ void vmlist__ask_kvm(struct vmlist *list, const char *dir)
 		char *end;
 
 		/* THREAD-FD: which thread created the VM, and its file */
-		key.vm.pid = vm__process(strtoul(e->d_name, &end, 10));
+		key.vm.pid = process__of_thread(strtoul(e->d_name, &end, 10));
 		if (*end != '-' || !key.vm.pid)
 			continue;
 		vm = bsearch(&key, list->vms, list->nr_vms, sizeof(key), compare_pids);
@@ -236,7 +237,7 @@ int vmlist__look_at(struct listed_vm *vm, __u32 pid)
 	int err = 0;
 
 	/* Reads the start first, so that a new process with the same PID is noticed */
-	*vm = (struct listed_vm){ .vm.pid = pid, .vm.start = vm__start(pid) };
+	*vm = (struct listed_vm){ .vm.pid = pid, .vm.start = process__start(pid) };
 	snprintf(path, sizeof(path), "/proc/%u/fd", pid);
 	dir = opendir(path);
 	if (!dir)

@@ -33,6 +33,7 @@
 #include "render/json.h"
 #include "render/table.h"
 #include "snapshot/run.h"
+#include "vm/process.h"
 #include "vm/vm.h"
 
 enum {
@@ -163,7 +164,7 @@ static double cpu_ms(void)
 
 static bool is_gone(__u32 pid, __u64 start)
 {
-	return vm__is_gone(pid, pid, start);
+	return process__is_gone(pid, pid, start);
 }
 
 static int quiesce(void)

@@ -45,7 +45,7 @@ outside 'libbpf is used in probe/ and kvm_state only, its version in options.c' 
 	'#include <bpf/' '^src/(bpf/|probe/|explain/kvm_state\.c|app/options\.c)'
 outside 'jansson is used for records only' '#include <jansson' '^src/(lib/ndjson\.[ch]|recording/)'
 outside 'messages are printed where the context is known' \
-	'complain(__[a-z]+)?\(' '^src/(app/|lib/|probe/probe\.c|selftest/selftest\.c|recording/recording\.c|vm/vm\.c)'
+	'complain(__[a-z]+)?\(' '^src/(app/|lib/|probe/probe\.c|selftest/selftest\.c)'
 check 'rows/ and render/ know no terminal and no clock' \
 	"$(grep -lE '\b(stdout|stderr|clock_gettime|now_ns|realtime_ns|isatty)\b' src/{rows,render}/*.[ch] | xargs)" ''
 check 'no exit reason is a bare number' \

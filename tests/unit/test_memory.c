@@ -19,6 +19,7 @@
 #include "render/live.h"
 #include "render/table.h"
 #include "snapshot/run.h"
+#include "vm/process.h"
 #include "vm/vm.h"
 
 #define MAX_SLOTS 4096
@@ -318,9 +319,9 @@ static void test_vanishing(void)
 			const struct vm *vm = vms__get(vms, pids[k], 0);
 
 			CHECK(*vm->comm && *vm->name);
-			vm__is_gone(pids[k], pids[k], 0);
+			process__is_gone(pids[k], pids[k], 0);
 			waitpid(pids[k], NULL, 0);
-			CHECK(vm__is_gone(pids[k], pids[k], 0));
+			CHECK(process__is_gone(pids[k], pids[k], 0));
 		}
 		vms__forget(vms);
 	}

@@ -30,6 +30,7 @@
 #include "lib/output.h"
 #include "lib/privileges.h"
 #include "lib/util.h"
+#include "vm/process.h"
 #include "vm/vm.h"
 
 #define SIZE 64
@@ -257,7 +258,7 @@ static int try_time(void)
 
 static int try_is_gone(void)
 {
-	return vm__is_gone(getpid(), getpid(), 0) || !vm__is_gone(1 << 22, 1 << 22, 0);
+	return process__is_gone(getpid(), getpid(), 0) || !process__is_gone(1 << 22, 1 << 22, 0);
 }
 
 static const struct test_case {

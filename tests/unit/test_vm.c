@@ -15,6 +15,7 @@
 #include "check.h"
 #include "lib/util.h"
 #include "snapshot/run.h"
+#include "vm/process.h"
 #include "vm/vm.h"
 #include "vm/vmlist.h"
 
@@ -32,28 +33,28 @@ static void test_is_gone(void)
 	pid_t pid, tid = 0;
 	int status = -1;
 
-	CHECK(!vm__is_gone(getpid(), getpid(), 0));
-	CHECK(!vm__is_gone(1, 1, 0));
+	CHECK(!process__is_gone(getpid(), getpid(), 0));
+	CHECK(!process__is_gone(1, 1, 0));
 	if (CHECK(!pthread_create(&thread, NULL, tell_tid, &tid))) {
 		pthread_join(thread, NULL);
 		/* The kernel lets the joiner go a moment before the TID is free */
-		for (int i = 0; i < 1000 && !vm__is_gone(getpid(), tid, 0); i++)
+		for (int i = 0; i < 1000 && !process__is_gone(getpid(), tid, 0); i++)
 			usleep(1000);
-		CHECK(vm__is_gone(getpid(), tid, 0));
+		CHECK(process__is_gone(getpid(), tid, 0));
 	}
 	pid = fork();
 	if (!pid)
 		_exit(pause());
-	CHECK(!vm__is_gone(pid, pid, 0));
+	CHECK(!process__is_gone(pid, pid, 0));
 	/* There is such a thread, but not in this process */
-	CHECK(vm__is_gone(getpid(), pid, 0));
+	CHECK(process__is_gone(getpid(), pid, 0));
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
-	CHECK(vm__is_gone(pid, pid, 0));
+	CHECK(process__is_gone(pid, pid, 0));
 	/* Somebody else's process is there, though it may not be signalled */
 	pid = fork();
 	if (!pid)
-		_exit((!geteuid() && setuid(65534)) || vm__is_gone(1, 1, 0));
+		_exit((!geteuid() && setuid(65534)) || process__is_gone(1, 1, 0));
 	waitpid(pid, &status, 0);
 	CHECK_INT(status, 0);
 }
@@ -80,9 +81,9 @@ static void test_parse_stat(void)
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(cases); i++) {
-		struct vm_stat st = { 0 };
+		struct process_stat st = { 0 };
 
-		if (!CHECK(vm__parse_stat(cases[i].text, &st) == cases[i].ok))
+		if (!CHECK(process__parse_stat(cases[i].text, &st) == cases[i].ok))
 			fprintf(stderr, "\tin case %zu\n", i);
 		if (!cases[i].ok)
 			continue;
@@ -105,14 +106,14 @@ static void test_start(void)
 		_exit(pause());
 	clock_gettime(CLOCK_BOOTTIME, &now);
 	ticks = now.tv_sec * 100 + now.tv_nsec / 10000000;
-	start = vm__start(pid);
+	start = process__start(pid);
 	CHECK(start && start <= ticks && start + 100 > ticks);
-	CHECK(vm__start(getpid()) && vm__start(getpid()) < start);
-	CHECK_INT(vm__start(2000000000), 0);
-	CHECK(!vm__is_gone(pid, pid, start));
-	CHECK(!vm__is_gone(pid, pid, 0));
-	CHECK(vm__is_gone(pid, pid, start - 1));
-	CHECK(vm__is_gone(pid, pid, start + 1));
+	CHECK(process__start(getpid()) && process__start(getpid()) < start);
+	CHECK_INT(process__start(2000000000), 0);
+	CHECK(!process__is_gone(pid, pid, start));
+	CHECK(!process__is_gone(pid, pid, 0));
+	CHECK(process__is_gone(pid, pid, start - 1));
+	CHECK(process__is_gone(pid, pid, start + 1));
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
 }
@@ -133,9 +134,9 @@ static void test_zombies(void)
 
 	if (!pid)
 		_exit(0);
-	for (i = 0; i < 1000 && !vm__is_gone(pid, pid, 0); i++)
+	for (i = 0; i < 1000 && !process__is_gone(pid, pid, 0); i++)
 		usleep(1000);
-	CHECK(vm__is_gone(pid, pid, 0));
+	CHECK(process__is_gone(pid, pid, 0));
 	CHECK(!kill(pid, 0));
 	waitpid(pid, NULL, 0);
 	pid = fork();
@@ -145,7 +146,7 @@ static void test_zombies(void)
 		pthread_exit(NULL);
 	}
 	usleep(50000);
-	CHECK(!vm__is_gone(pid, pid, vm__start(pid)));
+	CHECK(!process__is_gone(pid, pid, process__start(pid)));
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
 }
@@ -206,8 +207,8 @@ static void test_get_running(void)
 	CHECK(vms__get(vms, b, 0) == vm);
 	/* Whoever has its PID now is not asked in its place */
 	snprintf(mark, sizeof(mark), "pid-%u", b);
-	CHECK_STR(vms__get(vms, b, vm__start(b) + 1)->name, mark);
-	CHECK_STR(vms__get(vms, b, vm__start(b))->name, "name\xef\xbf\xbdline");
+	CHECK_STR(vms__get(vms, b, process__start(b) + 1)->name, mark);
+	CHECK_STR(vms__get(vms, b, process__start(b))->name, "name\xef\xbf\xbdline");
 	stop(b);
 	vms__forget(vms);
 	CHECK(vms__get(vms, b, 0) == vm);
