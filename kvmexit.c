@@ -16,6 +16,7 @@
 #include "app/lists.h"
 #include "app/loop.h"
 #include "app/options.h"
+#include "app/paths.h"
 #include "app/session.h"
 #include "app/source.h"
 #include "app/target.h"
@@ -49,7 +50,10 @@ static bool counts(const struct options *o)
 /* Reports of a recording, or of this host */
 static int report(struct session *s, struct options *o, char *const *argv)
 {
-	int code = o->devices ? session__read_devices(s) : EXIT_OK;
+	int code = paths__check(o);
+
+	if (!code && o->devices)
+		code = session__read_devices(s);
 
 	s->source = o->from ? &recording_source : &host_source;
 	if (!code && !o->from) {

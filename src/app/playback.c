@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "app/options.h"
@@ -31,15 +30,6 @@ struct playback {
 	__u64 skipped; /* intervals before the first exit of what -p, -n, -t or -T names */
 	bool selected; /* there was such an exit */
 };
-
-/* Whether the output is the file that is read: this would never end */
-static bool writes_what_it_reads(const struct session *s)
-{
-	struct stat in, out;
-
-	return s->output.is_file && !fstat(recording__fd(s->recording), &in) &&
-	       !fstat(s->output.fd, &out) && in.st_dev == out.st_dev && in.st_ino == out.st_ino;
-}
 
 static int playback__open(struct session *s, char *const *argv)
 {
@@ -105,10 +95,6 @@ static int playback__begin(struct session *s)
 	const struct interval *first = &p->two[0];
 	int code;
 
-	if (writes_what_it_reads(s)) {
-		complain("-f %s: this is the file that is written to", s->opts->from);
-		return EXIT_USAGE;
-	}
 	p->now = 1;
 	code = read_interval(s, 0, &p->more);
 	if (!code)

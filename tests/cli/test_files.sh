@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #
-# Files that get in each other's way: two writers of one --metrics FILE, what a killed run or
-# somebody else left beside it. Needs no VM: a recording is read.
+# Files that get in each other's way: one file given twice, two writers of one --metrics FILE,
+# what a killed run or somebody else left beside it. Needs no VM: a recording is read.
 # Usage: tests/cli/test_files.sh [KVMEXIT]
 set -u
 cd "$(dirname "$0")/../.." || exit 1
@@ -142,6 +142,85 @@ test_readers()
 	check 'readers: files' "$(names)" metrics.prom
 }
 
+# What is in each file; a link that leads nowhere has nothing
+sums()
+{
+	find -L "$dir/files" -type f -exec md5sum {} + | sort
+}
+
+# refused MESSAGE OPTION...: status 64, and all files are as they were
+refused()
+{
+	local message=$1 before
+
+	shift
+	before=$(sums)
+	(cd "$dir/files" && timeout 20 kvmexit "$@" >"$dir/out" 2>"$dir/err" </dev/null)
+	check "$*" "$? $(cat "$dir/err")" "64 kvmexit: $message"
+	check "$*: files" "$(sums)" "$before"
+}
+
+# One file is given twice, by whatever name: nothing is written to any of them
+test_one_file()
+{
+	local both='it cannot be read and written at once' stale=m.new-0123456789abcdef
+	local ways='it cannot be appended to and replaced at once'
+
+	cp "$recording" "$dir/files/r"
+	ln "$dir/files/r" "$dir/files/hard"
+	ln -s r "$dir/files/soft"
+	ln -s m "$dir/files/dangling"
+	touch "$dir/files/"{m.lock,"$stale"}
+	refused "-f r and -o r are the same file: $both" -f r -o r
+	refused "-f r and --metrics r are the same file: $both" -f r --metrics r
+	refused "-f r and --metrics $dir/files/r are the same file: $both" -f r --metrics "$dir/files/r"
+	refused "-f hard and -o ./r are the same file: $both" -f hard -o ./r
+	refused "-f soft and --metrics r are the same file: $both" -f soft --metrics r
+	refused "--devices r and --metrics r are the same file: $both" \
+		-f "$recording" -p 1 --devices r -o other --metrics r
+	refused "-o r and --metrics hard are the same file: $ways" -j -o r --metrics hard 1
+	refused "-o m and --metrics ./m are the same file: $ways" -f r -o m --metrics ./m
+	refused "-o dangling and --metrics m are the same file: $ways" -f r -o dangling --metrics m
+	refused "-o ../files/m and --metrics m are the same file: $ways" \
+		-f r -o ../files/m --metrics m
+	refused "-f m.lock: --metrics m needs a file of this name for itself" -f m.lock --metrics m
+	refused "-o m.lock: --metrics m needs a file of this name for itself" \
+		-f r -o m.lock --metrics m
+	refused "-f $stale: --metrics m needs a file of this name for itself" -f "$stale" --metrics m
+	rm "$dir/files/"*
+}
+
+# The same with what the shell has opened
+# shellcheck disable=SC2094 # this is what is tested
+test_standard_files()
+{
+	local both='it cannot be read and written at once' before
+
+	cp "$recording" "$dir/files/r"
+	before=$(md5sum <"$dir/files/r")
+	kvmexit -f - -o "$dir/files/r" <"$dir/files/r" 2>"$dir/err"
+	check '-f - <r -o r' "$? $(cat "$dir/err")" \
+		"64 kvmexit: standard input and -o $dir/files/r are the same file: $both"
+	kvmexit -f "$dir/files/r" >>"$dir/files/r" 2>"$dir/err"
+	check '-f r >>r' "$? $(cat "$dir/err")" \
+		"64 kvmexit: -f $dir/files/r and standard output are the same file: $both"
+	kvmexit -f "$recording" --metrics "$dir/files/r" >>"$dir/files/r" 2>"$dir/err"
+	check '--metrics r >>r' "$? $(cat "$dir/err")" "64 kvmexit: standard output and --metrics *"
+	kvmexit -f "$recording" --metrics "$metrics" >"$metrics.lock" 2>"$dir/err"
+	check '--metrics m >m.lock' "$? $(cat "$dir/err")" \
+		"64 kvmexit: standard output: --metrics $metrics needs a file of this name for itself"
+	check 'the files' "$(md5sum <"$dir/files/r")" "$before"
+	rm "$dir/files/"*
+	# These are no files, and appending to one by several names loses nothing
+	kvmexit -f - -o /dev/null </dev/null >/dev/null 2>&1
+	check '-f - and -o on a device' $? 69
+	kvmexit -f "$recording" >"$dir/files/all" 2>&1
+	check 'standard output and error in one file' $? 0
+	rm "$dir/files/all"
+}
+
+test_one_file
+test_standard_files
 test_second_writer
 test_killed
 test_no_room

@@ -159,7 +159,7 @@ test_from()
 	check '-f --metrics' "$code $(tail -n 1 "$dir/metrics.prom")" '0 # EOF'
 	run -f "$file" -j -o "$file"
 	check '-f FILE -o FILE' "$code $(cat "$dir/err")" \
-		"64 kvmexit: -f $file: this is the file that is written to"
+		"64 kvmexit: -f $file and -o $file are the same file: it cannot be read and written at once"
 	run -f "$file" -n nobody
 	check '-f -n: what it has no exits of' "$code $(cat "$dir/err")" \
 		"69 kvmexit: reading $file: it has no exits of what -p, -n, -v, -t or -T names"
