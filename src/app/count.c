@@ -173,6 +173,8 @@ static int open_probe(struct session *s)
 	s->start = probe__began(s->probe);
 	snprintf(s->run.probe, sizeof(s->run.probe), "%s", probe__name(s->probe));
 	s->snapshot.untold = probe__untold(s->probe);
+	if (s->explain && explain__begin(s->explain))
+		return session__no_memory();
 	return EXIT_OK;
 }
 

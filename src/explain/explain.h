@@ -44,6 +44,7 @@ struct item {
 	char value[SETTING_SIZE];
 	__u32 pid; /* of a VM, else 0 */
 	char vm[VM_NAME_SIZE]; /* its name, else "" */
+	char evidence[32]; /* of advice: why its condition holds; "": the reader must judge */
 };
 
 struct explained {
@@ -55,9 +56,11 @@ struct explained {
 	unsigned int tenths; /* its share of all, in tenths of a per cent */
 };
 
-/* The reasons that one text explains */
+/* The reasons that one text explains; or a VM that waited for a CPU, without reasons */
 struct chapter {
 	const struct text *text;
+	unsigned int waiting; /* how long the VM waited, in tenths of a per cent of its time */
+	char cause[512]; /* what was found, as a sentence without its end; "": nothing */
 	struct explained *reasons; /* owned */
 	size_t nr_reasons, reasons_room;
 	struct item *items; /* owned */
@@ -75,6 +78,9 @@ struct explanation {
 
 /* Reasons with a smaller share are not explained; tenths of a per cent */
 #define TENTHS_THAT_MATTER 30
+
+/* VMs that wait for a smaller share of their time are not explained */
+#define TENTHS_OF_WAIT 100
 
 struct explain;
 
@@ -94,11 +100,17 @@ int explain__learn(struct explain *e, const struct state_layout *layout,
 /* Notes that the VMs' state could not be read, and why */
 void explain__cannot_learn(struct explain *e, const char *why);
 
+/* Counting begins: notes what quotas did to the VMs before. 0 or -ENOMEM */
+int explain__begin(struct explain *e);
+
 /* Adds an interval: 0 or -ENOMEM */
 int explain__count(struct explain *e, const struct snapshot *snap);
 
 /* Makes the explanation, with settings as they are now; valid as long as @e. NULL: no memory. */
 const struct explanation *explain__finish(struct explain *e);
+
+/* In short, what was found and what helps, to stand above all else; nothing, if nothing was */
+void explanation__print_short(const struct explanation *x, FILE *out);
 
 /* As text of at most 80 columns */
 void explanation__print(const struct explanation *x, FILE *out);

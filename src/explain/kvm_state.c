@@ -498,3 +498,13 @@ void vm_states__free(struct vm_states *states)
 	free(states->vms);
 	*states = (struct vm_states){ 0 };
 }
+
+bool vm_states__have(const struct vm_states *states, __u32 pid)
+{
+	size_t i;
+
+	for (i = 0; i < states->nr; i++)
+		if (states->vms[i].pid == pid)
+			return true;
+	return false;
+}

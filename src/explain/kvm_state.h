@@ -86,6 +86,7 @@ void vmstate__close(struct vmstate *state);
 /* Reads the state of all VMs of this host: 0 or -errno. Free @states in either case. */
 int vmstate__read(struct vmstate *state, struct vm_states *states);
 void vm_states__free(struct vm_states *states);
+bool vm_states__have(const struct vm_states *states, __u32 pid);
 
 const struct state_layout *vmstate__layout(const struct vmstate *state);
 

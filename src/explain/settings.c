@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "explain/settings.h"
 
-#include <dirent.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -152,87 +151,4 @@ bool settings__read(const char *root, const char *name, char *value, size_t size
 		*text = 0;
 	set_value(value, size, *text ? text : "none", *text ? strlen(text) : 4);
 	return true;
-}
-
-/* ---- control groups ---- */
-
-/* The number of @key in lines "KEY NUMBER"; 0: there is none */
-static __u64 find_number(const char *text, const char *key)
-{
-	size_t len = strlen(key);
-
-	for (; text; text = strchr(text, '\n'), text = text ? text + 1 : NULL)
-		if (!strncmp(text, key, len) && text[len] == ' ')
-			return strtoull(text + len + 1, NULL, 10);
-	return 0;
-}
-
-/* Takes the quota of the group at @path, if it has one and was stopped longest so far */
-static void look_at_group(const char *root, const char *path, struct cpu_limit *limit)
-{
-	char file[PATH_MAX + 64], max[64], stat[1024], quota[32], period[32];
-	__u64 throttled;
-
-	snprintf(file, sizeof(file), "/sys/fs/cgroup%.4000s/cpu.max", path);
-	if (!read_below(root, file, max, sizeof(max)) ||
-	    sscanf(max, "%31s %31s", quota, period) != 2 || !strcmp(quota, "max"))
-		return;
-	snprintf(file, sizeof(file), "%s/sys/fs/cgroup%.4000s/cpu.stat", root, path);
-	if (read_file(file, stat, sizeof(stat)) < 0)
-		*stat = 0;
-	throttled = find_number(stat, "throttled_usec");
-	if (*limit->max && throttled <= limit->throttled_us)
-		return;
-	limit->throttled_us = throttled;
-	limit->throttled = find_number(stat, "nr_throttled");
-	snprintf(limit->max, sizeof(limit->max), "%.24s of %.24s us", quota, period);
-	set_value(limit->group, sizeof(limit->group), path, strlen(path));
-}
-
-/* Looks at @path and at all groups above it, whose quotas stop it, too */
-static void look_upwards(const char *root, char *path, struct cpu_limit *limit)
-{
-	char *slash;
-
-	while ((slash = strrchr(path, '/')) && slash[1]) {
-		look_at_group(root, path, limit);
-		*slash = 0;
-	}
-}
-
-static bool group_of(const char *root, __u32 pid, const char *tid, char *path, size_t size)
-{
-	char file[PATH_MAX], text[PATH_MAX];
-	const char *line;
-
-	snprintf(file, sizeof(file), "%s/proc/%u/task/%.20s/cgroup", root, pid, tid);
-	if (read_file(file, text, sizeof(text)) < 0)
-		return false;
-	line = !strncmp(text, "0::", 3) ? text : strstr(text, "\n0::");
-	line = line ? strchr(line, '/') : NULL;
-	if (!line)
-		return false;
-	snprintf(path, size, "%.*s", (int)strcspn(line, "\n"), line);
-	return true;
-}
-
-void settings__read_cpu_limit(const char *root, __u32 pid, struct cpu_limit *limit)
-{
-	char path[PATH_MAX], last[PATH_MAX] = "";
-	const struct dirent *e;
-	char dir_path[PATH_MAX];
-	DIR *dir;
-
-	*limit = (struct cpu_limit){ 0 };
-	snprintf(dir_path, sizeof(dir_path), "%s/proc/%u/task", root, pid);
-	dir = opendir(dir_path);
-	while (dir && (e = readdir(dir))) {
-		if (*e->d_name == '.' || !group_of(root, pid, e->d_name, path, sizeof(path)) ||
-		    !strcmp(path, last))
-			continue;
-		snprintf(last, sizeof(last), "%s", path);
-		look_upwards(root, path, limit);
-	}
-	if (dir)
-		closedir(dir);
 }

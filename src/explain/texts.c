@@ -14,6 +14,11 @@ const struct text texts[] = {
 
 const size_t texts_count = ARRAY_SIZE(texts);
 
+const struct text *text__of_waiting(void)
+{
+	return &texts[0];
+}
+
 bool next_word(const char **words, char *word, size_t size)
 {
 	size_t len;

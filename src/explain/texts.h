@@ -25,6 +25,9 @@ extern const size_t texts_count;
 /* The text about a reason; never NULL: the last text is about all other reasons */
 const struct text *text__of(__u32 isa, const char *reason);
 
+/* The text about VMs that wait for a CPU, which is the first */
+const struct text *text__of_waiting(void);
+
 /* Copies the next word of *@words into @word and moves *@words on; false: there is none */
 bool next_word(const char **words, char *word, size_t size);
 

@@ -31,12 +31,13 @@ static void print_wrapped(FILE *out, const char *text, int first, int rest)
 	fputc('\n', out);
 }
 
-static void print_advice(FILE *out, const char *condition, const char *advice, const char *price,
-			 int indent)
+static void print_advice(FILE *out, const char *condition, const char *evidence, const char *advice,
+			 const char *price, int indent)
 {
 	char text[768];
 
-	snprintf(text, sizeof(text), "If %s: %s. Price: %s.", condition, advice, price);
+	snprintf(text, sizeof(text), "If %s%s%s%s: %s. Price: %s.", condition,
+		 *evidence ? " (" : "", evidence, *evidence ? ")" : "", advice, price);
 	print_wrapped(out, text, indent, indent + 2);
 }
 
@@ -46,6 +47,17 @@ static void print_labelled(FILE *out, const char *label, const char *value, int 
 
 	snprintf(text, sizeof(text), "%s%s", label, value);
 	print_wrapped(out, text, indent, indent + 2);
+}
+
+/* The most causes in short: with the remedies some 16 lines */
+#define MOST_IN_SHORT 5
+
+static void print_remedy(FILE *out, const char *advice)
+{
+	char text[768];
+
+	snprintf(text, sizeof(text), "Remedy: %s.", advice);
+	print_wrapped(out, text, 2, 4);
 }
 
 static const char *const labels[NR_TOPICS] = {
@@ -97,7 +109,7 @@ static void print_item(FILE *out, const struct item *item)
 		print_labelled(out, label, value, 4);
 		break;
 	case TOPIC_ADVICE:
-		print_advice(out, item->name, value, item->price, 2);
+		print_advice(out, item->name, item->evidence, value, item->price, 2);
 		break;
 	case TOPIC_WHAT:
 		print_wrapped(out, value, 2, 2);
@@ -111,6 +123,8 @@ static void print_chapter(FILE *out, const struct explanation *x, const struct c
 {
 	size_t i;
 
+	if (c->waiting)
+		print_labelled(out, c->cause, ".", 0);
 	for (i = 0; i < c->nr_reasons; i++)
 		print_reason(out, x, &c->reasons[i]);
 	for (i = 0; i < c->nr_items; i++) {
@@ -121,6 +135,27 @@ static void print_chapter(FILE *out, const struct explanation *x, const struct c
 		    (i + 1 == c->nr_items || c->items[i + 1].topic != TOPIC_VM))
 			fprintf(out, "  (%s)\n", plural(c->vms_left_out, "more VM"));
 	}
+}
+
+void explanation__print_short(const struct explanation *x, FILE *out)
+{
+	size_t i, k, n = 0;
+
+	for (i = 0; i < x->nr_chapters && n < MOST_IN_SHORT; i++) {
+		const struct chapter *c = &x->chapters[i];
+
+		if (!*c->cause)
+			continue;
+		print_labelled(out, c->cause, ".", 0);
+		for (k = 0; k < c->nr_items; k++)
+			if (*c->items[k].evidence)
+				break;
+		if (k < c->nr_items)
+			print_remedy(out, c->items[k].text);
+		n++;
+	}
+	if (n)
+		fputc('\n', out);
 }
 
 void explanation__print(const struct explanation *x, FILE *out)
@@ -150,7 +185,7 @@ void text__print(const struct text *t, FILE *out, int indent)
 	print_labelled(out, labels[TOPIC_CAUSES], t->causes, indent);
 	print_labelled(out, labels[TOPIC_COST], t->cost, indent);
 	for (a = t->advice; a->condition; a++)
-		print_advice(out, a->condition, a->advice, a->price, indent);
+		print_advice(out, a->condition, "", a->advice, a->price, indent);
 }
 
 /* ---- records ---- */
@@ -194,7 +229,10 @@ static int print_record(FILE *out, struct record *r, const struct explanation *x
 	record__string(r, "reason", of->name);
 	record__integer(r, "code", of->code);
 	if (snap) {
-		record__string(r, "of", x->style.times ? "time in KVM and VMM" : "exits");
+		record__string(r, "of",
+			       !*of->name && item->topic != TOPIC_NOTE ? "time of the VM"
+			       : x->style.times			       ? "time in KVM and VMM"
+								       : "exits");
 		record__integer(r, "share", of->tenths);
 	}
 	record__integer(r, "pid", item->pid);
@@ -218,6 +256,11 @@ int explanation__print_json(const struct explanation *x, FILE *out, const struct
 	for (i = 0; i < x->nr_chapters && !err; i++) {
 		const struct chapter *c = &x->chapters[i];
 
+		for (n = 0; c->waiting && n < c->nr_items && !err; n++)
+			err = print_record(out, &r, x, snap,
+					   &(struct explained){ .isa = x->style.isa,
+								.tenths = c->waiting },
+					   &c->items[n]);
 		for (k = 0; k < c->nr_reasons && !err; k++)
 			for (n = 0; n < c->nr_items && !err; n++)
 				err = print_record(out, &r, x, snap, &c->reasons[k], &c->items[n]);

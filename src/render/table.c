@@ -455,6 +455,14 @@ static int print_tables(FILE *out, struct table *t, const struct snapshot *snap,
 	return err;
 }
 
+/* Whether the explanation's first lines tell what print_notices() would */
+static bool tells_waiting(const struct snapshot *snap, const struct table_style *style)
+{
+	const struct explanation *x = snap->explanation;
+
+	return x && !style->live && x->nr_chapters && x->chapters[0].waiting;
+}
+
 static int table__print(struct renderer *r, FILE *out, const struct snapshot *snap)
 {
 	struct table *t = (struct table *)r;
@@ -471,7 +479,9 @@ static int table__print(struct renderer *r, FILE *out, const struct snapshot *sn
 	t->begun = true;
 	if (style->timed)
 		print_time(out, t, snap);
-	if (style->times)
+	if (snap->explanation && !style->live)
+		explanation__print_short(snap->explanation, out);
+	if (style->times && !tells_waiting(snap, style))
 		notices = print_notices(out, t, snap);
 	if (notices < 0)
 		return notices;

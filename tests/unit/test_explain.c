@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "check.h"
+#include "explain/cpu_limits.h"
 #include "explain/explain.h"
 #include "lib/util.h"
 #include "names/reason_filter.h"
@@ -57,7 +58,7 @@ static void test_texts(void)
 		const struct advice *a;
 		char word[64];
 
-		if (!CHECK(used[i]))
+		if (!CHECK(used[i] == (i != 0)))
 			fprintf(stderr, "of no reason: %s\n", t->what);
 		check_sentence(t->what);
 		check_sentence(t->causes);
@@ -179,6 +180,9 @@ static void make_host(void)
 	put("/sys/fs/cgroup/machine.slice/cpu.max", "800000 100000\n");
 	put("/sys/fs/cgroup/machine.slice/cpu.stat", "nr_throttled 0\nthrottled_usec 0\n");
 	put("/proc/4300/task/4300/cgroup", "0::/machine.slice\n");
+	put("/proc/4242/task/4250/status", "Name:\tx\nCpus_allowed_list:\t3,9\nMems_allowed:\t1\n");
+	put("/proc/4300/task/4301/status", "Name:\tx\nCpus_allowed_list:\t0-7\nMems_allowed:\t1\n");
+	put("/sys/devices/system/cpu/online", "0-7\n");
 }
 
 static const struct {
@@ -207,7 +211,6 @@ static const struct {
 static void test_settings(void)
 {
 	char value[SETTING_SIZE];
-	struct cpu_limit limit;
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(settings); i++) {
@@ -215,15 +218,91 @@ static void test_settings(void)
 
 		CHECK_STR(there ? value : NULL, settings[i].value);
 	}
-	settings__read_cpu_limit(root, 4242, &limit);
-	CHECK_STR(limit.max, "50000 of 100000 us");
-	CHECK_STR(limit.group, "/machine.slice/web1");
-	CHECK_INT(limit.throttled_us, 1234567);
-	CHECK_INT(limit.throttled, 89);
-	settings__read_cpu_limit(root, 4300, &limit);
-	CHECK_STR(limit.max, "800000 of 100000 us");
-	settings__read_cpu_limit(root, 1, &limit);
-	CHECK_STR(limit.max, "");
+}
+
+static void put_stat(const char *group, int times, int us)
+{
+	char path[128], text[128];
+
+	snprintf(path, sizeof(path), "/sys/fs/cgroup%s/cpu.stat", group);
+	snprintf(text, sizeof(text),
+		 "usage_usec 1\nnr_periods 90\nnr_throttled %d\nthrottled_usec %d\n", times, us);
+	put(path, text);
+}
+
+static void check_worst(const struct cpu_limits *l, __u32 pid, const char *path, const char *max,
+			__u64 us, __u64 times)
+{
+	const struct cpu_group *g = cpu_limits__worst(l, pid);
+
+	if (!CHECK(!g == !path) || !g)
+		return;
+	CHECK_STR(g->path, path);
+	CHECK_STR(g->max, max);
+	CHECK_INT(cpu_group__throttling(g).us, us);
+	CHECK_INT(cpu_group__throttling(g).times, times);
+}
+
+/* What a quota did before the run is not of the run */
+static void test_limits(void)
+{
+	struct cpu_limits l = { .root = root };
+
+	CHECK_INT(cpu_limits__meet(&l, 4242, false), 0);
+	CHECK_INT(cpu_limits__meet(&l, 1, false), 0);
+	CHECK(cpu_limits__knows(&l, 4242) && !cpu_limits__knows(&l, 1));
+	check_worst(&l, 4242, "/machine.slice/web1", "50000 of 100000 us", 0, 0);
+	check_worst(&l, 1, NULL, NULL, 0, 0);
+	put_stat("/machine.slice/web1", 92, 1234667);
+	put_stat("/machine.slice", 7, 5000);
+	cpu_limits__read(&l);
+	/* The group above was stopped less in all, but longer during the run */
+	check_worst(&l, 4242, "/machine.slice", "800000 of 100000 us", 5000, 7);
+	/* A VM that came meanwhile: the group is known already */
+	CHECK_INT(cpu_limits__meet(&l, 4300, true), 0);
+	check_worst(&l, 4300, "/machine.slice", "800000 of 100000 us", 5000, 7);
+	/* It was made anew: its figures began again */
+	put_stat("/machine.slice", 3, 3000);
+	cpu_limits__read(&l);
+	check_worst(&l, 4300, "/machine.slice", "800000 of 100000 us", 3000, 3);
+	cpu_limits__free(&l);
+
+	/* Of a group that came during the run, all counts */
+	l = (struct cpu_limits){ .root = root };
+	CHECK_INT(cpu_limits__meet(&l, 4242, true), 0);
+	check_worst(&l, 4242, "/machine.slice/web1", "50000 of 100000 us", 1234667, 92);
+	cpu_limits__free(&l);
+	put_stat("/machine.slice/web1", 89, 1234567);
+	put_stat("/machine.slice", 0, 0);
+}
+
+static void test_cpus(void)
+{
+	static const struct {
+		const char *list, *printed;
+		size_t nr;
+	} cases[] = {
+		{ "0-3,8\n", "0-3,8", 5 },	 { "", "", 0 },	 { "5", "5", 1 },
+		{ "8190-9999", "8190-8191", 2 }, { "x", "", 0 }, { "3-1", "", 0 },
+	};
+	struct cpus a, b = { 0 };
+	char text[64];
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		cpus__parse(&a, cases[i].list);
+		CHECK_INT(cpus__print(&a, text, sizeof(text)), cases[i].nr);
+		CHECK_STR(text, cases[i].printed);
+	}
+	cpus__parse(&a, "1,3,5,7");
+	CHECK_INT(cpus__print(&a, text, 4), 4);
+	CHECK_STR(text, "1,3");
+	/* Of the CPUs that it may use those that are online */
+	CHECK(cpus__add_allowed(&b, root, 4242, 4250));
+	CHECK_INT(cpus__print(&b, text, sizeof(text)), 1);
+	CHECK_STR(text, "3");
+	CHECK(!cpus__overlap(&(struct cpus){ { 1 } }, &b) && cpus__overlap(&a, &b));
+	CHECK(!cpus__add_allowed(&b, root, 4242, 1));
 }
 
 /* ---- KVM's state ---- */
@@ -537,6 +616,95 @@ static void test_waiting_does_not_choose(void)
 	explain__free(e);
 }
 
+/* Records of a VM that waited, for the schema's test */
+static void print_waiting_records(void)
+{
+	const struct explain_style style = {
+		.run = true, .times = true, .isa = ISA_SVM, .root = root
+	};
+	static struct times waits = { .part = { [PART_GUEST] = 1, [PART_WAIT] = 9 } };
+	struct sample thread = { .vm = &web1, .tid = 4250, .times = &waits };
+	struct snapshot snap = {
+		.samples = &thread, .threads = &thread, .nr_threads = 1, .run = &run
+	};
+	struct explain *e = explain__new(&style);
+	const struct explanation *x = explain__count(e, &snap) ? NULL : explain__finish(e);
+
+	CHECK(x && !explanation__print_json(x, stdout, &snap));
+	explain__free(e);
+}
+
+/* The whole explanation, what is said in short first; the caller frees it */
+static char *print_all(struct explain *e)
+{
+	const struct explanation *x = explain__finish(e);
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	if (CHECK(x)) {
+		explanation__print_short(x, out);
+		explanation__print(x, out);
+	}
+	fclose(out);
+	return text;
+}
+
+/* Why a VM waited for a CPU comes first */
+static void test_waiting(void)
+{
+	const struct explain_style style = {
+		.run = true, .times = true, .isa = ISA_SVM, .root = root
+	};
+	const struct vm_states vms = { .vms = states, .nr = ARRAY_SIZE(states) };
+	static struct times waits = { .part = { [PART_GUEST] = 101, [PART_WAIT] = 899 } };
+	static struct times runs = { .part = { [PART_GUEST] = 901, [PART_WAIT] = 99 } };
+	struct sample threads[] = {
+		{ .vm = &web1, .tid = 4250, .times = &waits },
+		{ .vm = &db1, .tid = 4301, .times = &runs },
+	};
+	struct snapshot snap = { .samples = threads, .threads = threads, .nr_threads = 2 };
+	struct explain *e = explain__new(&style);
+	char *text;
+
+	CHECK_INT(explain__learn(e, &layout, &vms), 0);
+	CHECK_INT(explain__begin(e), 0);
+	CHECK_INT(explain__count(e, &snap), 0);
+	text = print_all(e);
+	CHECK(strstr(text,
+		     "web1 (PID 4242) waited for a CPU 89.9 % of the time: no quota held it up; its\n"
+		     "  vCPU threads have 1 CPU (3), which 2 vCPU threads may use.\n"
+		     "  Remedy: more CPUs for the VM") == text);
+	CHECK(strstr(text, "    held up by it: not during this run\n"));
+	CHECK(strstr(text, "    CPUs: 1 (3) for 1 vCPU threads; of all VMs 2 may use them\n"));
+	CHECK(!strstr(text, "db1") && !strstr(text, "a quota holds"));
+	free(text);
+
+	put_stat("/machine.slice/web1", 1406, 88234567);
+	CHECK_INT(explain__count(e, &snap), 0);
+	text = print_all(e);
+	CHECK(strstr(text,
+		     "web1 (PID 4242) waited for a CPU 89.9 % of the time: its CPU quota, 50000 of\n"
+		     "  100000 us, held it up for 87.0 s, 1317 times.\n"
+		     "  Remedy: raise cpu.max of that group") == text);
+	CHECK(strstr(text, "    CPU quota: 50000 of 100000 us in /machine.slice/web1\n"
+			   "    held up by it: for 87.000 s, 1317 times, during this run\n"));
+	CHECK(strstr(text, "If a quota holds the VM up (as here): raise"));
+	CHECK(!strstr(text, "If no quota does"));
+	free(text);
+	explain__free(e);
+
+	/* Where the host does not tell it, nothing is said of it */
+	e = explain__new(&style);
+	snap.untold = 1u << PART_WAIT;
+	CHECK_INT(explain__count(e, &snap), 0);
+	text = print_all(e);
+	CHECK(!strstr(text, "waited"));
+	free(text);
+	explain__free(e);
+	put_stat("/machine.slice/web1", 89, 1234567);
+}
+
 /* ---- this host's KVM ---- */
 
 static const struct vm_state *find_state(const struct vm_states *vms, pid_t pid)
@@ -605,15 +773,19 @@ int main(int argc, char **argv)
 					       .form = RECORDS,
 					       .nr = ARRAY_SIZE(samples) },
 			     stdout);
+		print_waiting_records();
 	} else {
 		test_texts();
 		test_some_texts();
 		test_exceptions();
 		test_settings();
+		test_limits();
+		test_cpus();
 		test_states();
 		test_states_arm64();
 		test_learning();
 		test_waiting_does_not_choose();
+		test_waiting();
 		test_this_host();
 		test_golden(argc > 1 && !strcmp(argv[1], "--write"));
 		check__report("explain");
