@@ -11,6 +11,7 @@
 #include "app/reports.h"
 #include "collect/counters.h"
 #include "explain/explain.h"
+#include "lib/planted.h"
 #include "lib/privileges.h"
 #include "lib/terminal.h"
 #include "lib/util.h"
@@ -137,11 +138,17 @@ static int deliver_recorded(void *session, const char *text, size_t size)
 
 static int tell_open(const char *path, int err, const char *otherwise)
 {
-	complain("opening %s: %s%s%s", path, strerror(-err),
-		 err == -EACCES ? "; this is done without capabilities, so that it can be done "
-				  "again: name a directory that this user may write to"
-				: "",
-		 err == -EACCES ? otherwise : "");
+	if (err == -EACCES && is_planted(path))
+		complain("opening %s: %s; another user has put it into a directory that "
+			 "everybody may write to",
+			 path, strerror(-err));
+	else
+		complain("opening %s: %s%s%s", path, strerror(-err),
+			 err == -EACCES
+				 ? "; this is done without capabilities, so that it can be done "
+				   "again: name a directory that this user may write to"
+				 : "",
+			 err == -EACCES ? otherwise : "");
 	return EXIT_CREATE;
 }
 

@@ -11,6 +11,8 @@
 #include <sys/statfs.h>
 #include <unistd.h>
 
+#include "lib/planted.h"
+
 /* Whether the file ends with half a line, left by a writer that was killed or had no room */
 static bool ends_torn(const char *path)
 {
@@ -42,9 +44,12 @@ static size_t line_start(const struct output *out)
 static int open_path(struct output *out, int create)
 {
 	int flags = O_WRONLY | O_APPEND | O_NONBLOCK | O_CLOEXEC | create;
-	int fd = open(out->path, flags, 0640);
 	struct stat st;
+	int fd;
 
+	if (is_planted(out->path))
+		return -EACCES;
+	fd = open(out->path, flags, 0640);
 	if (fd < 0)
 		return -errno;
 	if (out->fd >= 0) {

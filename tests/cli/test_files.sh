@@ -219,8 +219,43 @@ test_standard_files()
 	rm "$dir/files/all"
 }
 
+# In a directory that everybody may write to, -o neither follows nor writes to what another
+# user has put there, whether or not the kernel sees to this (fs.protected_*)
+test_planted_output()
+{
+	local open=$dir/open message name
+
+	message="$open/%s: Permission denied; another user has put it into a directory that everybody may write to"
+	[ "$(id -u)" = 0 ] || { skip "another user's files"; return; }
+	install -d -m 1777 "$open"
+	echo kept >"$dir/kept"
+	ln -s "$dir/kept" "$open/link"
+	install -m 666 /dev/null "$open/file"
+	mkfifo -m 666 "$open/fifo"
+	chown -h nobody "$open"/*
+	for name in link file fifo; do
+		run -f "$recording" -j -o "$open/$name"
+		# shellcheck disable=SC2059 # the message is the format
+		check "planted $name" "$code $(cat "$dir/err")" \
+			"73 kvmexit: opening $(printf "$message" $name)"
+	done
+	check 'planted link: its target' "$(cat "$dir/kept")" kept
+	check 'planted file' "$(cat "$open/file")" ''
+	# One's own, new ones, and another's where not everybody may write
+	chown -h root "$open/link" "$open/file"
+	for name in link file new; do
+		run -f "$recording" -j -o "$open/$name"
+		check "own $name" "$code $(tail -n 1 "$open/$name" | cut -c 1-6)" '0 {"v":1'
+	done
+	chown nobody "$open/file"
+	chmod 755 "$open"
+	run -f "$recording" -j -o "$open/file"
+	check "another's, where not everybody may write" "$code" 0
+}
+
 test_one_file
 test_standard_files
+test_planted_output
 test_second_writer
 test_killed
 test_no_room

@@ -231,6 +231,14 @@ static int try_output(void)
 	return err ? -err : -output__flush(&o);
 }
 
+/* Whose a file is has to be known when the output is opened anew */
+static int try_own_file(void)
+{
+	struct stat st;
+
+	return result(stat(path, &st)) ?: st.st_uid == geteuid() ? 0 : EPERM;
+}
+
 static int try_memory(void)
 {
 	char *p = malloc(1 << 20), *q = realloc(p, 1 << 26);
@@ -295,6 +303,7 @@ static const struct test_case {
 	{ "read, pread", try_read, false, 0 },
 	{ "/proc", try_proc, false, 0 },
 	{ "output anew", try_output, true, 0 },
+	{ "whose a file is", try_own_file, true, 0 },
 	{ "memory", try_memory, false, 0 },
 	{ "time", try_time, false, 0 },
 	{ "is_gone", try_is_gone, false, 0 },
