@@ -152,7 +152,7 @@ static int add_caused(struct groups *sums, const struct sample *s)
 }
 
 /* The VMs that have most of a chapter's exits */
-static int add_counted_vms(struct explain *e, struct chapter *c)
+static int add_counted_vms(struct explain *e, struct chapter *c, const struct vm **most)
 {
 	const struct view by_vm = { .keys = KEY_VM, .top = MOST_VMS };
 	struct groups *sums = groups__new(KEY_VM);
@@ -167,9 +167,11 @@ static int add_counted_vms(struct explain *e, struct chapter *c)
 			err = add_caused(sums, &all[i]);
 	if (!err)
 		err = groups__sort(sums, &by_vm, &rows);
-	for (i = 0; i < rows.nr && !err; i++)
+	for (i = 0; i < rows.nr && !err && is_about_vms(c->text); i++)
 		err = add_vm(e, c, rows.rows[i].vm);
-	c->vms_left_out = rows.cut;
+	c->vms_left_out = is_about_vms(c->text) ? rows.cut : 0;
+	if (rows.nr)
+		*most = rows.rows[0].vm;
 	groups__free(sums);
 	return err;
 }
@@ -200,27 +202,16 @@ int chapter__add_text(struct chapter *c)
 		       : -ENOMEM;
 }
 
-static int add_advice(struct chapter *c)
-{
-	const struct advice *a;
-
-	for (a = c->text->advice; a->condition; a++) {
-		struct item *item = chapter__add(c, TOPIC_ADVICE, a->condition, a->advice);
-
-		if (!item)
-			return -ENOMEM;
-		item->price = a->price;
-	}
-	return 0;
-}
-
 int chapter__fill(struct explain *e, struct chapter *c)
 {
+	const struct vm *most = NULL;
 	int err = chapter__add_text(c);
 
 	if (!err)
 		err = add_settings(e, c);
-	if (!err && is_about_vms(c->text))
-		err = e->x.style.run ? add_counted_vms(e, c) : add_listed_vms(e, c);
-	return err ? err : add_advice(c);
+	if (!err && e->x.style.run)
+		err = add_counted_vms(e, c, &most);
+	else if (!err && is_about_vms(c->text))
+		err = add_listed_vms(e, c);
+	return err ? err : evidence__advise(e, c, most);
 }

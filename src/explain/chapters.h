@@ -12,6 +12,16 @@
 /* The most VMs whose settings are shown with one text */
 #define MOST_VMS 3
 
+/* What was counted of the exits of one text: its weight (exits or ns) */
+struct evidence {
+	__u64 all;
+	__u64 user; /* ns in the VMM */
+	__u64 details; /* exits whose details were counted */
+	__u64 weight[MAX_ADVICE]; /* of what each advice is about */
+	__u64 top[MAX_ADVICE]; /* of the heaviest detail among these, */
+	char example[MAX_ADVICE][112]; /* and its text */
+};
+
 struct explain {
 	struct explanation x;
 	struct groups *sums; /* since the start, by reason */
@@ -19,6 +29,7 @@ struct explain {
 	struct groups *threads; /* all time of vCPU threads, likewise by VM and thread */
 	__u64 total; /* exits, or ns in KVM and the VMM */
 	bool no_wait; /* this host does not tell how long threads waited */
+	struct evidence *evidence; /* owned; of each text */
 	struct vmstate *reader; /* NULL: there is none */
 	struct state_layout layout;
 	struct vm_states states; /* by PID */
@@ -38,6 +49,17 @@ int chapter__add_cpu_limit(struct explain *e, struct chapter *c, const struct vm
 
 /* All that is said of a chapter's reasons */
 int chapter__fill(struct explain *e, struct chapter *c);
+
+/* Takes a sample as evidence */
+void evidence__add(struct explain *e, const struct sample *s);
+
+/* Adds the advice that holds or that only the reader can judge. @vm: has most of it; NULL: not
+ * known */
+int evidence__advise(struct explain *e, struct chapter *c, const struct vm *vm);
+
+/* Whether advice is about the VMM's time; about a detail, as KIND:NAME */
+bool advice__is_of_user(const struct advice *a);
+bool advice__is_about(const struct advice *a, const char *subject);
 
 /* The chapter on the VMs that wait for a CPU, if there are any, in the first place */
 int waiting__explain(struct explain *e);

@@ -28,8 +28,9 @@ struct explain *explain__new(const struct explain_style *style)
 	e->sums = groups__new(KEY_REASON);
 	e->tally = groups__new(KEY_VM | KEY_REASON);
 	e->threads = groups__new(KEY_VM | KEY_THREAD);
+	e->evidence = calloc(texts_count, sizeof(*e->evidence));
 	e->limits.root = style->root;
-	if (e->sums && e->tally && e->threads)
+	if (e->evidence && e->sums && e->tally && e->threads)
 		return e;
 	explain__free(e);
 	return NULL;
@@ -56,6 +57,7 @@ void explain__free(struct explain *e)
 	groups__free(e->sums);
 	groups__free(e->tally);
 	groups__free(e->threads);
+	free(e->evidence);
 	cpu_limits__free(&e->limits);
 	vmstate__close(e->reader);
 	vm_states__free(&e->states);
@@ -187,6 +189,8 @@ int explain__count(struct explain *e, const struct snapshot *snap)
 
 	for (i = 0; e->x.style.times && i < snap->nr_samples; i++)
 		e->total += times__caused(snap->samples[i].times);
+	for (i = 0; i < snap->nr_samples; i++)
+		evidence__add(e, &snap->samples[i]);
 	e->total += e->x.style.times ? 0 : snap->exits;
 	groups__drop(e->tally, snap->end - REMEMBERED);
 	groups__drop(e->threads, snap->end - REMEMBERED);

@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define MAX_ADVICE 4
+#define MAX_ADVICE 8
 
 struct text {
 	const char *title;
@@ -16,6 +16,11 @@ struct text {
 	const char *settings; /* NULL, "": none */
 	struct advice {
 		const char *condition, *advice, *price;
+		/*
+		 * What was counted where it holds: "user", the VMM's time, or details as
+		 * patterns KIND:NAME, separated by |; NULL: only the reader can judge
+		 */
+		const char *of;
 	} advice[MAX_ADVICE + 1]; /* ended by one of NULLs */
 };
 

@@ -4,6 +4,7 @@
  * against tests/golden/explain*. To be run where tests/ is. With --print it only prints
  * records, for the schema's test; with --write the golden files are made anew.
  */
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/kvm.h>
@@ -15,9 +16,11 @@
 #include <unistd.h>
 
 #include "check.h"
+#include "explain/chapters.h"
 #include "explain/cpu_limits.h"
 #include "explain/explain.h"
 #include "lib/util.h"
+#include "names/details.h"
 #include "names/reason_filter.h"
 #include "names/reasons.h"
 #include "snapshot/run.h"
@@ -650,6 +653,26 @@ static char *print_all(struct explain *e)
 	return text;
 }
 
+/* Whether @text has @part, wherever lines are broken */
+static bool holds(const char *text, const char *part)
+{
+	size_t i, k;
+
+	for (i = 0; text[i]; i++) {
+		const char *t = text + i;
+
+		for (k = 0; part[k] && *t; k++) {
+			if (isspace(part[k]) ? !isspace(*t) : part[k] != *t)
+				break;
+			for (t++; isspace(part[k]) && !isspace(part[k + 1]) && isspace(*t); t++)
+				;
+		}
+		if (!part[k])
+			return true;
+	}
+	return !*part;
+}
+
 /* Why a VM waited for a CPU comes first */
 static void test_waiting(void)
 {
@@ -703,6 +726,86 @@ static void test_waiting(void)
 	free(text);
 	explain__free(e);
 	put_stat("/machine.slice/web1", 89, 1234567);
+}
+
+/* Each pattern fits a detail that has a name, or all of a kind */
+static void test_patterns(void)
+{
+	char text[DETAIL_TEXT_MAX], subject[160];
+	const struct advice *a;
+	size_t i, n;
+
+	for (i = 0; i < texts_count; i++)
+		for (a = texts[i].advice; a->condition; a++) {
+			bool fits = !a->of || advice__is_of_user(a) ||
+				    advice__is_about(a, "fault:") || advice__is_about(a, "mmio:") ||
+				    advice__is_about(a, "port:");
+
+			for (n = 0; n < named_details_count && !fits; n++) {
+				named_detail__text(&named_details[n], text, sizeof(text));
+				snprintf(subject, sizeof(subject), "%.*s:%s",
+					 (int)strcspn(text, " "), text, named_details[n].name);
+				fits = advice__is_about(a, subject);
+			}
+			if (!CHECK(fits))
+				fprintf(stderr, "no detail: %s\n", a->of);
+		}
+}
+
+/* What was counted of one reason, and what must and must not be advised then */
+static const struct {
+	__u32 code;
+	__u64 detail; /* made below, if it is 0 */
+	__u64 address;
+	bool port;
+	const char *cause, *advised, *not_advised;
+} chosen[] = {
+	{ 0x400, 0, 0xfed000f0, false, "100.0 % mmio 0xfed000f0 HPET.\n  Remedy: hpet=off",
+	  "If most are the HPET (100.0 % here)", "huge pages behind" },
+	{ 0x400, 0, 0x30000000, false, "100.0 % mmio 0x30000000.\n  Remedy: virtio in its place",
+	  "another emulated device", "If KSM merges" },
+	{ 0x7b, 0, 0x1f0, true, "IDE, primary.\n  Remedy: virtio-blk", "an IDE disk (100.0 % here)",
+	  "PM timer:" },
+	{ 0x7b, 0, 0xcf8, true, "PCI configuration.\n  Remedy: MSI-X", "PCI configuration (",
+	  "PM timer:" },
+	{ 0x7b, 0, 0x608, true, "ACPI PM timer.\n", "PM timer (100.0 % here)", "an IDE disk" },
+	/* Without details the reader must judge */
+	{ 0x7b, DETAIL_NONE, 0, true, "", "If most are the PM timer: ", "% here" },
+	/* HLT in the VMM */
+	{ 0x78, DETAIL_NONE, 0, true, "90.0 % of it in the VMM.\n  Remedy: an interrupt controller",
+	  "handles HLT itself (90.0 % here)", "PM timer" },
+};
+
+static void test_evidence(void)
+{
+	const struct explain_style style = {
+		.run = true, .times = true, .isa = ISA_SVM, .root = root
+	};
+	static struct times in_vmm = { .part = { [PART_KVM] = 1, [PART_USER] = 9 } };
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(chosen); i++) {
+		struct sample s = { .vm = &web1,
+				    .isa = ISA_SVM,
+				    .code = chosen[i].code,
+				    .count = 9,
+				    .times = &in_vmm,
+				    .detail = chosen[i].detail };
+		struct snapshot snap = { .samples = &s, .nr_samples = 1 };
+		struct explain *e = explain__new(&style);
+		char *text;
+
+		if (!s.detail)
+			s.detail = chosen[i].port ? detail_port(chosen[i].address, 1, true, false)
+						  : detail_mmio(chosen[i].address);
+		CHECK_INT(explain__count(e, &snap), 0);
+		text = print_all(e);
+		if (!CHECK(holds(text, chosen[i].cause) && holds(text, chosen[i].advised) &&
+			   !holds(text, chosen[i].not_advised)))
+			fprintf(stderr, "%zu: %s\n", i, text);
+		free(text);
+		explain__free(e);
+	}
 }
 
 /* ---- this host's KVM ---- */
@@ -786,6 +889,8 @@ int main(int argc, char **argv)
 		test_learning();
 		test_waiting_does_not_choose();
 		test_waiting();
+		test_patterns();
+		test_evidence();
 		test_this_host();
 		test_golden(argc > 1 && !strcmp(argv[1], "--write"));
 		check__report("explain");
