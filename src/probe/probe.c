@@ -379,8 +379,11 @@ static int attach(int *file, const struct bpf_program *prog)
 	return 0;
 }
 
-/* Attaches programs, one of two where the second stands in for the first: 0 or -errno */
-static int attach_all(struct probe *probe, struct bpf_program *const *progs, size_t n)
+/*
+ * Attaches programs: 0 or -errno. Of the optional ones, the second stands in for the first, and
+ * *@run says whether one was attached.
+ */
+static int attach_all(struct probe *probe, struct bpf_program *const *progs, size_t n, bool *run)
 {
 	bool done = false;
 	size_t i;
@@ -398,12 +401,27 @@ static int attach_all(struct probe *probe, struct bpf_program *const *progs, siz
 		if (optional)
 			err = 0;
 	}
+	*run = done;
 	return err;
 }
 
-/* One variant, loaded and attached: 0 or -errno, and what failed in *@what */
+/* Takes the optional programs out of @names; returns how many are left */
+static size_t without_run(char names[MAX_PROGRAMS][32], size_t n)
+{
+	size_t i, left = 0;
+
+	for (i = 0; i < n; i++)
+		if (!variant__is_optional(names[i]))
+			memmove(names[left++], names[i], sizeof(names[i]));
+	return left;
+}
+
+/*
+ * One variant, loaded and attached: 0 or -errno, and what failed in *@what. *@run: with a program
+ * where KVM_RUN begins; false afterwards, if there is none.
+ */
 static int try_variant(struct probe *probe, const struct variant *variant,
-		       const struct probe_request *request, const struct facts *f,
+		       const struct probe_request *request, const struct facts *f, bool *run,
 		       const char **what)
 {
 	struct bpf_program *progs[MAX_PROGRAMS] = { NULL };
@@ -411,6 +429,8 @@ static int try_variant(struct probe *probe, const struct variant *variant,
 	size_t i, n = variant__programs(variant, request, f, names);
 	int err;
 
+	if (!*run)
+		n = without_run(names, n);
 	*what = "opening the BPF object";
 	err = open_object(probe, variant, f->has_btf);
 	if (!err)
@@ -438,7 +458,7 @@ static int try_variant(struct probe *probe, const struct variant *variant,
 		probe->programs[i].unsure = variant__unsure(names[i], request);
 	}
 	*what = "attaching to the tracepoint kvm:kvm_exit";
-	err = attach_all(probe, progs, n);
+	err = attach_all(probe, progs, n, run);
 	if (!err)
 		close_object(probe);
 	return err;
@@ -531,6 +551,35 @@ static int tell_failure(const char *probe, const char *what, int err)
 	return err == -ENOENT ? EXIT_NOTHING : EXIT_INTERNAL;
 }
 
+/*
+ * Tries a variant, if need be without a program where KVM_RUN begins: one program that the
+ * kernel refuses to load (it has no kprobes) keeps all from being loaded
+ */
+static int try_with_and_without_run(struct probe *probe, const struct variant *v,
+				    const struct probe_request *request, const struct facts *f,
+				    const char **what)
+{
+	const char *first_what;
+	bool run = true;
+	int err = try_variant(probe, v, request, f, &run, what), first = err;
+
+	if (err && request->time) {
+		first_what = *what;
+		undo_variant(probe);
+		run = false;
+		err = try_variant(probe, v, request, f, &run, what);
+		if (err) {
+			*what = first_what;
+			return first;
+		}
+	}
+	if (!err && request->time && !run && verbose)
+		complain(
+			"--time: no program where KVM_RUN begins%s%s: user has more than the VMM's time",
+			first ? ": " : "", first ? strerror(-first) : "");
+	return err;
+}
+
 static int choose(struct probe *probe, const struct probe_request *request, const struct facts *f)
 {
 	const char *what = NULL, *first_what = NULL;
@@ -557,7 +606,7 @@ static int choose(struct probe *probe, const struct probe_request *request, cons
 		}
 		if (why)
 			continue;
-		err = try_variant(probe, v, request, f, &what);
+		err = try_with_and_without_run(probe, v, request, f, &what);
 		if (!err) {
 			probe->name = v->name;
 			probe->untold = variant__untold(v, f);

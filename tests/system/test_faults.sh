@@ -368,6 +368,26 @@ test_misses()
 	done
 }
 
+# The kernel refuses the programs where KVM_RUN begins, to load or to attach them
+test_no_run()
+{
+	local first last
+
+	strace -o "$dir/trace" true 2>/dev/null || return 0
+	timeout 30 strace -o "$dir/trace" -e trace=bpf "$kvmexit" --time 0.01 >/dev/null 2>&1
+	first=$(grep -n 'BPF_PROG_LOAD.*prog_name="kvm_run' "$dir/trace" | cut -d: -f1 | head -n 1)
+	[ -n "$first" ] || return 0 # this kernel's KVM has no such function
+	# libbpf loads a program that was refused once more, for the verifier's words
+	last=$((first + 1))
+	timeout 30 strace -o "$dir/trace" -e trace=bpf -e "inject=bpf:error=EINVAL:when=$first..$last" \
+		"$kvmexit" --verbose --time 0.01 >"$dir/out" 2>"$dir/err"
+	check 'KVM_RUN: not loaded: exit code' "$?" 0
+	check 'KVM_RUN: not loaded: message' "$(grep -c 'no program where KVM_RUN begins: Invalid' "$dir/err")" 1
+	check 'KVM_RUN: not loaded: best probe' "$(grep -c 'in use' "$dir/err")" 1
+	"$kvmexit" --verbose --time 0.01 2>&1 >/dev/null | grep 'in use' >"$dir/out"
+	check 'KVM_RUN: not loaded: the same probe' "$(grep 'in use' "$dir/err")" "$(cat "$dir/out")"
+}
+
 # One program's cannot be read: the others are known
 test_one_miss()
 {
@@ -393,6 +413,7 @@ else
 	test_no_timer
 	test_misses
 	test_one_miss
+	test_no_run
 	test_address_space
 	test_malloc
 	test_signals
