@@ -309,8 +309,7 @@ int kvm_userspace_exit(struct bpf_raw_tracepoint_args *ctx)
 SEC("?fentry/kvm_arch_vcpu_ioctl_run")
 int kvm_run(__u64 *ctx)
 {
-	(void)ctx;
-	note_run();
+	note_run((void *)ctx[0]);
 	return 0;
 }
 
@@ -319,7 +318,7 @@ SEC("?kprobe/kvm_arch_vcpu_ioctl_run")
 int kvm_run_kprobe(void *ctx)
 {
 	(void)ctx;
-	note_run();
+	note_run(NULL);
 	return 0;
 }
 

@@ -184,7 +184,8 @@ struct clock {
 	/* Of the open span's visits to user space that are over, ns */
 	__u64 in_user; /* without waiting for a CPU there */
 	__u64 user_wait; /* waiting for a CPU there */
-	__u64 halted; /* as kvm_vcpu_wakeup told it, on kernels where nothing else does */
+	__u64 halted; /* in the open span: by kvm_vcpu_wakeup, or by the vCPU when KVM_RUN is called
+		       */
 	__u64 first; /* when this clock was started */
 	__u64 unseen; /* entries without an exit before them */
 	__u64 thread; /* of the last owner; not cleared */

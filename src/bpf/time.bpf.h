@@ -167,7 +167,7 @@ static __noinline int odd_exit(struct clock *clock)
 	nr = clock->nr;
 	if (clock->exit) {
 		row_of(clock)->untimed++;
-		clock->user = clock->in_user = clock->user_wait = 0;
+		clock->user = clock->in_user = clock->user_wait = clock->halted = 0;
 	}
 	if (clock->shared)
 		bpf_map_update_elem(&runners, &thread, &nr, BPF_ANY);
@@ -422,13 +422,19 @@ static __always_inline void note_user(void)
 	*(volatile __u64 *)&clock->user = bpf_ktime_get_ns();
 }
 
-/* The VMM has called KVM_RUN */
-static __always_inline void note_run(void)
+/*
+ * The VMM has called KVM_RUN. @vcpu: typed, or NULL: not known. If KVM had halted it before
+ * its visit to user space, user space learns so before the span is over.
+ */
+static __always_inline void note_run(const struct kvm_vcpu *vcpu)
 {
 	struct clock *clock = open_clock();
 
-	if (clock && clock->user)
-		leave_user(clock, bpf_ktime_get_ns(), current_run_delay());
+	if (!clock || !clock->user)
+		return;
+	leave_user(clock, bpf_ktime_get_ns(), current_run_delay());
+	if (vcpu && bpf_core_field_exists(vcpu->stat.generic.halt_wait_ns))
+		clock->halted = beyond(vcpu->stat.generic.halt_wait_ns, clock->halt);
 }
 
 /*

@@ -317,6 +317,7 @@ static int add_open(struct timing *t, const struct clock *clock, __u32 isa, __u6
 {
 	struct reason *r = open_reason(t, clock);
 	__u64 all = end - clock->exit, in_user = clock->in_user;
+	bool halts;
 
 	if (!r)
 		return -ENOMEM;
@@ -327,7 +328,10 @@ static int add_open(struct timing *t, const struct clock *clock, __u32 isa, __u6
 	if (in_user > all)
 		in_user = all;
 	r->seen[PART_USER] += in_user;
-	r->seen[is_halt(isa, clock->index) ? PART_IDLE : PART_KVM] += all - in_user;
+	/* KVM may have told of a halt in this span already: then it is halted, whatever the reason
+	 */
+	halts = is_halt(isa, clock->index) || clock->halted;
+	r->seen[halts ? PART_IDLE : PART_KVM] += all - in_user;
 	return 0;
 }
 

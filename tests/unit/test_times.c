@@ -273,9 +273,15 @@ static void test_halts(void)
 	} cases[] = {
 		{ ISA_VMX, REASON_VMX_HLT, true },
 		{ ISA_VMX, REASON_VMX_TDCALL, true },
+		{ ISA_VMX, REASON_VMX_VMCALL, true }, /* Xen's SCHEDOP_poll */
+		{ ISA_VMX, REASON_VMX_VMLAUNCH, true }, /* of a nested guest that is halted */
+		{ ISA_VMX, REASON_VMX_VMRESUME, true },
+		{ ISA_VMX, REASON_VMX_EXTERNAL_INTERRUPT, false },
 		{ ISA_VMX, REASON_VMX_MWAIT_INSTRUCTION, false }, /* KVM skips it */
 		{ ISA_SVM, REASON_SVM_HLT, true },
 		{ ISA_SVM, REASON_SVM_IDLE_HLT, true },
+		{ ISA_SVM, REASON_SVM_VMMCALL, true },
+		{ ISA_SVM, REASON_SVM_VMRUN, false },
 		{ ISA_SVM, COUNTER_OF(REASON_SVM_VMGEXIT), true },
 		{ ISA_SVM, COUNTER_OF(REASON_SVM_NPF), false },
 		{ ISA_SVM, REASON_VMX_HLT, false },
@@ -294,6 +300,13 @@ static void test_halts(void)
 		if (!CHECK_INT(account->part[PART_IDLE], cases[i].halts ? 10 * MSEC : 0))
 			fprintf(stderr, "\tin case %zu\n", i);
 	}
+	/* KVM told of a halt, whatever the reason is: an INIT can come at any exit */
+	begin();
+	leave_guest(CPUID, 0);
+	clock_.halted = 1 * MSEC;
+	clock_.in_user = 2 * MSEC;
+	report(now + 10 * MSEC);
+	check_parts(timing__reason(timing, CPUID, 1)->part, 0, 2, 0, 0, 8);
 }
 
 /* One that was before the exit, by an entry that was not seen or a clock that stepped back */
