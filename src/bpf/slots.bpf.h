@@ -179,8 +179,26 @@ static __always_inline struct slot *slot_at_once(__u64 *nr)
 }
 
 /*
+ * Where the key of a hint is: to be read after the slot @nr, as other CPUs see it. x86 keeps
+ * the order of loads by itself. arm64 keeps it if the later address depends on what was
+ * loaded before; without this, a thread whose hint another one takes over just now could
+ * find its own key with the other's slot, and count there.
+ */
+static __always_inline const volatile struct hint *after(const volatile struct hint *h, __u64 nr)
+{
+#ifdef __TARGET_ARCH_arm64
+	asm volatile("%0 &= 0" : "+r"(nr));
+	return (const volatile void *)h + nr;
+#else
+	(void)nr;
+	return h;
+#endif
+}
+
+/*
  * Whether a set has a hint of a key, and in *@nr what it says. `slot` is read before `key`:
- * remember() clears `key` first, so a hint that changes meanwhile does not match.
+ * remember() clears `key` first, so a hint that changes meanwhile does not match. Only the
+ * key's own thread writes hints of it, so a pair that is its own is never half written.
  */
 static __always_inline int hinted(const struct hint *set, __u64 key, __u32 *nr)
 {
@@ -192,7 +210,7 @@ static __always_inline int hinted(const struct hint *set, __u64 key, __u32 *nr)
 #pragma unroll
 	for (i = 0; i < NR_WAYS; i++, h++) {
 		*nr = h->slot;
-		if (h->key == key)
+		if (after(h, *nr)->key == key)
 			return 1;
 	}
 	return 0;
@@ -239,7 +257,9 @@ static __always_inline void remember(__u64 key, __u32 nr, const struct slot *slo
 		h = spare_hint(hints_of(key, 0), 1);
 	if (h) {
 		*(volatile __u64 *)&h->key = 0;
+		order_memory();
 		*(volatile __u32 *)&h->slot = nr;
+		order_memory();
 		*(volatile __u64 *)&h->key = key;
 	}
 	return_token();

@@ -25,16 +25,45 @@ static __u64 patience(__u32 nr_free, __u32 max)
 /* The grace period if the kernel cannot tell when no program is running any more */
 #define GRACE NSEC_PER_SEC
 
+/*
+ * The program describes the slot before it marks it, so what is read after the mark is the
+ * owner. free_slot() has removed the one before: if the new one is not all there yet, the
+ * slot is looked at next time; and each owner is read once more then (thread__confirm()).
+ */
+static bool is_described(const struct slot *slot)
+{
+	return slot->key && slot->pid && slot->tid && slot->isa;
+}
+
 static int add_thread(struct counters *c, __u32 nr, __u64 now)
 {
-	struct thread *t = threads__get(c, shared__slot(&c->shared, nr));
+	const struct slot *slot = shared__slot(&c->shared, nr);
+	const __u64 key = slot->key;
+	struct thread *t = threads__get(c, slot);
 
 	if (!t)
 		return -ENOMEM;
 	t->slot = nr;
+	t->key = key;
+	t->confirmed = false;
 	t->state = OWNED;
 	t->since = t->taken = now;
 	return 0;
+}
+
+/* Those found the last time */
+static int confirm_owners(struct counters *c)
+{
+	size_t i;
+	int err = 0;
+
+	for (i = 0; i < c->nr_threads && !err; i++) {
+		struct thread *t = c->threads[i];
+
+		if (t->state == OWNED && !t->confirmed)
+			err = thread__confirm(c, t, shared__slot(&c->shared, t->slot));
+	}
+	return err;
 }
 
 /* Finds slots that got an owner since the last time */
@@ -44,7 +73,8 @@ static int find_new(struct counters *c, __u64 now)
 	int err;
 
 	for (nr = 0; nr < c->max; nr++) {
-		if (c->known[nr] || !__atomic_load_n(&c->shared.owned[nr], __ATOMIC_ACQUIRE))
+		if (c->known[nr] || !__atomic_load_n(&c->shared.owned[nr], __ATOMIC_ACQUIRE) ||
+		    !is_described(shared__slot(&c->shared, nr)))
 			continue;
 		err = add_thread(c, nr, now);
 		if (err)
@@ -196,6 +226,8 @@ static void free_slot(struct counters *c, struct thread *t)
 		memset(details, 0, sizeof(*details));
 	memset(slot->count, 0, sizeof(slot->count));
 	memset(slot->flags, 0, sizeof(slot->flags));
+	slot->start = 0;
+	slot->pid = slot->tid = slot->vcpu = slot->isa = 0;
 	c->shared.owned[t->slot] = 0;
 	c->known[t->slot] = false;
 	c->nr_free++;
@@ -318,11 +350,13 @@ static void remove_refusals(struct counters *c)
 
 int counters__collect(struct counters *c, __u64 now)
 {
-	int err = find_new(c, now), failed;
+	int err = confirm_owners(c), failed;
 	__u64 turned_away;
 	size_t retired;
 
 	c->now = now;
+	failed = find_new(c, now);
+	err = failed ? failed : err;
 	failed = read_slots(c, now, patience(c->nr_free, c->max), &retired);
 	err = failed ? failed : err;
 	failed = retired ? free_slots(c, now) : 0;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "collect/threads.h"
 
+#include <errno.h>
 #include <search.h>
 #include <stdlib.h>
 
@@ -176,6 +177,13 @@ bool thread__takes_new_slot(struct thread *t, __u64 now)
 	return true;
 }
 
+static bool is_owner(const struct thread *t, const struct slot *slot)
+{
+	return t->key == slot->key && t->tid == slot->tid && t->isa == slot->isa &&
+	       t->vcpu->id == slot->vcpu && t->vcpu->vm->pid == slot->pid &&
+	       t->vcpu->vm->start == slot->start;
+}
+
 static int compare_threads(const void *a, const void *b)
 {
 	const struct thread *x = *(struct thread *const *)a, *y = *(struct thread *const *)b;
@@ -202,6 +210,30 @@ static void put_vcpu(struct counters *c, struct vcpu *v)
 	v->listed = true;
 	v->next = c->unused;
 	c->unused = v;
+}
+
+int thread__confirm(struct counters *c, struct thread *t, const struct slot *slot)
+{
+	struct vcpu *v;
+
+	t->confirmed = is_owner(t, slot);
+	if (t->confirmed)
+		return 0;
+	v = get_vcpu(c, slot);
+	if (!v)
+		return -ENOMEM;
+	if (t->vcpu->last == t)
+		t->vcpu->last = NULL;
+	v->users++;
+	put_vcpu(c, t->vcpu);
+	v->last = t;
+	t->vcpu = v;
+	t->key = slot->key;
+	t->tid = slot->tid;
+	t->isa = slot->isa;
+	t->confirmed = true;
+	c->sorted = false;
+	return 0;
 }
 
 /* Without exits for so long a vCPU is forgotten if nobody can tell whether its process lives */

@@ -48,6 +48,8 @@ struct thread {
 	} state;
 	__u64 since; /* OWNED: time of the last exit seen; RETIRED: when it was retired; ns */
 	__u64 taken; /* when the slot was first seen as its own; ns */
+	__u64 key; /* of the slot then */
+	bool confirmed; /* the slot's owner has been read once more since */
 	__u64 sum; /* of all counters when last read: they only grow */
 	struct cell *cells;
 	size_t nr_cells;
@@ -92,6 +94,12 @@ struct thread *threads__get(struct counters *c, const struct slot *slot);
  * one. Counts that for its vCPU: the more often, the longer it takes the next time.
  */
 bool thread__takes_new_slot(struct thread *t, __u64 now);
+
+/*
+ * Reads the slot's owner once more. If it is another one, the thread was described by what was
+ * there before, and becomes that of the owner. 0 or -ENOMEM.
+ */
+int thread__confirm(struct counters *c, struct thread *t, const struct slot *slot);
 
 /* By VM, vCPU and TID: in the order of the samples */
 void threads__sort(struct counters *c);

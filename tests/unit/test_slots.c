@@ -271,8 +271,40 @@ static void test_many_ids(void)
 	host_free(h);
 }
 
+/* A slot whose owner is seen late, or in part: as on a CPU that reorders the program's stores */
+static void test_stale_owner(void)
+{
+	struct host *h = host_new(4);
+	struct slot *slot;
+
+	exits(h, 10, 11, 3, 12, 5);
+	slot = slot_of(h, 10, 11, 3, ISA_VMX);
+	/* The mark is there before the owner */
+	slot->tid = 0;
+	collect(h);
+	report(h);
+	CHECK_INT(h->snap.nr_samples, 0);
+	/* The process and the vCPU are still those of before */
+	slot->tid = 11;
+	slot->pid = 20;
+	slot->vcpu = 7;
+	collect(h);
+	slot->pid = 10;
+	slot->vcpu = 3;
+	exits(h, 10, 11, 3, 12, 2);
+	report(h);
+	CHECK_INT(h->snap.nr_samples, 1);
+	CHECK_SAMPLE(h, 0, .pid = 10, .tid = 11, .vcpu = 3, .code = 12, .count = 7, .total = 7);
+	CHECK_INT(h->snap.vms, 1);
+	exits(h, 10, 11, 3, 12, 1);
+	report(h);
+	CHECK_SAMPLE(h, 0, .pid = 10, .tid = 11, .vcpu = 3, .code = 12, .count = 1, .total = 8);
+	host_free(h);
+}
+
 int main(void)
 {
+	test_stale_owner();
 	test_patience();
 	test_all_come_back();
 	test_retire();
