@@ -151,6 +151,8 @@ def case_kicked(sections):
     _, whole, _ = timed(sections["kvmexit"])
     _, parts, _ = timed(sections["kvmexit2"])
     report = []
+    # The clock that counts instructions does not lose time to other programs of the machine
+    exact = host.vendor.endswith("-i")
     for guest in map(json.loads, sections["text kicked"]):
         tid = guest["tid"]
         halted = wakeups[tid]
@@ -159,7 +161,7 @@ def case_kicked(sections):
             idle = mine["idle_ns"] + mine["wait_ns"] + mine["poll_ns"]
             need(abs(idle - halted) < 0.02 * halted + 1e6, name, tid, "idle", idle,
                  "kvm_vcpu_wakeup says", halted, mine)
-            need(mine["user_ns"] < guest["in_user_ns"] + 0.02 * halted, name, tid, "user", mine,
+            need(mine["user_ns"] < guest["in_user_ns"] + (1e6 if exact else 0.02 * halted), name, tid, "user", mine,
                  "by its own clock", guest)
             need(mine["wall_ns"] > halted, name, tid, "wall clock", mine, halted)
         report.append(f"{mine['idle_ns'] / 1e6:.0f} of {halted / 1e6:.0f} ms idle, "
