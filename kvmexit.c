@@ -22,6 +22,7 @@
 #include "app/target.h"
 #include "lib/events.h"
 #include "lib/privileges.h"
+#include "lib/stream.h"
 #include "lib/util.h"
 #include "names/devices.h"
 #include "selftest/selftest.h"
@@ -92,6 +93,7 @@ int main(int argc, char **argv)
 	setvbuf(stdout, room, _IOFBF, sizeof(room));
 	atexit(flush_stdout);
 	privileges__occupy_standard_fds();
+	stream__open();
 	options__parse(&opts, argc, argv);
 	if (!counts(&opts))
 		signals__let_go();

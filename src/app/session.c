@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "app/options.h"
 #include "app/reports.h"
@@ -13,6 +14,7 @@
 #include "explain/explain.h"
 #include "lib/planted.h"
 #include "lib/privileges.h"
+#include "lib/stream.h"
 #include "lib/terminal.h"
 #include "lib/util.h"
 #include "names/devices.h"
@@ -65,7 +67,8 @@ static bool is_over(const struct session *s)
 
 /*
  * Whether to give up a report that cannot be written yet: -errno why, 0: go on trying. A
- * reader is waited for; at the end of the run only for PATIENCE, from @since on. A file may
+ * reader is waited for; at the end of the run only for PATIENCE, from @since on: when it took
+ * something, or the end came. A file may
  * have room again while the run goes on.
  */
 static int give_up(const struct session *s, int err, __u64 since)
@@ -84,12 +87,19 @@ static int give_up(const struct session *s, int err, __u64 since)
 int session__deliver(void *session, const char *text, size_t size)
 {
 	struct session *s = session;
+	bool told = false, idle = false, stopped;
 	__u64 since = now_ns();
-	bool told = false;
+	enum event event;
+	size_t done = 0;
 	int err, fatal;
 
 	output__put(&s->output, text, size);
 	while ((err = output__flush(&s->output))) {
+		if (s->output.done != done)
+			since = now_ns();
+		else if (idle) /* it said that it had room */
+			poll(NULL, 0, 20);
+		done = s->output.done;
 		fatal = give_up(s, err, since);
 		if (fatal)
 			return fatal;
@@ -97,7 +107,10 @@ int session__deliver(void *session, const char *text, size_t size)
 			complain("writing %s: %s; trying again, nothing is lost so far",
 				 s->output.path, strerror(-err));
 		told |= err != -EAGAIN;
-		switch (ticker__wait_for_room(&s->ticker, output__poll_fd(&s->output))) {
+		stopped = s->ticker.stopped;
+		event = ticker__wait_for_room(&s->ticker, output__poll_fd(&s->output));
+		idle = event == EVENT_ROOM;
+		switch (event) {
 		case EVENT_UPKEEP:
 			/* If memory is short here, the next report reads the counters */
 			if (s->counters)
@@ -113,7 +126,8 @@ int session__deliver(void *session, const char *text, size_t size)
 			terminal__enter();
 			break;
 		default: /* room, or the end has come */
-			since = now_ns();
+			if (s->ticker.stopped && !stopped)
+				since = now_ns();
 		}
 	}
 	if (told)
@@ -125,13 +139,16 @@ int session__deliver(void *session, const char *text, size_t size)
 static int deliver_recorded(void *session, const char *text, size_t size)
 {
 	struct session *s = session;
+	size_t done = 0;
 	int err;
 
 	output__put(&s->output, text, size);
 	while ((err = output__flush(&s->output)) == -EAGAIN) {
 		struct pollfd p = { .fd = output__poll_fd(&s->output), .events = POLLOUT };
 
-		poll(&p, 1, p.fd < 0 ? 100 : -1);
+		if (poll(&p, 1, p.fd < 0 ? 100 : -1) > 0 && s->output.done == done)
+			poll(NULL, 0, 20); /* it said before that it had room */
+		done = s->output.done;
 	}
 	return err;
 }
@@ -186,7 +203,7 @@ static int open_outputs(struct session *s)
 /* The exit code. Opens the outputs without capabilities, as they are reopened without them, too. */
 int session__drop_privileges(struct session *s)
 {
-	int fds[PROBE_FDS + STATE_READS + 4];
+	int fds[PROBE_FDS + STATE_READS + 6];
 	struct needs needs = {
 		.fds = fds,
 		.output = s->opts->output,
@@ -212,6 +229,8 @@ int session__drop_privileges(struct session *s)
 		fds[needs.nr_fds++] = s->ticker.timer;
 		fds[needs.nr_fds++] = s->ticker.signals;
 		fds[needs.nr_fds++] = s->output.fd;
+		fds[needs.nr_fds++] = stream__fd(STDOUT_FILENO);
+		fds[needs.nr_fds++] = stream__fd(STDERR_FILENO);
 		fds[needs.nr_fds++] = s->metrics.lock;
 		if (s->live)
 			needs.raises = terminal__raises(&needs.nr_raises);

@@ -5,13 +5,13 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/magic.h>
-#include <poll.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <unistd.h>
 
 #include "lib/planted.h"
+#include "lib/stream.h"
 
 /* Whether the file ends with half a line, left by a writer that was killed or had no room */
 static bool ends_torn(const char *path)
@@ -88,7 +88,7 @@ int output__open(struct output *out, const char *path)
 {
 	struct stat st;
 
-	*out = (struct output){ .fd = path ? -1 : STDOUT_FILENO, .path = path };
+	*out = (struct output){ .fd = path ? -1 : stream__fd(STDOUT_FILENO), .path = path };
 	if (path) {
 		out->is_fifo = is_fifo(path);
 		return output__reopen(out);
@@ -122,15 +122,16 @@ static size_t piece(const struct output *out)
 	return end ? (size_t)(end - data) + 1 : PIPE_BUF;
 }
 
+/* Neither waits: open_path() opens what it opens so */
+static ssize_t put(const struct output *out, const char *text, size_t size)
+{
+	return out->path ? write(out->fd, text, size) : stream__write(STDOUT_FILENO, text, size);
+}
+
 static int write_piece(struct output *out)
 {
-	struct pollfd p = { .fd = out->fd, .events = POLLOUT };
-	ssize_t n;
+	ssize_t n = out->torn ? put(out, "\n", 1) : put(out, out->text + out->done, piece(out));
 
-	/* Other processes may share standard output, so it stays blocking: ask first */
-	if (!out->is_file && !poll(&p, 1, 0))
-		return -EAGAIN;
-	n = out->torn ? write(out->fd, "\n", 1) : write(out->fd, out->text + out->done, piece(out));
 	if (n >= 0) {
 		out->done += out->torn ? 0 : n;
 		out->torn = false;
@@ -170,7 +171,7 @@ int output__poll_fd(const struct output *out)
 
 int output__close(struct output *out)
 {
-	int fd = out->fd;
+	int fd = out->path || out->fd < 0 ? out->fd : STDOUT_FILENO;
 
 	out->fd = -1;
 	return fd >= 0 && close(fd) ? -errno : 0;

@@ -14,9 +14,11 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include "lib/stream.h"
 #include "lib/util.h"
 
 #define PATIENCE_MS 2000
+#define PATIENCE_STEP_MS 20
 
 /* To the alternate screen, without cursor; and back. A terminal without one is cleared. */
 static const char to_screen[] = "\033[?1049h\033[?25l\033[H\033[J";
@@ -26,6 +28,7 @@ static const char from_screen[] = "\033[0m\033[H\033[J\033[?25h\033[?1049l";
 static struct {
 	bool has_keys;
 	volatile sig_atomic_t entered;
+	volatile sig_atomic_t unread; /* it took nothing for as long as we wait */
 	struct termios before;
 } terminal;
 
@@ -128,16 +131,23 @@ void terminal__suspend(void)
 
 void terminal__write(const char *text, size_t size)
 {
-	struct pollfd p = { .fd = STDOUT_FILENO, .events = POLLOUT };
+	struct pollfd p = { .fd = stream__fd(STDOUT_FILENO), .events = POLLOUT };
+	int tries = terminal.unread ? 0 : PATIENCE_MS / PATIENCE_STEP_MS, left = tries;
 	ssize_t n;
 
-	while (size && poll(&p, 1, PATIENCE_MS) > 0 && !(p.revents & (POLLERR | POLLHUP))) {
-		n = write(STDOUT_FILENO, text, size);
-		if (n < 0 && errno != EINTR)
-			return;
+	while (size) {
+		n = stream__write(STDOUT_FILENO, text, size);
+		if (n < 0 && errno != EINTR && (errno != EAGAIN || !left--))
+			break;
+		if (n > 0)
+			left = tries;
 		text += n > 0 ? n : 0;
 		size -= n > 0 ? n : 0;
+		/* A terminal may say that it has room, and yet take nothing */
+		if (n < 0 && poll(&p, 1, PATIENCE_STEP_MS) > 0)
+			poll(NULL, 0, PATIENCE_STEP_MS);
 	}
+	terminal.unread = size > 0;
 }
 
 const int *terminal__raises(size_t *nr)

@@ -41,7 +41,7 @@ void terminal__leave(void);
 /* SIGTSTP: leaves the screen, sleeps until SIGCONT, then enters the screen again */
 void terminal__suspend(void);
 
-/* Writes to it, unless it takes nothing for two seconds */
+/* Writes to it, unless it takes nothing for two seconds; after that it is not waited for */
 void terminal__write(const char *text, size_t size);
 
 /* The signals that this code sends to its own process; their number in *@nr */

@@ -21,7 +21,7 @@ static void hold_back(const char *line)
 {
 	size_t room = sizeof(held.text) - held.used;
 
-	if ((size_t)snprintf(held.text + held.used, room, "kvmexit: %s\n", line) < room)
+	if ((size_t)snprintf(held.text + held.used, room, "%s", line) < room)
 		held.used += strlen(held.text + held.used);
 	else
 		held.text[held.used] = 0;
@@ -35,23 +35,26 @@ void complain__hold(void)
 void complain__release(void)
 {
 	held.holding = false;
-	fputs(held.text, stderr);
+	if (held.used)
+		fputs(held.text, stderr);
 	held.used = 0;
 	held.text[0] = 0;
 }
 
 void complain(const char *fmt, ...)
 {
-	char line[1024];
+	char text[1024], line[sizeof(text) + sizeof("kvmexit: \n")];
 	va_list ap;
 
 	va_start(ap, fmt);
-	vsnprintf(line, sizeof(line), fmt, ap);
+	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
+	/* One write, so that a line is written as a whole or not at all */
+	snprintf(line, sizeof(line), "kvmexit: %s\n", text);
 	if (held.holding)
 		hold_back(line);
 	else
-		fprintf(stderr, "kvmexit: %s\n", line);
+		fputs(line, stderr);
 }
 
 /* The digits at *@text as a number, *@text moved behind them */

@@ -399,6 +399,16 @@ test_one_miss()
 		' [1-9]* 1 times unknown '
 }
 
+# Terminals, pipes, FIFOs and sockets as standard output and standard error
+test_unread()
+{
+	local line
+
+	tests/lib/recording.py -m 2 -c 100 -r 8 -n 3 >"$dir/vcpus"
+	line=$(tests/system/unread.py "$kvmexit" "$dir/vcpus" | tee /dev/stderr | tail -n 1)
+	check 'unread: all passed' "$line" 'unread: [1-9]* passed, 0 failed'
+}
+
 if [ "$(id -u)" != 0 ] || ! "$kvmexit" 0.01 >/dev/null 2>&1; then
 	skipped=1
 	echo 'skipped: nothing can be traced here'
@@ -408,6 +418,7 @@ else
 	test_disk_cleared
 	test_file_limit
 	test_reader_gone
+	test_unread
 	test_calls
 	test_early_signals
 	test_no_timer

@@ -18,6 +18,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/timerfd.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
@@ -269,6 +270,30 @@ static int try_is_gone(void)
 	return process__is_gone(getpid(), getpid(), 0) || !process__is_gone(1 << 22, 1 << 22, 0);
 }
 
+/* What standard output does if it is a socket, or may not be opened anew */
+static int try_stream(void)
+{
+	const struct itimerval never = { 0 };
+
+	if (send(kept, "x", 1, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 && errno != ENOTSOCK)
+		return errno;
+	return result(setitimer(ITIMER_REAL, &never, NULL));
+}
+
+static int try_send_elsewhere(void)
+{
+	const struct sockaddr to = { .sa_family = AF_UNIX };
+
+	return result(sendto(kept, "x", 1, MSG_DONTWAIT, &to, sizeof(to)));
+}
+
+static int try_profile(void)
+{
+	const struct itimerval never = { 0 };
+
+	return result(setitimer(ITIMER_PROF, &never, NULL));
+}
+
 static const struct test_case {
 	const char *name;
 	int (*try)(void);
@@ -278,6 +303,8 @@ static const struct test_case {
 	{ "execve", try_execve, true, EPERM },
 	{ "fork", try_fork, true, EPERM },
 	{ "socket", try_socket, true, EPERM },
+	{ "send to an address", try_send_elsewhere, true, EPERM },
+	{ "setitimer, of a profile", try_profile, true, EPERM },
 	{ "bpf", try_bpf, true, EPERM },
 	{ "perf_event_open", try_perf, true, EPERM },
 	{ "kill", try_kill, true, EPERM },
@@ -304,6 +331,7 @@ static const struct test_case {
 	{ "/proc", try_proc, false, 0 },
 	{ "output anew", try_output, true, 0 },
 	{ "whose a file is", try_own_file, true, 0 },
+	{ "send, a timer", try_stream, false, 0 },
 	{ "memory", try_memory, false, 0 },
 	{ "time", try_time, false, 0 },
 	{ "is_gone", try_is_gone, false, 0 },
