@@ -27,7 +27,6 @@
 #include <unistd.h>
 
 #include "check.h"
-#include "lib/atomic_file.h"
 #include "lib/output.h"
 #include "lib/privileges.h"
 #include "lib/util.h"
@@ -479,102 +478,6 @@ static int try_beside(const char *output, const char *file)
 	return WEXITSTATUS(status);
 }
 
-/* --metrics: a file is made beside another and takes its place, there only */
-static struct replaced replaced;
-
-static int try_replace(void)
-{
-	char lock[SIZE + 8];
-	struct stat st;
-	int err = replaced__write(&replaced, "x\n", 2);
-
-	replaced__close(&replaced);
-	snprintf(lock, sizeof(lock), "%s.lock", path);
-	return err ? -err : !stat(lock, &st);
-}
-
-/* Only what was not there before can be written to */
-static int try_truncate_there(void)
-{
-	return result(open(path, O_WRONLY | O_TRUNC));
-}
-
-static int try_create_over(void)
-{
-	return result(open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
-}
-
-static int try_exclusive_elsewhere(void)
-{
-	char name[SIZE + 8];
-
-	snprintf(name, sizeof(name), "%s.new", other);
-	return result(open(name, O_WRONLY | O_CREAT | O_EXCL, 0600))
-		       ?: result(syscall(SYS_unlinkat, AT_FDCWD, name, 0));
-}
-
-/* Of a file that was written only in part */
-static int try_remove_new(void)
-{
-	char name[SIZE + 8];
-	int fd;
-
-	snprintf(name, sizeof(name), "%s.new", path);
-	fd = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	return result(fd) ?: result(syscall(SYS_unlinkat, AT_FDCWD, name, 0));
-}
-
-static int try_remove_elsewhere(void)
-{
-	return result(syscall(SYS_unlinkat, AT_FDCWD, other, 0));
-}
-
-static int try_rename_elsewhere(void)
-{
-	return result(syscall(SYS_renameat, AT_FDCWD, other, AT_FDCWD, path));
-}
-
-static void test_replaced(bool landlock)
-{
-	int fds[2] = { kept };
-	const struct needs needs = { .fds = fds, .nr_fds = 2, .replaced = path };
-	const struct {
-		int (*try)(void);
-		int want;
-	} tries[] = {
-		{ try_replace, 0 },
-		{ try_append, EPERM },
-		{ try_unlink, EPERM },
-		{ try_truncate_there, EPERM },
-		{ try_create_over, EPERM },
-		{ try_remove_new, 0 },
-		{ try_exclusive_elsewhere, landlock ? EACCES : 0 },
-
-		{ try_rename_elsewhere, landlock ? EACCES : 0 },
-		/* Without Landlock the file has been renamed */
-		{ try_remove_elsewhere, landlock ? EACCES : ENOENT },
-	};
-	const char *what;
-	size_t i;
-
-	CHECK_INT(replaced__open(&replaced, path), 0);
-	fds[1] = replaced.lock;
-	for (i = 0; i < ARRAY_SIZE(tries); i++) {
-		int status = 0;
-		pid_t pid = fork();
-
-		if (!pid) {
-			if (privileges__drop_capabilities() || privileges__confine(&needs, &what))
-				_exit(99);
-			check__leave(tries[i].try());
-		}
-		waitpid(pid, &status, 0);
-		if (!CHECK_INT(WEXITSTATUS(status), tries[i].want))
-			fprintf(stderr, "try: %zu\n", i);
-	}
-	replaced__close(&replaced);
-}
-
 /* What the live view does to a terminal and to itself, which others cannot do */
 static int try_modes(void)
 {
@@ -701,7 +604,6 @@ int main(void)
 	test_abort();
 	test_standard_fds();
 	test_terminal();
-	test_replaced(has_landlock());
 	clean_up();
 	return check__report("privileges");
 }
