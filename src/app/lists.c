@@ -158,7 +158,7 @@ static void list_texts(const struct options *o)
 		}
 }
 
-/* Whether a reason is known that was asked for; if not, says so */
+/* Complains and returns false if no requested reason is known */
 static bool knows_any(const struct options *o)
 {
 	size_t i;

@@ -40,7 +40,7 @@ enum {
 
 static const struct argp_option argp_options[] = {
 	{ NULL, 0, NULL, 0, "What to count:", 1 },
-	{ "pid", 'p', "PID", 0, "One VM, its threads collapsed, most frequent reason first", 1 },
+	{ "pid", 'p', "PID", 0, "One VM, its threads added up, most frequent reason first", 1 },
 	{ "name", 'n', "VM", 0, "One VM by its name (see --list-vms), as with -p", 1 },
 	{ "alltids", 'a', NULL, 0, "With -p or -n: a row per thread and reason", 1 },
 	{ "vcpu", 'v', "VCPU", 0, "With -p or -n: this vCPU only", 1 },
@@ -65,7 +65,7 @@ static const struct argp_option argp_options[] = {
 	{ "group-by", 'g', "LIST", 0,
 	  "A row for each of these, most active first: vm, vcpu, thread, reason, detail, or several",
 	  2 },
-	{ "top", KEY_TOP, "N", 0, "The first N rows, most first; the rest in one line", 2 },
+	{ "top", KEY_TOP, "N", 0, "Show the top N rows and sum up the rest", 2 },
 	{ "no-clear", KEY_NO_CLEAR, NULL, 0,
 	  "With -i on a terminal: one report below the other, not in place", 2 },
 	{ "json", 'j', NULL, 0, "Newline-delimited JSON instead of tables", 2 },

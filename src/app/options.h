@@ -19,7 +19,7 @@ struct options {
 	__u64 count; /* reports, 0: no limit */
 	struct selection selection;
 	bool alltids;
-	bool one_tid; /* -t: its only TID is not a column */
+	bool one_tid; /* given with -t: no TID column */
 	struct filter *filter; /* -r, NULL: all reasons; owned */
 	struct filter *detail; /* --detail: of these reasons; NULL: of none; owned */
 	const char *devices; /* a file of names for addresses and ports; NULL: none */

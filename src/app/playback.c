@@ -102,7 +102,8 @@ static int playback__begin(struct session *s)
 	if (code)
 		return code;
 	if (!p->have) {
-		complain("reading %s: there is no interval in it", s->opts->from);
+		complain("reading %s: not a kvmexit recording: it has no complete interval",
+			 s->opts->from);
 		return EXIT_NOTHING;
 	}
 	if (wanted & ~first->keys) {
@@ -204,7 +205,7 @@ static void tell_faults(const char *path, const struct faults *f)
 		complain("reading %s: %s with details that this version cannot read", path,
 			 plural(f->details, "record"));
 	if (f->timed)
-		complain("reading %s: %s with times, which are not read", path,
+		complain("reading %s: %s with times: -f reads only their counts", path,
 			 plural(f->timed, "record"));
 }
 
@@ -219,7 +220,7 @@ static int tell_end(const struct session *s, int code)
 		complain("reading %s: left out %s before the first exit of what was named", from,
 			 plural(p->skipped, "interval"));
 	if (p->left_out)
-		complain("reading %s: left out %s: their sums tell too little apart", from,
+		complain("reading %s: skipped %s: grouped more coarsely than this view needs", from,
 			 plural(p->left_out, "interval"));
 	if (code != EXIT_OK || p->more || p->selected || !selection__names_any(&s->opts->selection))
 		return code;

@@ -238,7 +238,7 @@ int session__drop_privileges(struct session *s)
 	}
 	if (!err)
 		return EXIT_OK;
-	complain("giving up privileges: %s: %s", what, strerror(-err));
+	complain("dropping privileges: %s: %s", what, strerror(-err));
 	return EXIT_INTERNAL;
 }
 

@@ -222,7 +222,7 @@ static __always_inline void note_entry_detailed(struct details *d, struct clock 
 		add_difference(e, row, &before);
 }
 
-/* The details of the vCPU that this thread runs; NULL: no exit waits for an address there */
+/* The details of the vCPU that this thread runs; NULL: no pending exit needs an address */
 static __always_inline struct details *waiting_details(void)
 {
 	__u32 id = 0, index;

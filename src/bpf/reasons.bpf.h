@@ -80,7 +80,7 @@ static __always_inline void count(struct slot *slot, __u32 isa, __u32 raw)
 		count_rare(slot, isa, i);
 }
 
-/* The counter of what count_rare() has counted; NR_COUNTERS: it is lost */
+/* Counter index that count_rare() used; NR_COUNTERS if none was free */
 static __noinline __u32 rare_index(__u32 isa, __u32 raw)
 {
 	__u32 i = isa == ISA_VMX ? raw & ~vmx_flags(raw) : raw, *known;

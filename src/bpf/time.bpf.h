@@ -191,7 +191,7 @@ static __always_inline void note_exit(struct slot *slot, __u32 index)
 	*(volatile __u64 *)&clock->exit = now;
 }
 
-/* The slot of a thread of which no hint tells */
+/* Slot of a thread without a hint */
 static __noinline __u32 look_for(__u64 key)
 {
 	__u32 *known = bpf_map_lookup_elem(&threads, &key), nr;

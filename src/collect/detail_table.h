@@ -56,8 +56,8 @@ int detailing__add_unknown(struct detailing *d, __u32 index, __u64 count);
 /*
  * Splits the time of a reason's exits since the last report among its details, by what
  * the table says of each. The rest belongs to an open span, or to exits that found no room.
- * It goes to the detail of the last exit, or to the others, or to what is not known; so does
- * what is kept for reasons only. 0 or -ENOMEM.
+ * It goes to the detail of the last exit, else to `other`, else to `unknown`; so does what is
+ * kept for reasons only. 0 or -ENOMEM.
  */
 int detailing__share(struct detailing *d, __u32 index, const struct times *times);
 

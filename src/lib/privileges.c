@@ -436,13 +436,13 @@ int privileges__confine(const struct needs *needs, const char **what)
 	if (err && err != -EINVAL && err != -ENOSYS)
 		return err;
 	if (needs->verbose)
-		complain("privileges given up: all capabilities, new ones by execve, files no "
-			 "longer needed, writing to files%s%s%s, system calls%s",
-			 unrestricted			    ? " (not given up: no Landlock: "
-			 : needs->output || needs->replaced ? " but in the output's directory"
-							    : "",
+		complain("privileges dropped: no capabilities, none by execve, files no longer "
+			 "needed are closed; files are written %s%s%s; %s",
+			 unrestricted			    ? "anywhere (no Landlock: "
+			 : needs->output || needs->replaced ? "in the output's directory only"
+							    : "nowhere",
 			 unrestricted ? strerror(-unrestricted) : "", unrestricted ? ")" : "",
-			 err ? " (not given up: this kernel cannot filter them)"
-			     : " but those that reporting makes (others: EPERM)");
+			 err ? "all system calls remain (this kernel cannot filter them)"
+			     : "only the system calls that reporting needs remain");
 	return 0;
 }

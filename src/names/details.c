@@ -29,7 +29,7 @@ struct part {
 
 #define MAX_PARTS 4
 
-/* The value's part of so many bits as one of the words */
+/* A bit field, printed as a word */
 #define WORDS(shift_, bits_, ...)                                                          \
 	{                                                                                  \
 		.form = WORD, .shift = (shift_), .bits = (bits_), .words = { __VA_ARGS__ } \
@@ -185,7 +185,7 @@ static __u64 mask_of(const struct part *part)
 	return (BIT(part->bits) - 1) << part->shift;
 }
 
-/* Whether the text has this part; the bits @known of the value go without saying */
+/* Whether the text has this part: bits in @known follow from the reason and are not printed */
 static bool is_told(const struct part *part, __u64 value, __u64 known)
 {
 	__u64 mask = mask_of(part);

@@ -47,7 +47,7 @@ case_caps() {
 	# shellcheck disable=SC2016 # for the inner shell
 	with 65534 +bpf,+perfmon sh -c 'echo $$ && exec "$0" --verbose -j 2>&3' \
 		"$tmp/kvmexit.bin" 3>"$tmp/kvmexit.log" >"$tmp/out" &
-	until grep -q 'given up' "$tmp/kvmexit.log" || [ $((i += 1)) -gt 600 ]; do sleep 0.1; done
+	until grep -q 'privileges dropped' "$tmp/kvmexit.log" || [ $((i += 1)) -gt 600 ]; do sleep 0.1; done
 	pid=$(head -n 1 "$tmp/out")
 	echo "@text status"
 	grep -E '^(Cap|NoNew|Seccomp:)' "/proc/$pid/status"

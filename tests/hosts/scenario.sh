@@ -465,15 +465,15 @@ case_traps() {
 	emit kvmexit2 "$tmp/kvmexit2"
 }
 
-# What is given up once it counts; and it counts and reopens its file all the same
+# Which privileges are dropped once it counts; and it counts and reopens its file all the same
 # shellcheck disable=SC2154 # pid_kvmexit is set by start
 case_confined() {
 	local i=0
 	start kvmexit -j -i 0.2 --probe "$1" || { unsupported kvmexit; return; }
-	until grep -q 'given up' "$tmp/kvmexit.log" || [ $((i += 1)) -gt 600 ]; do sleep 0.1; done
+	until grep -q 'privileges dropped' "$tmp/kvmexit.log" || [ $((i += 1)) -gt 600 ]; do sleep 0.1; done
 	echo "@text status"
 	grep -E '^(Cap|NoNew|Seccomp:)' "/proc/$pid_kvmexit/status"
-	sed -n 's/.*given up: /given up: /p' "$tmp/kvmexit.log"
+	sed -n 's/.*privileges dropped: /dropped: /p' "$tmp/kvmexit.log"
 	guest -v 2 io=100 cpuid=150 hlt=120 >"$tmp/guest"
 	mv "$tmp/kvmexit" "$tmp/kvmexit.1"
 	kill -HUP "$pid_kvmexit"

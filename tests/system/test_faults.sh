@@ -331,7 +331,7 @@ test_calls()
 	failing perf_event_open=ENOMEM 70 '*Cannot allocate memory*' --probe tracepoint
 	failing signalfd4=EMFILE 70 'kvmexit: signals and timer: Too many open files'
 	failing timerfd_create=EMFILE 70 'kvmexit: signals and timer: Too many open files'
-	failing capset=EPERM 70 'kvmexit: giving up privileges: dropping capabilities: *'
+	failing capset=EPERM 70 'kvmexit: dropping privileges: dropping capabilities: *'
 	failing close_range=ENOSYS 0 ''
 	failing landlock_create_ruleset=ENOSYS 0 ''
 	failing landlock_restrict_self=EPERM 0 ''

@@ -44,7 +44,7 @@ start()
 	"$kvmexit" --verbose "$@" >"$dir/out" 2>"$dir/err" </dev/null &
 	tool=$!
 	for ((i = 0; i < 500; i++)); do
-		grep -q 'given up' "$dir/err" && return
+		grep -q 'privileges dropped' "$dir/err" && return
 		kill -0 "$tool" 2>/dev/null || break
 		sleep 0.02
 	done
@@ -96,14 +96,14 @@ test_process()
 		'CapAmb:	0000000000000000' 'NoNewPrivs:	1' 'Seccomp:	2'; do
 		check "status: $line" "$(grep -cx "$line" <<<"$status")" 1
 	done
-	check 'Landlock' "$(grep -c 'given up:.* writing to files, .*EPERM' "$dir/err")" "$landlock"
+	check 'Landlock' "$(grep -c 'privileges dropped:.* written nowhere; only the system calls' "$dir/err")" "$landlock"
 	check 'open files' "$(find "/proc/$tool/fd" -type l -printf '%l\n' | grep -c .)" 8
 	check 'open files of BPF' "$(find "/proc/$tool/fd" -type l -printf '%l\n' | grep bpf |
 		sort | paste -sd' ')" 'anon_inode:bpf-prog anon_inode:bpf*link'
 	finish
 	start -j -o "$dir/file" 9<"$0" 8<>"$dir/other"
 	check 'open files with -o' "$(find "/proc/$tool/fd" -type l | grep -c .)" 9
-	check 'Landlock with -o' "$(grep -c "given up:.* writing to files but in the output's" \
+	check 'Landlock with -o' "$(grep -c "privileges dropped:.* written in the output's directory only" \
 		"$dir/err")" "$landlock"
 	check 'another address' "$([ "$(code_address)" != "$first" ] && echo yes)" yes
 	finish

@@ -383,7 +383,7 @@ test_host() {
 	check "kvmexit-snapshot.service: records" "$(records "${log%/*}/snapshot.ndjson")" ""
 	check "cron: records" "$(records "$work/host/log/snapshot.ndjson")" ""
 	for name in rotated first second stalled; do
-		check "$name: messages" "$(grep -vE 'probe .*: |privileges given up' "$work/host/$name.log")" ""
+		check "$name: messages" "$(grep -vE 'probe .*: |privileges dropped' "$work/host/$name.log")" ""
 	done
 }
 
