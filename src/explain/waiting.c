@@ -71,6 +71,7 @@ static void tell_cause(struct chapter *c, const struct sample *row, const struct
 		       const struct crowd *crowd)
 {
 	const struct throttling t = g ? cpu_group__throttling(g) : (struct throttling){ 0 };
+	const char *hardly = t.us ? "a quota did little of that" : "no quota held it up";
 	unsigned int share = share_of(row);
 	int n = snprintf(c->cause, sizeof(c->cause),
 			 "%.64s (PID %u) waited for a CPU %u.%u %% of the time: ", row->vm->name,
@@ -81,12 +82,11 @@ static void tell_cause(struct chapter *c, const struct sample *row, const struct
 			 "its CPU quota, %s, held it up for %llu.%llu s, %llu times", g->max,
 			 t.us / 1000000, t.us / 100000 % 10, t.times);
 	else if (crowd->cpus)
-		snprintf(
-			c->cause + n, sizeof(c->cause) - n,
-			"no quota held it up; its vCPU threads have %s (%s), which %zu vCPU threads may use",
-			plural(crowd->cpus, "CPU"), crowd->list, crowd->all);
+		snprintf(c->cause + n, sizeof(c->cause) - n,
+			 "%s; its vCPU threads have %s (%s), which %zu vCPU threads may use",
+			 hardly, plural(crowd->cpus, "CPU"), crowd->list, crowd->all);
 	else
-		snprintf(c->cause + n, sizeof(c->cause) - n, "no quota held it up");
+		snprintf(c->cause + n, sizeof(c->cause) - n, "%s", hardly);
 }
 
 static int add_vm(struct explain *e, struct chapter *c, const struct sample *row,

@@ -428,6 +428,25 @@ def case_explain(sections):
            f"explained: {', '.join(f'{k} {v / 10:.1f} %' for k, v in shares.items())}"
 
 
+def case_causes(sections):
+    """The first screen has the cause and the remedy of each slow guest."""
+    screen = " ".join(" ".join(sections["text causes"][:24]).split())
+    throttled, naps, device = sections["text pids"][0].split()
+    found = re.search(rf"\(PID {throttled}\) waited for a CPU [\d.]+ % of the time: its CPU quota, 20000 of "
+                      r"100000 us, held it up for ([\d.]+) s, (\d+) times\. Remedy: raise cpu\.max", screen)
+    need(found, "the quota is not told:", screen)
+    need(re.search(rf"HLT \([^)]*\), most of \S+ \(PID {naps}\): [\d.]+ % of it in the VMM\. "
+                   r"Remedy: an interrupt controller in the kernel", screen), "HLT:", screen)
+    need(re.search(rf"NPF \([^)]*\), most of \S+ \(PID {device}\): [\d.]+ % mmio 0x\w+\. "
+                   r"Remedy: virtio in its place", screen), "MMIO:", screen)
+    need("huge pages behind" not in " ".join(sections["text causes"]), "advice on memory for a device")
+    # During the run, and so less than the kernel's figures around it
+    stat = [int(line.split()[1]) for line in sections["text stat"] if line.startswith("nr_throttled")]
+    need(0 < int(found[2]) <= stat[1] - stat[0] < stat[1], "throttled", found[2], "but the kernel:", stat)
+    return f"quota ({found[2]} times in the run, {stat[1] - stat[0]} around it), HLT in the VMM, MMIO: " \
+           "causes and remedies in 24 lines"
+
+
 def case_attach(sections):
     need(sum(map(int, sections["text exits"])) > 0, "nothing counted")
     programs = list(map(int, sections["text programs"]))
@@ -458,7 +477,7 @@ CASES = {"caps": case_caps, "hidepid": case_hidepid, "clock": case_clock, "misse
          "surroundings": case_surroundings, "soak": case_soak,
          "exact": case_exact, "reasons": case_reasons, "nested": case_nested,
          "fastpath": case_fastpath, "tracers": case_tracers, "vms": case_vms,
-         "explain": case_explain,
+         "explain": case_explain, "causes": case_causes,
          "groups": case_groups,
          "one_thread": case_simple, "churn": case_simple, "room": case_room,
          "reuse": lambda s: case_simple(s, True), "identity": case_identity,

@@ -183,6 +183,38 @@ case_explain() {
 	emit "text alone" "$tmp/alone"
 }
 
+# Three slow guests: one under a CPU quota, one whose VMM handles HLT and naps, one that uses
+# an emulated device. The kernel's own figures of the quota are read beside it.
+case_causes() {
+	local group=/sys/fs/cgroup/kvmexit-slow pids='' code
+	grep -q ' cgroup2 ' /proc/mounts || mount -t cgroup2 none /sys/fs/cgroup
+	echo +cpu >/sys/fs/cgroup/cgroup.subtree_control
+	mkdir -p "$group" && echo "20000 100000" >"$group/cpu.max"
+	guest -k cpuid=1000000000 <"$tmp/go" >/dev/null &
+	pids="$pids $!"
+	echo $! >"$group/cgroup.procs"
+	guest -k -s 3000 hlt=1000000000 <"$tmp/go" >/dev/null &
+	pids="$pids $!"
+	guest -k mmio=1000000000 <"$tmp/go" >/dev/null &
+	pids="$pids $!"
+	exec 8>"$tmp/go"
+	sleep $((2 * pace))
+	cat "$group/cpu.stat" >"$tmp/stat"
+	kvmexit --explain --time --detail --probe "$1" 10 >"$tmp/causes" 2>"$tmp/causes.log"
+	code=$?
+	cat "$group/cpu.stat" >>"$tmp/stat"
+	exec 8>&-
+	# shellcheck disable=SC2086 # words are wanted
+	end $pids
+	rmdir "$group"
+	# shellcheck disable=SC2086 # words are wanted
+	echo $pids >"$tmp/pids"
+	[ $code = 0 ] || { unsupported causes; return; }
+	emit "text pids" "$tmp/pids"
+	emit "text stat" "$tmp/stat"
+	emit "text causes" "$tmp/causes"
+}
+
 # Two real QEMU guests, one with thread names; by name, and listed without BPF
 # shellcheck disable=SC2086 # words are wanted
 case_names() {
