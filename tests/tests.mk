@@ -23,13 +23,13 @@ $(BUILD)/kvmexit-dynamic: $(OBJS)
 
 # Makes VM exits in known numbers; static, to run on any emulated host
 $(BUILD)/guest: tests/guest/guest.c tests/guest/guest_slow.c src/selftest/guest.c $(GUEST) src/selftest/guest.h tests/guest/guest_slow.h \
-		| $(if $(ON_ARM64),,$(BUILD)/kicked)
+		| $(BUILD)/$(if $(ON_ARM64),off,kicked)
 	$(say) GUEST $@
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) -static -pthread -o $@ $(filter %.c,$^)
 
-# A vCPU whose halt signals interrupt; x86 only
-$(BUILD)/kicked: tests/guest/kicked.c
+# A vCPU whose halt signals interrupt, of x86; one that is switched off, of arm64
+$(BUILD)/kicked $(BUILD)/off: $(BUILD)/%: tests/guest/%.c
 	$(say) GUEST $@
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) -static -pthread -o $@ $<

@@ -12,6 +12,9 @@
 
 #include "bpf/reasons.bpf.h"
 
+#define OFF_NS \
+	100000000 /* KVM itself takes microseconds; but a host may lose its CPU for a while */
+
 /* The slot of the vCPU that a thread, by current_thread_anyhow(), ran last */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -299,6 +302,24 @@ static __always_inline void leave_user(struct clock *clock, __u64 now, __u64 run
 }
 
 /*
+ * Whether @ns of a span in KVM are those of a vCPU that was switched off (PSCI's CPU_OFF, by HVC
+ * or SMC). kvm_vcpu_sleep() has no statistics and no event. But what KVM does at such calls
+ * takes microseconds, unless it halts the vCPU, and then it tells of that.
+ */
+static __always_inline int is_off(const struct clock *clock, __u64 ns)
+{
+#ifdef __TARGET_ARCH_arm64
+	const __u32 class = clock->index; /* of the exception, ESR_EL2.EC */
+
+	return ns >= OFF_NS && (class == 0x12 || class == 0x13 || class == 0x16 || class == 0x17);
+#else
+	(void)clock;
+	(void)ns;
+	return 0;
+#endif
+}
+
+/*
  * Adds the parts of a span's time that are not KVM's own to @row; returns the idle part.
  * The kernel measures these parts with different clocks, so each part is limited to what
  * the others leave. A halt, as KVM tells it, ends when the thread runs again. So it includes
@@ -325,6 +346,8 @@ static __always_inline __u64 split(struct clock *clock, struct spans *row, const
 	row->poll += ns;
 	left -= ns;
 	ns = at_most(beyond(halt, beyond(wait, clock->user_wait)), left);
+	if (is_off(clock, left - ns))
+		ns = left;
 	row->idle += ns;
 	clock->in_user = clock->user_wait = 0;
 	keep_away(clock, away);
@@ -386,7 +409,7 @@ static __always_inline void note_entry(struct clock *clock, const struct task_st
 	barrier_var(row);
 	row->time += busy;
 	read_away(&away, task, vcpu, access);
-	if (likely(away.run_delay + away.halt + away.poll == clock->away))
+	if (likely(away.run_delay + away.halt + away.poll == clock->away && !is_off(clock, busy)))
 		close_span(clock, row, busy);
 	else if (is_typed(access))
 		split_typed(clock, row, task, vcpu);

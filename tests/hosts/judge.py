@@ -18,7 +18,7 @@ from judging import (MMIO, QUICK, VCPU_UNKNOWN, supported, host, Wrong, need, pa
 from judge_details import case_detail, case_selftest, case_traps
 from judge_faults import (case_caps, case_clock, case_full, case_hidepid, case_missed, case_modules,
                           case_soak, case_surroundings, case_unread)
-from judge_times import case_begin, case_kicked, case_time
+from judge_times import case_begin, case_kicked, case_off, case_time
 
 
 def case_exact(sections):
@@ -484,7 +484,7 @@ CASES = {"caps": case_caps, "hidepid": case_hidepid, "clock": case_clock, "misse
          "traps": case_traps,
          "surplus": case_surplus, "confined": case_confined,
          "filters": case_filters, "time": case_time, "begin": case_begin,
-         "kicked": case_kicked, "detail": case_detail,
+         "kicked": case_kicked, "off": case_off, "detail": case_detail,
          "selftest": case_selftest,
          "names": case_names,
          "attach": case_attach}

@@ -170,6 +170,20 @@ def case_kicked(sections):
     return "; ".join(report)
 
 
+def case_off(sections):
+    """A vCPU that is switched off is idle, while it is and afterwards"""
+    report = []
+    guest = json.loads(sections["text off"][0])
+    for name in "kvmexit", "kvmexit2":
+        mine = [r for r in timed(sections[name])[0] if (r["tid"], r["reason"]) == (guest["tid"], "HVC64")]
+        sums = totals(mine, ["tid"], PARTS)[(guest["tid"],)]
+        need(sums["idle_ns"] > 1.5e9, name, "idle", sums)
+        need(sums["kvm_ns"] < 20e6, name, "kvm", sums)
+        report.append(sums["idle_ns"] / 1e6)
+    need(abs(report[0] - report[1]) < 20, "one report and intervals:", report)
+    return f"{report[0]:.0f} ms idle, in intervals {report[1]:.0f}"
+
+
 def case_time(sections):
     exact, got, isa, guest_list = judge_counts(sections)
     pids = {g["pid"] for g in guest_list}

@@ -338,6 +338,18 @@ case_time() {
 	emit "text wakeups" "$tmp/wakeups"
 }
 
+# A vCPU that is switched off, and on again after 2 s; in one report and in intervals
+case_off() {
+	start kvmexit -j --time --probe "$1" || { unsupported kvmexit; return; }
+	start kvmexit2 -j --time -i 0.5 --probe "$1"
+	timeout 30 off 2000 >"$tmp/guest"
+	stop kvmexit2
+	stop kvmexit
+	emit "text off" "$tmp/guest"
+	emit kvmexit "$tmp/kvmexit"
+	emit kvmexit2 "$tmp/kvmexit2"
+}
+
 # Halts that signals interrupt, and one that the end of the process ends, against KVM's own
 # account of them; in one report and in intervals
 case_kicked() {
