@@ -176,6 +176,29 @@ case_unread() {
 	rm "$output"
 }
 
+# The same with standard output on a terminal, which has room for less than a report
+case_unread_pty() {
+	local i=0 before parent output=-
+	if start_as "tests/hosts/on_pty.py $tmp/kvmexit $tmp/read" kvmexit -j -i 0.2 --max-vcpus 8 --probe "$1"; then
+		parent=$pid_kvmexit
+		read -r pid_kvmexit _ <"/proc/$parent/task/$parent/children"
+		: >"$tmp/guest"
+		while [ $((i += 1)) -le 14 ]; do
+			guest -v 6 -n thread%d -s 50000 io=20 cpuid=30 hlt=10 >>"$tmp/guest"
+			before=$(looks)
+			until [ $(($(looks) - before)) -ge 15 ]; do sleep 0.2; done
+		done
+		pid_kvmexit=$parent
+		: >"$tmp/read"
+		sleep 1
+		stop kvmexit
+		emit guest "$tmp/guest"
+		emit kvmexit "$tmp/kvmexit"
+	else
+		unsupported kvmexit
+	fi
+}
+
 # The modules kvm and kvm_amd: absent, loaded later, unloaded and loaded again
 case_modules() {
 	echo "@text modules"

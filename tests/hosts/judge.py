@@ -473,7 +473,7 @@ def case_confined(sections):
 
 
 CASES = {"caps": case_caps, "hidepid": case_hidepid, "clock": case_clock, "missed": case_missed,
-         "full": case_full, "unread": case_unread, "modules": case_modules,
+         "full": case_full, "unread": case_unread, "unread_pty": case_unread, "modules": case_modules,
          "surroundings": case_surroundings, "soak": case_soak,
          "exact": case_exact, "reasons": case_reasons, "nested": case_nested,
          "fastpath": case_fastpath, "tracers": case_tracers, "vms": case_vms,
