@@ -23,13 +23,14 @@ $(BUILD)/kvmexit-dynamic: $(OBJS)
 
 # Makes VM exits in known numbers; static, to run on any emulated host
 $(BUILD)/guest: tests/guest/guest.c tests/guest/guest_slow.c src/selftest/guest.c $(GUEST) src/selftest/guest.h tests/guest/guest_slow.h \
-		| $(BUILD)/$(if $(ON_ARM64),off,kicked)
+		| $(addprefix $(BUILD)/,$(if $(ON_ARM64),off,kicked enemy))
 	$(say) GUEST $@
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) -static -pthread -o $@ $(filter %.c,$^)
 
-# A vCPU whose halt signals interrupt, of x86; one that is switched off, of arm64
-$(BUILD)/kicked $(BUILD)/off: $(BUILD)/%: tests/guest/%.c
+# A vCPU whose halt signals interrupt and a guest with ever new details, of x86; one that is
+# switched off, of arm64
+$(BUILD)/kicked $(BUILD)/enemy $(BUILD)/off: $(BUILD)/%: tests/guest/%.c
 	$(say) GUEST $@
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) -static -pthread -o $@ $<
@@ -108,9 +109,10 @@ fuzz: $(FUZZ:%=$(BUILD)/fuzz/%)
 check-sanitized:
 	$(Q)tests/system/sanitized
 
-# An hour's worth of VMs starting and ending, in three minutes
+# An hour's worth of VMs starting and ending, and of guests with ever new details, in three
+# minutes each
 soak: all $(BUILD)/guest
-	$(Q)KVMEXIT_SOAK=$${KVMEXIT_SOAK:-180} tests/hosts/run amd 6.12 direct soak
+	$(Q)KVMEXIT_SOAK=$${KVMEXIT_SOAK:-180} tests/hosts/run amd 6.12 direct "soak enemy apart"
 
 C_FILES := $(wildcard *.[ch] src/*/*.[ch] man/*.[ch] tests/*/*.[ch])
 SHELL_FILES := $(shell grep -ls '^\#!/bin/.*sh' scripts/* tests/run tests/cli/*.sh tests/system/* tests/hosts/* tests/bench/* \

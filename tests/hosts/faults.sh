@@ -299,3 +299,75 @@ case_soak() {
 	echo "@kvmexit"
 	cat "$tmp"/kvmexit.0* "$tmp/kvmexit"
 }
+
+# cost PID: what a process has: KB of data, and ns it ran so far
+cost() { echo "$(awk '/^VmData/ { print $2 }' "/proc/$1/status") $(cut -d' ' -f1 "/proc/$1/schedstat")"; }
+
+# The intervals of the records that come, and of all rows: the sum of their counts, how many
+# there are, and the sum of "other". In $tmp/so_far how many intervals and rows
+# there were after each.
+add_up() {
+	awk -v so_far="$tmp/so_far" '/"type":"interval"/ {
+			print
+			print ++intervals, rows + 0 >>so_far
+			close(so_far)
+			next
+		}
+		match($0, /"count":[0-9]+/) {
+			n = substr($0, RSTART + 8, RLENGTH - 8)
+			sum += n
+			rows++
+			if (/"detail":"other"/)
+				other += n
+		}
+		END { printf "sum %d %d %d\n", sum, rows, other }' "$1"
+}
+
+# A guest that makes new details for ever, by threads that come and go, until there were
+# 60000 rows, and $KVMEXIT_SOAK seconds: what each report costs
+case_enemy() {
+	local enemy adding end output="$tmp/fifo"
+	mkfifo "$output"
+	echo "0 0" >"$tmp/so_far"
+	add_up "$output" >"$tmp/added" &
+	adding=$!
+	if start kvmexit -j -i 1 --detail -g vm,reason,detail --probe "$1"; then
+		end=$(($(cut -d. -f1 /proc/uptime) + ${KVMEXIT_SOAK:-0}))
+		build/enemy 100000000 >"$tmp/guest" &
+		enemy=$!
+		echo "@text costs"
+		while sleep 1 && echo "$(tail -n 1 "$tmp/so_far") $(cost "$pid_kvmexit")" | tee "$tmp/costs" &&
+			kill -0 $enemy && { [ "$(cut -d. -f1 /proc/uptime)" -lt $end ] ||
+			[ "$(cut -d' ' -f2 "$tmp/costs")" -lt 60000 ]; }; do :; done
+		kill -TERM $enemy
+		wait $enemy
+		stop kvmexit
+		wait $adding
+		emit "text enemy" "$tmp/guest"
+		emit "text added" "$tmp/added"
+	else
+		kill $adding
+		unsupported kvmexit
+	fi
+	rm "$output"
+}
+
+# Such guests come and go where kvmexit cannot see who lives: what each of them costs
+case_apart() {
+	local end pid n=0
+	start_as "unshare --pid --fork --mount-proc" kvmexit -j -i 1 --detail -g vm,reason,detail \
+		--metrics "$tmp/metrics" --probe "$1" || { unsupported kvmexit; return; }
+	read -r pid _ <"/proc/$pid_kvmexit/task/$pid_kvmexit/children"
+	end=$(($(cut -d. -f1 /proc/uptime) + ${KVMEXIT_SOAK:-30}))
+	echo "@text costs"
+	while [ "$(cut -d. -f1 /proc/uptime)" -lt $end ]; do
+		n=$((n + 1))
+		build/enemy 200 1 >>"$tmp/guest"
+		echo "$n $(cost "$pid") $(wc -c <"$tmp/metrics")"
+	done
+	stop kvmexit
+	emit "text enemy" "$tmp/guest"
+	echo "@text added"
+	add_up "$tmp/kvmexit"
+	rm -f "$tmp/guest" "$tmp/metrics"
+}

@@ -16,7 +16,7 @@ from judging import (MMIO, QUICK, VCPU_UNKNOWN, supported, host, Wrong, need, pa
                      records, counted, compare, check_totals, summed, judge_counts,
                      check_ftrace, check_hist)
 from judge_details import case_detail, case_selftest, case_traps
-from judge_faults import (case_caps, case_clock, case_full, case_hidepid, case_missed, case_modules,
+from judge_faults import (case_apart, case_caps, case_clock, case_enemy, case_full, case_hidepid, case_missed, case_modules,
                           case_soak, case_surroundings, case_unread)
 from judge_times import case_begin, case_kicked, case_off, case_time
 
@@ -474,7 +474,7 @@ def case_confined(sections):
 
 CASES = {"caps": case_caps, "hidepid": case_hidepid, "clock": case_clock, "missed": case_missed,
          "full": case_full, "unread": case_unread, "unread_pty": case_unread, "modules": case_modules,
-         "surroundings": case_surroundings, "soak": case_soak,
+         "surroundings": case_surroundings, "soak": case_soak, "enemy": case_enemy, "apart": case_apart,
          "exact": case_exact, "reasons": case_reasons, "nested": case_nested,
          "fastpath": case_fastpath, "tracers": case_tracers, "vms": case_vms,
          "explain": case_explain, "causes": case_causes,

@@ -149,3 +149,44 @@ def case_soak(sections):
     vms = len({g["pid"] for g in guest_list})
     return (f"{exact} exits of {len(got)} threads, {vms} VMMs, {len(intervals)} intervals, "
             f"{len(samples)} files; {files[0]} open, {after} KB at the end, {before} before")
+
+
+def check_sums(sections):
+    """All rows add up to the intervals' exits; how many exits, rows and exits without room"""
+    need(sections["codes"] == ["0"], "exit codes", sections["codes"])
+    lines = sections["text added"]
+    intervals = [json.loads(line) for line in lines[:-1]]
+    total, rows, other = map(int, lines[-1].split()[1:])
+    need(total == sum(i["exits"] for i in intervals) > 0, "rows do not add up", lines[-1], intervals[-1])
+    need(rows == sum(i["records"] for i in intervals), "rows", lines[-1])
+    need(sum(i["lost"] for i in intervals[-1:]) == 0, "lost", intervals[-1])
+    return total, rows, other
+
+
+def case_enemy(sections):
+    exits, rows, other = check_sums(sections)
+    costs = [tuple(map(int, line.split())) for line in sections["text costs"]]
+    quarters = [[c for c in costs if low <= 4 * c[1] / (costs[-1][1] + 1) < low + 1] for low in range(4)]
+    # By then all is full that has a bound
+    middle, end = quarters[2:]
+    need(len(middle) > 1 and len(end) > 1, "few samples", costs)
+    before, after = (max(c[2] for c in some) for some in (middle, end))
+    need(after <= before * 1.05, "memory grows", costs)
+    early, late = ((some[-1][3] - some[0][3]) / max(some[-1][0] - some[0][0], 1) / 1e6 for some in (middle, end))
+    need(late <= early * 1.5, "reports take longer", early, late, costs)
+    need(rows > 3 * 16384, "few rows", rows)
+    threads = json.loads(sections["text enemy"][0])["threads"]
+    return (f"{exits} exits of {threads} threads, {rows} rows, {other} exits without room; {before} KB, then {after}; "
+            f"{early:.0f} ms of CPU time a report, then {late:.0f}")
+
+
+def case_apart(sections):
+    exits, rows, _ = check_sums(sections)
+    vms, memory, ran, metrics = zip(*(map(int, line.split()) for line in sections["text costs"]))
+    half = len(vms) // 2
+    need(half >= 5, "few VMs", len(vms))
+    grown = (memory[-1] - memory[half]) / (vms[-1] - vms[half])
+    written = (metrics[-1] - metrics[half]) / (vms[-1] - vms[half]) / 1024
+    need(grown <= 256, "a VM costs", grown, "KB", memory)
+    need(written <= 64, "a VM's metrics are", written, "KB", metrics)
+    return f"{exits} exits of {vms[-1]} VMs, {rows} rows; a VM costs {grown:.0f} KB, its metrics {written:.1f} KB"
