@@ -234,7 +234,7 @@ static __always_inline struct details *waiting_details(void)
 		return NULL;
 	d = details_in(slot);
 	index = (d->pending >> DETAIL_INDEX_SHIFT) - 1;
-	return index < NR_COUNTERS && late_sources[index] == FROM_ADDRESS ? d : NULL;
+	return index < NR_COUNTERS && may_be_no_memory(index) ? d : NULL;
 }
 
 /* The pending exit's address is not memory: a device, for example */

@@ -8,7 +8,11 @@
 #ifndef BPF_DETAIL_ARM64_H
 #define BPF_DETAIL_ARM64_H
 
-#define late_sources arm64_sources
+/* Whether the address of an exit for this reason may turn out not to be memory */
+static __always_inline int may_be_no_memory(__u32 index)
+{
+	return arm64_sources[index] == FROM_ADDRESS;
+}
 
 /* @esr: the syndrome, as the Arm manual describes ESR_ELx; 5.10 has 32 bits of it */
 static __always_inline __u64 by_wfx(__u32 esr)

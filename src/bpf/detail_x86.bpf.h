@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * What is behind an exit on x86. Registers and SVM's exit_info tell it at kvm_exit. On VMX,
+ * What is behind an exit on x86. Registers and SVM's exit_info tell it at kvm_exit, except
+ * that a page fault may turn out to be at an address that is not memory. On VMX,
  * KVM reads the exit qualification and the interruption information when it handles the exit,
  * and keeps them until the next exit. So this program reads them at the next kvm_entry, if
  * KVM's marks say that they are there. KVM does not keep the address of a page fault: the
@@ -228,8 +229,8 @@ static __always_inline __u64 level_of(const struct kvm_vcpu *vcpu, enum access a
 static __always_inline void await_detail(struct details *d, const struct exit *exit, __u64 key,
 					 enum source source, __u32 index)
 {
-	d->pending = key;
 	d->fault = 0;
+	d->pending = key;
 	d->raw = exit->raw;
 	d->open = NR_DETAILS;
 	if (exit->record && source == FROM_QUALIFICATION)
@@ -251,6 +252,17 @@ static __always_inline void add_vmx_detail(struct details *d, const struct exit 
 				       by_registers(exit, source, index == REASON_VMX_MSR_WRITE)));
 }
 
+/*
+ * SVM: at the first touch of a device's page KVM has not marked it yet, so this looks like a
+ * page fault. kvm_mmio tells the address before the next exit, if it is not memory.
+ */
+static __always_inline void await_address(struct details *d, __u64 key, __u64 fault)
+{
+	d->fault = fault;
+	d->pending = key;
+	d->open = NR_DETAILS;
+}
+
 static __always_inline void add_svm_detail(struct details *d, const struct exit *exit,
 					   enum source source, __u32 index)
 {
@@ -265,10 +277,18 @@ static __always_inline void add_svm_detail(struct details *d, const struct exit 
 		value = by_exit_info(source, exit);
 	else
 		value = by_registers(exit, source, source == FROM_MSR && exit_info(exit, 1) & 1);
+	if (source == FROM_FAULT && value >> DETAIL_SHIFT == DETAIL_FAULT) {
+		await_address(d, key, value);
+		return;
+	}
 	add_detail(d, make_key(key, value));
 }
 
-#define late_sources vmx_sources
+/* Whether the address of an exit for this reason may turn out not to be memory */
+static __always_inline int may_be_no_memory(__u32 index)
+{
+	return vmx_sources[index] == FROM_ADDRESS || svm_sources[index] == FROM_FAULT;
+}
 
 /* What was behind an exit that was counted in this slot */
 static __always_inline void note_detail(struct slot *slot, const struct exit *exit, __u32 isa)
@@ -281,9 +301,11 @@ static __always_inline void note_detail(struct slot *slot, const struct exit *ex
 	if (index >= NR_COUNTERS)
 		return;
 	source = isa == ISA_SVM ? svm_sources[index] : vmx_sources[index];
+	d = details_in(slot);
+	if (isa == ISA_SVM && unlikely(d->pending))
+		settle(d, d->fault);
 	if (!source)
 		return;
-	d = details_in(slot);
 	if (isa == ISA_SVM)
 		add_svm_detail(d, exit, source, index);
 	else

@@ -81,11 +81,13 @@ static int see_entry(struct detailing *d, const struct detail_entry *e)
 int detailing__read(struct detailing *d, const struct details *table)
 {
 	__u32 open = __atomic_load_n(&table->open, __ATOMIC_ACQUIRE);
+	__u64 pending = __atomic_load_n(&table->pending, __ATOMIC_ACQUIRE), fault = table->fault;
 	int err = 0;
 	size_t i;
 
 	d->open = open < NR_DETAILS ? table->entries[open].key : 0;
-	d->pending = __atomic_load_n(&table->pending, __ATOMIC_ACQUIRE) >> DETAIL_INDEX_SHIFT;
+	d->pending = pending >> DETAIL_INDEX_SHIFT;
+	d->last = pending && fault ? pending | fault : 0;
 	for (i = 0; i < NR_DETAILS && !err; i++)
 		err = see_entry(d, &table->entries[i]);
 	d->crowded = __atomic_load_n(&table->reasons[0], __ATOMIC_ACQUIRE);
@@ -163,6 +165,7 @@ void detailing__from_zero(struct detailing *d)
 		d->list[i].seen = 0;
 	}
 	d->pending = 0;
+	d->last = 0;
 	d->open = 0;
 	d->crowded = false;
 }
@@ -178,11 +181,20 @@ struct behind *detailing__of(struct detailing *d, __u32 index, size_t *n)
 
 int detailing__add_unknown(struct detailing *d, __u32 index, __u64 count)
 {
-	struct behind *b = get(d, (__u64)(index + 1) << DETAIL_INDEX_SHIFT);
+	struct behind *b;
 
+	if (count && d->last >> DETAIL_INDEX_SHIFT == index + 1) {
+		b = get(d, d->last);
+		if (!b)
+			return -ENOMEM;
+		b->reported--;
+		count--;
+		d->last = 0;
+	}
+	b = count ? get(d, (__u64)(index + 1) << DETAIL_INDEX_SHIFT) : NULL;
 	if (b)
 		b->reported -= count;
-	return b ? 0 : -ENOMEM;
+	return b || !count ? 0 : -ENOMEM;
 }
 
 static int make_times(struct behind *b)

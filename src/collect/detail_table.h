@@ -32,6 +32,7 @@ struct detailing {
 	size_t nr;
 	size_t room;
 	__u32 pending; /* index + 1 of the counter of the exit whose detail is pending; 0: none */
+	__u64 last; /* what the pending exit's detail is if nothing else tells it; a key, or 0 */
 	__u64 open; /* the key of the last exit's detail; 0: it has none */
 	bool crowded; /* exits have found no room in this table */
 };
@@ -50,7 +51,10 @@ int detailing__read(struct detailing *d, const struct details *table);
  */
 void detailing__from_zero(struct detailing *d);
 
-/* Adds @count exits of a reason whose detail is not known to the report. 0 or -ENOMEM. */
+/*
+ * Adds @count exits of a reason whose detail has not come to the report. That of the pending
+ * one may be known all the same. 0 or -ENOMEM.
+ */
 int detailing__add_unknown(struct detailing *d, __u32 index, __u64 count);
 
 /*

@@ -266,7 +266,7 @@ static bool wants(const struct probe_request *request, const struct facts *f, en
 	bool found = false;
 	size_t i;
 
-	if (!request->detail || is_amd(f))
+	if (!request->detail || (is_amd(f) && source != FROM_FAULT))
 		return false;
 	for (i = 0; i < ARRAY_SIZE(sources); i++)
 		found |= sources[i].source == source &&
@@ -300,6 +300,8 @@ size_t variant__programs(const struct variant *v, const struct probe_request *re
 	/* Details that are known only after kvm_exit: at kvm_entry, or by other events */
 	bool late = wants(request, f, FROM_QUALIFICATION) || wants(request, f, FROM_ADDRESS);
 	bool addresses = f->notifier && wants(request, f, FROM_ADDRESS);
+	/* On AMD the other details are known at once */
+	bool first_touch = f->notifier && !ON_ARM64 && wants(request, f, FROM_FAULT);
 	const char *const list[] = {
 		request->time || late ? v->entry : NULL,
 		request->time ? "kvm_userspace_exit" : NULL,
@@ -307,7 +309,7 @@ size_t variant__programs(const struct variant *v, const struct probe_request *re
 		request->time && (ON_ARM64 || !sees_run(v, f)) ? "kvm_run_kprobe" : NULL,
 		request->time && needs_wakeup(v, f) ? "kvm_vcpu_wakeup" : NULL,
 		addresses ? fault_program(f) : NULL,
-		addresses ? "kvm_mmio" : NULL,
+		addresses || first_touch ? "kvm_mmio" : NULL,
 		addresses && !ON_ARM64 ? "kvm_fast_mmio" : NULL,
 		v->program,
 	};

@@ -480,6 +480,32 @@ static void test_crowd(void)
 	unload();
 }
 
+/* SVM: until the next exit, of any kind, a page fault may turn out to be something else */
+static void test_first_touch(void)
+{
+	const struct event fault = { ISA_SVM, 0x400, .info1 = 6, .info2 = 0x40201234 };
+	const struct event others[] = {
+		{ ISA_SVM, 0x78, .rax = 1 }, /* has no details */
+		{ ISA_SVM, 0x72, .rax = 1 },
+		fault,
+	};
+	const __u64 memory_fault = detail_fault(0x40200000, ACCESS_WRITE, 0);
+	__u64 i;
+
+	if (!load())
+		return;
+	for (i = 0; i < ARRAY_SIZE(others); i++) {
+		leave(&fault);
+		CHECK(details->pending == key_of(0x400, 0));
+		CHECK_INT(details->fault, memory_fault);
+		CHECK_INT(found(0x400, memory_fault), i);
+		leave(&others[i]);
+		CHECK_INT(found(0x400, memory_fault), i + 1);
+	}
+	CHECK(details->pending);
+	unload();
+}
+
 /* A guest that touches all its memory once leaves room for what comes after */
 static void test_touched(void)
 {
@@ -537,6 +563,7 @@ int main(void)
 		test_sources();
 		test_late();
 		test_crowd();
+		test_first_touch();
 		test_touched();
 		test_time();
 		test_legacy();

@@ -180,6 +180,38 @@ static void test_pending(void)
 	counters__free(c);
 }
 
+/* The same for a page fault: that it was one is known from the beginning */
+static void test_pending_fault(void)
+{
+	const __u64 fault = detail_fault(0x40200000, ACCESS_WRITE, 0);
+	struct counters *c = begin();
+	int i;
+
+	own(0, 101, ISA_VMX);
+	own(1, 102, ISA_VMX);
+	slots[0].slot.count[IO] = slots[1].slot.count[IO] = 1;
+	slots[0].details.pending = slots[1].details.pending = key_of(IO, 0) | DETAIL_L2;
+	slots[0].details.fault = slots[1].details.fault = fault;
+	report(c);
+	CHECK_INT(snap.exits, 0);
+	/* One slot is freed, the other has it until the end */
+	slots[1].slot.count[CPUID]++;
+	for (i = 0; i < 3 && owned[0]; i++) {
+		slots[1].slot.count[CPUID]++;
+		behind(1, 0, CPUID, detail_leaf(1, 0), i + 2);
+		now += NSEC_PER_SEC;
+		report(c);
+	}
+	CHECK(!owned[0]);
+	CHECK_INT(told(IO, fault | DETAIL_L2, NULL), 1);
+	snap.final = true;
+	report(c);
+	CHECK_INT(told(IO, fault | DETAIL_L2, NULL), 1);
+	CHECK_INT(told(IO, 0, NULL), 0);
+	CHECK_INT(snap.exits, 1);
+	counters__free(c);
+}
+
 /* A slot that is freed: nothing is to come any more, and the next owner begins anew */
 static void test_slot(void)
 {
@@ -554,6 +586,7 @@ int main(void)
 	test_crowded();
 	test_crowded_again();
 	test_pending();
+	test_pending_fault();
 	test_slot();
 	test_back_soon();
 	test_random();
