@@ -113,7 +113,7 @@ static int open_object(struct probe *probe, const struct variant *variant, bool 
 	if (!has_btf) {
 		probe->no_btf = empty_btf();
 		if (probe->no_btf < 0)
-			return -errno;
+			return -ENOMEM;
 		snprintf(path, sizeof(path), "/proc/self/fd/%d", probe->no_btf);
 		open_opts.btf_custom_path = path;
 	}
