@@ -105,7 +105,7 @@ test_disk_full()
 	start -o "$log"
 	wait_for "a message" grep -q 'No space' "$dir/err"
 	sleep 1
-	check 'disk full: the lines before' "$(($(wc -l <"$log") > 50))" 1
+	check 'disk full: the lines before' "$(($(wc -l <"$log") > 40))" 1
 	mount -o remount,size=1m "$dir/full"
 	wait_for "more reports" more_lines "$log" 100
 	finish 'disk full, freed' 0 "$again
