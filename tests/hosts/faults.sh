@@ -354,7 +354,7 @@ case_enemy() {
 
 # Such guests come and go where kvmexit cannot see who lives: what each of them costs
 case_apart() {
-	local end pid n=0
+	local end pid n=0 size=0
 	start_as "unshare --pid --fork --mount-proc" kvmexit -j -i 1 --detail -g vm,reason,detail \
 		--metrics "$tmp/metrics" --probe "$1" || { unsupported kvmexit; return; }
 	read -r pid _ <"/proc/$pid_kvmexit/task/$pid_kvmexit/children"
@@ -363,7 +363,9 @@ case_apart() {
 	while [ "$(cut -d. -f1 /proc/uptime)" -lt $end ]; do
 		n=$((n + 1))
 		build/enemy 200 1 >>"$tmp/guest"
-		echo "$n $(cost "$pid") $(wc -c <"$tmp/metrics")"
+		# There is no file before the first report
+		[ ! -e "$tmp/metrics" ] || size=$(wc -c <"$tmp/metrics")
+		echo "$n $(cost "$pid") $size"
 	done
 	stop kvmexit
 	emit "text enemy" "$tmp/guest"

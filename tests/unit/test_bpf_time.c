@@ -123,7 +123,6 @@ static void test_user(void)
 	row = row_of(clocks[0], 30);
 	rest = row->time - row->user - row->wait;
 	CHECK(row->user + row->wait >= 20000000 && rest + row->wait >= 3000000);
-	CHECK(row->time < 1000000000 && rest < row->time / 2);
 	CHECK_INT(row->idle + row->poll, 0);
 	CHECK(row->max == row->time);
 	CHECK_INT(row->buckets[bucket_of(row->max)], 1);
